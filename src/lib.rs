@@ -1,0 +1,1 @@
+//! Keeps the stock and ETF universes of `TickStock` in step with the market.
