@@ -1,0 +1,107 @@
+//! A security as the source tables describe it on one date.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use super::figure::Figure;
+use super::symbol::Symbol;
+
+/// One row of `symbols` with its latest close. Texts are trimmed, and empty ones are `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Security {
+    /// The ticker.
+    pub symbol: Symbol,
+    /// The type code of the source: `CS`, `ETF`, `PFD`, ...; upper case.
+    pub kind: String,
+    /// Whether it trades; `None` where the source does not say, which is no delisting.
+    pub active: Option<bool>,
+    /// The company's or fund's name.
+    pub name: Option<String>,
+    /// The cap the source stores, in dollars: the second choice after close x shares.
+    pub stored_cap: Figure,
+    /// Shares outstanding.
+    pub shares: Figure,
+    /// The source's sector text, in whatever spelling.
+    pub sector: Option<String>,
+    /// The source's industry text.
+    pub industry: Option<String>,
+    /// Standard Industrial Classification code, as text.
+    pub sic_code: Option<String>,
+    /// The exchange it is listed on.
+    pub exchange: Option<String>,
+    /// First day of listing.
+    pub list_date: Option<NaiveDate>,
+    /// First day it no longer trades.
+    pub delisted_date: Option<NaiveDate>,
+    /// The issuer's number at the SEC.
+    pub cik: Option<String>,
+    /// Identifier of the security across exchanges of a country.
+    pub composite_figi: Option<String>,
+    /// Identifier of the share class, world wide.
+    pub share_class_figi: Option<String>,
+    /// Category of an exchange-traded product.
+    pub etf_type: Option<String>,
+    /// Who issues an exchange-traded product.
+    pub issuer: Option<String>,
+    /// Assets of an exchange-traded product, in millions of dollars.
+    pub aum_millions: Figure,
+    /// Years of dividend increases in a row.
+    pub dividend_growth_years: Option<i32>,
+    /// Environmental, social and governance score.
+    pub esg_score: Figure,
+    /// The last close on or before the date of the snapshot.
+    pub close: Option<Close>,
+}
+
+/// A closing price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Close {
+    /// The trading date.
+    pub date: NaiveDate,
+    /// Dollars a share.
+    pub price: Figure,
+}
+
+impl Security {
+    /// A security of which only symbol and type are known.
+    pub fn new(symbol: Symbol, kind: &str) -> Self {
+        Self {
+            symbol,
+            kind: kind.to_owned(),
+            active: Some(true),
+            name: None,
+            stored_cap: Figure::Missing,
+            shares: Figure::Missing,
+            sector: None,
+            industry: None,
+            sic_code: None,
+            exchange: None,
+            list_date: None,
+            delisted_date: None,
+            cik: None,
+            composite_figi: None,
+            share_class_figi: None,
+            etf_type: None,
+            issuer: None,
+            aum_millions: Figure::Missing,
+            dividend_growth_years: None,
+            esg_score: Figure::Missing,
+            close: None,
+        }
+    }
+
+    /// Whether the source says that it no longer trades on `date`. Unknown is no.
+    pub fn is_delisted(&self, date: NaiveDate) -> bool {
+        self.active == Some(false) || self.delisted_date.is_some_and(|delisted| delisted <= date)
+    }
+
+    /// Whether the source says that it trades on `date`.
+    pub fn is_active(&self, date: NaiveDate) -> bool {
+        self.active == Some(true) && !self.is_delisted(date)
+    }
+
+    /// The day from which it no longer trades, where the source gives one.
+    pub fn close_price(&self) -> Option<Decimal> {
+        self.close.and_then(|close| close.price.positive())
+    }
+}
