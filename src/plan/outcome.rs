@@ -1,0 +1,220 @@
+//! What a plan says: the changes, their reasons, and what is held back.
+
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
+use crate::domain::money::Usd;
+use crate::domain::symbol::Symbol;
+use crate::domain::task::{Mode, SyncTask};
+use crate::domain::universe::{CacheType, UniverseName};
+
+use super::snapshot::RunState;
+
+/// What should happen, in full; carrying it out needs no further decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The date it is for.
+    pub as_of: NaiveDate,
+    /// The mode it was made for.
+    pub mode: Mode,
+    /// Every universe of the mode, by name; also those that stay as they are.
+    pub universes: Vec<PlannedUniverse>,
+    /// Foreign rows that lose inactive symbols.
+    pub foreign: Vec<ForeignCleanup>,
+    /// How each sub-task of the mode went, in order.
+    pub tasks: Vec<TaskReport>,
+    /// What a person should know, `code: text` each.
+    pub warnings: Vec<Warning>,
+    /// What the next run's guards compare with; `None` where the mode did not look at the whole market.
+    pub run: RunState,
+    /// How many securities were read.
+    pub total_symbols: usize,
+}
+
+/// One universe after the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedUniverse {
+    /// Its name.
+    pub name: UniverseName,
+    /// Its kind.
+    pub cache_type: CacheType,
+    /// The sub-task that owns it.
+    pub task: SyncTask,
+    /// Its members afterwards, in the order of the row.
+    pub members: Vec<Symbol>,
+    /// The kind's facts for `content.metadata`.
+    pub metadata: Value,
+    /// Whether the row in `cache_entries` has to be written.
+    pub rewrite: bool,
+    /// What was known of it before.
+    pub before: Before,
+    /// Who joins.
+    pub joined: Vec<Joined>,
+    /// Who leaves.
+    pub left: Vec<Left>,
+    /// How it fares.
+    pub status: UniverseStatus,
+    /// What was kept back, if something was.
+    pub hold: Option<Hold>,
+    /// Market cap of all members together.
+    pub total_cap: Usd,
+    /// How many members have a cap.
+    pub members_with_cap: usize,
+}
+
+/// What was known of a universe before the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// No row, no history.
+    Nothing,
+    /// A row, but no history: its members are adopted.
+    Unmanaged,
+    /// Row and history are ours.
+    Managed,
+}
+
+/// A symbol that joins a universe, or is adopted into its history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    /// Who.
+    pub symbol: Symbol,
+    /// By which right. [`EntryReason::Adopted`] ones were members before: history opens, nobody is told.
+    pub reason: EntryReason,
+    /// The sub-task that the change is counted for.
+    pub task: SyncTask,
+    /// Its place in the universe, from 1.
+    pub rank: usize,
+    /// Its market cap.
+    pub cap: Option<Usd>,
+    /// Why, for a person: `cap 10.21B, large_cap starts at 10B`.
+    pub why: String,
+}
+
+/// A symbol that leaves a universe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    /// Who, as the universe spelled it.
+    pub symbol: Symbol,
+    /// By which rule.
+    pub reason: ExitReason,
+    /// The sub-task that the change is counted for.
+    pub task: SyncTask,
+    /// Its market cap now.
+    pub cap: Option<Usd>,
+    /// Why, for a person.
+    pub why: String,
+}
+
+/// A change that a guard kept back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    /// What was seen and what was expected.
+    pub reason: String,
+    /// How many runs in a row it is held now, this one included.
+    pub runs: u32,
+    /// Who would have joined.
+    pub would_join: Vec<Symbol>,
+    /// Who would have left.
+    pub would_leave: Vec<Symbol>,
+}
+
+/// Inactive symbols that leave a foreign row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignCleanup {
+    /// The row's name.
+    pub universe: String,
+    /// The elements that go, exactly as the row spells them.
+    pub elements: Vec<String>,
+}
+
+/// How a sub-task went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskReport {
+    /// Which.
+    pub task: SyncTask,
+    /// Whether it was carried out or is not built.
+    pub status: TaskStatus,
+    /// Memberships it added and removed.
+    pub changes: usize,
+}
+
+crate::domain::words! {
+    /// How a sub-task ended.
+    TaskStatus {
+        /// It was carried out.
+        Completed = "completed",
+        /// It failed, and the job with it.
+        Failed = "failed",
+        /// It was not carried out.
+        Skipped = "skipped",
+    }
+}
+
+/// Something a person should know; the job goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// A word to search for.
+    pub code: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
+/// The whole job is refused: nothing is written, and trying again will not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct Refusal {
+    /// A word to search for.
+    pub code: &'static str,
+    /// What was seen, what was expected, what to do.
+    pub text: String,
+}
+
+impl Plan {
+    /// Memberships added and removed, foreign rows included, adopted ones not.
+    pub fn total_changes(&self) -> usize {
+        self.universes.iter().map(PlannedUniverse::changes).sum::<usize>()
+            + self.foreign.iter().map(|row| row.elements.len()).sum::<usize>()
+    }
+
+    /// The universes whose members change, foreign ones included.
+    pub fn updated(&self) -> Vec<String> {
+        let ours =
+            self.universes.iter().filter(|universe| universe.changes() > 0).map(|u| u.name.to_string());
+        ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
+    }
+
+    /// The universes that are held.
+    pub fn held(&self) -> Vec<String> {
+        let held = self.universes.iter().filter(|universe| universe.status == UniverseStatus::Held);
+        held.map(|universe| universe.name.to_string()).collect()
+    }
+
+    /// Symbols that left any universe as delisted, each once, in order.
+    pub fn delisted(&self) -> Vec<Symbol> {
+        let left = self.universes.iter().flat_map(|universe| &universe.left);
+        let ours = left.filter(|left| left.reason == ExitReason::Delisted).map(|left| left.symbol.clone());
+        let foreign =
+            self.foreign.iter().flat_map(|row| row.elements.iter().filter_map(|text| Symbol::parse(text)));
+        let all: std::collections::BTreeSet<Symbol> = ours.chain(foreign).collect();
+        all.into_iter().collect()
+    }
+}
+
+impl PlannedUniverse {
+    /// Those who are new to the row, so not the adopted ones.
+    pub fn joiners(&self) -> impl Iterator<Item = &Joined> {
+        self.joined.iter().filter(|joined| joined.reason != EntryReason::Adopted)
+    }
+
+    /// Memberships added and removed.
+    pub fn changes(&self) -> usize {
+        self.joiners().count() + self.left.len()
+    }
+}
