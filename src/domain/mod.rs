@@ -3,7 +3,7 @@
 //! Nothing here imports anything else of ours, and nothing here knows a clock, a database or Redis. The other
 //! modules speak in these types, so a symbol can't be taken for a universe name, nor dollars for shares.
 
-// calendar
+pub mod calendar;
 pub mod change;
 pub mod figure;
 pub mod job;
