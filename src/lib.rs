@@ -1,4 +1,7 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
 pub mod domain;
+pub mod failure;
 pub mod plan;
+pub mod settings;
+pub mod store;

@@ -1,0 +1,216 @@
+//! Postgres: one file per noun.
+//!
+//! Every unit of work is one transaction that opens with `set local`: nothing depends on the state of a session, so
+//! a pooler in transaction mode may stand between. Statements go out unnamed ([`query_typed`]) for the same reason.
+//!
+//! [`query_typed`]: tokio_postgres::Client::query_typed
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, IsolationLevel, NoTls, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::failure::{self, Failure};
+use crate::settings::DatabaseSettings;
+
+/// Connections a process keeps at most: one each for claiming, relaying, sweeping, and one to spare.
+const POOL_SIZE: usize = 4;
+/// Longest wait for a connection, made or pooled.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Unacknowledged bytes after which the kernel gives a connection up.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest statement of ordinary bookkeeping. Reading and applying set their own.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for a lock of ordinary bookkeeping.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time a transaction of ours may stay without a statement before the server ends it.
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A Postgres database, the schema our tables live in, and a bounded pool of connections to it.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    config: Config,
+    schema: String,
+}
+
+/// Limits for one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest statement.
+    pub statement: Duration,
+    /// Longest wait for a lock.
+    pub lock: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { statement: STATEMENT_TIMEOUT, lock: LOCK_TIMEOUT }
+    }
+}
+
+impl Database {
+    /// Prepares to use the database; connects only when first needed.
+    pub fn new(settings: &DatabaseSettings) -> Result<Self, String> {
+        let mut config = parse_url(settings.url.expose())?;
+        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives(true);
+        config.keepalives_idle(Duration::from_secs(10));
+        if config.get_application_name().is_none() {
+            config.application_name("cache-sync");
+        }
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let manager = match tls(&config)? {
+            Some(tls) => Manager::from_config(config.clone(), tls, recycling),
+            None => Manager::from_config(config.clone(), NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(POOL_SIZE)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .recycle_timeout(Some(CONNECT_TIMEOUT))
+            .build()
+            .map_err(|error| format!("cannot make a connection pool: {error}"))?;
+        Ok(Self { pool, config, schema: settings.schema.clone() })
+    }
+
+    /// The schema of our tables.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// A connection from the pool.
+    pub async fn client(&self) -> Result<Client, Failure> {
+        let object = self.pool.get().await.map_err(failure::pool("connect to Postgres"))?;
+        Ok(Client { connection: Connection::Pooled(object), schema: self.schema.clone() })
+    }
+
+    /// A connection of its own, for work that no other may share or reuse: the long transaction of a sync.
+    /// It closes when dropped.
+    pub async fn dedicated(&self) -> Result<Client, Failure> {
+        let doing = "connect to Postgres";
+        let client = match tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))? {
+            Some(tls) => {
+                let (client, connection) =
+                    self.config.connect(tls).await.map_err(failure::connecting(doing))?;
+                tokio::spawn(connection);
+                client
+            }
+            None => {
+                let (client, connection) =
+                    self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        Ok(Client { connection: Connection::Dedicated(client), schema: self.schema.clone() })
+    }
+}
+
+/// A connection, pooled or of its own.
+pub struct Client {
+    connection: Connection,
+    schema: String,
+}
+
+enum Connection {
+    Pooled(deadpool_postgres::Object),
+    Dedicated(tokio_postgres::Client),
+}
+
+impl Client {
+    /// Opens a unit of work: read committed, our schema, bounded. Dropping it rolls back.
+    pub async fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(IsolationLevel::ReadCommitted, false, Limits::default()).await
+    }
+
+    /// Opens a unit of work that reads one snapshot and may write.
+    pub async fn begin_repeatable(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
+        self.open(IsolationLevel::RepeatableRead, false, limits).await
+    }
+
+    /// Opens a unit of work that reads one snapshot and can't write.
+    pub async fn begin_read_only(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
+        self.open(IsolationLevel::RepeatableRead, true, limits).await
+    }
+
+    async fn open(
+        &mut self,
+        isolation: IsolationLevel,
+        read_only: bool,
+        limits: Limits,
+    ) -> Result<Transaction<'_>, Failure> {
+        let doing = "open a transaction";
+        // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
+        // statement that takes a snapshot.
+        let settings = format!(
+            "set local search_path to {}; set local statement_timeout = {}; set local lock_timeout = {}; \
+             set local idle_in_transaction_session_timeout = {}",
+            quoted(&self.schema),
+            limits.statement.as_millis(),
+            limits.lock.as_millis(),
+            IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
+        );
+        let client: &mut tokio_postgres::Client = self;
+        let transaction = client
+            .build_transaction()
+            .isolation_level(isolation)
+            .read_only(read_only)
+            .start()
+            .await
+            .map_err(failure::postgres(doing))?;
+        transaction.batch_execute(&settings).await.map_err(failure::postgres(doing))?;
+        Ok(transaction)
+    }
+}
+
+impl Deref for Client {
+    type Target = tokio_postgres::Client;
+    fn deref(&self) -> &Self::Target {
+        match &self.connection {
+            Connection::Pooled(object) => object,
+            Connection::Dedicated(client) => client,
+        }
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match &mut self.connection {
+            Connection::Pooled(object) => object,
+            Connection::Dedicated(client) => client,
+        }
+    }
+}
+
+/// An identifier as SQL wants it.
+pub fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// The parsed URL; its text never appears in the error, for it may hold a password.
+fn parse_url(url: &str) -> Result<Config, String> {
+    url.parse().map_err(|_| {
+        "DATABASE_URL is no Postgres URL; it looks like postgresql://user:password@host:5432/database"
+            .to_owned()
+    })
+}
+
+/// TLS where the URL says `sslmode=require`, with certificates checked against the common roots. The driver's
+/// default, `prefer`, would refuse every server with a self-made certificate, so anything else means none.
+fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, String> {
+    if config.get_ssl_mode() != SslMode::Require {
+        return Ok(None);
+    }
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("cannot set up TLS: {error}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Some(MakeRustlsConnect::new(client)))
+}
