@@ -5,3 +5,5 @@ pub mod failure;
 pub mod plan;
 pub mod settings;
 pub mod store;
+pub mod stream;
+pub mod worker;
