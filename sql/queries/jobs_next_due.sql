@@ -1,5 +1,10 @@
--- Seconds until the next unfinished job is due, or null: none is.
+-- Seconds until the next unfinished job that no worker holds is due, or null: there is none.
 -- Uses cache_sync_jobs_open.
-select extract(epoch from min(coalesce(not_before, clock_timestamp())) - clock_timestamp())::double precision as seconds
-from cache_sync_jobs
-where status in ('queued', 'running', 'retrying')
+select extract(epoch from min(coalesce(j.not_before, clock_timestamp())) - clock_timestamp())::double precision as seconds
+from cache_sync_jobs j
+where j.status in ('queued', 'running', 'retrying')
+  and not exists (
+      select from cache_sync_owners o
+      where o.job_id = j.job_id
+        and o.expires_at > clock_timestamp()
+  )
