@@ -1,0 +1,2 @@
+//! The vocabulary of the service.
+pub mod calendar;
