@@ -207,6 +207,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The universes that lost symbols as delisted, foreign ones included.
+    pub fn cleaned_up(&self) -> Vec<String> {
+        let lost_some = |universe: &&PlannedUniverse| universe.left.iter().any(|left| left.reason == ExitReason::Delisted);
+        let ours = self.universes.iter().filter(lost_some).map(|universe| universe.name.to_string());
+        ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
+    }
+}
+
 impl PlannedUniverse {
     /// Those who are new to the row, so not the adopted ones.
     pub fn joiners(&self) -> impl Iterator<Item = &Joined> {
