@@ -1,3 +1,4 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
 pub mod domain;
+pub mod stream;
