@@ -1,4 +1,5 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
 pub mod domain;
+pub mod publish;
 pub mod stream;
