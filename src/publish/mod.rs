@@ -1,4 +1,4 @@
-//! Tells the world how a job goes: the shapes of what is told, as pure values.
+//! Tells the world how a job goes: the shapes of what is told, and the one door through which it goes to Redis.
 //!
 //! | module | what it says |
 //! |---|---|
@@ -6,8 +6,9 @@
 //! | [`event`] | the envelopes of pub/sub and of a job's event stream |
 //! | [`status`] | the status hash of a job |
 //! | [`monitor`] | the JSON text that the job monitor page reads |
+//! | [`deliver`] | writes events and status in one script, at most once each |
 //!
-//! All of it is pure: the time is an argument. What is told is a projection of what Postgres holds, so every
+//! All but [`deliver`] is pure: the time is an argument. What is told is a projection of what Postgres holds, so every
 //! shape can be built again from a job's row.
 //!
 //! # The order of things: `seq`
@@ -16,9 +17,12 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+pub mod deliver;
 pub mod event;
 pub mod keys;
 pub mod monitor;
+#[cfg(test)]
+pub(crate) mod private_redis;
 pub mod status;
 
 /// How many numbers a lease has. A job tells about 700 events at most, so the counts of two leases never meet.
