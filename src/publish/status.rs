@@ -9,6 +9,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::event::PHASE;
 use super::{iso, percentage, seconds};
@@ -193,6 +194,20 @@ impl StatusHash {
             ("replay_of", shown(self.replay_of.as_ref())),
             ("seq", self.seq.to_string()),
         ]
+    }
+
+    /// The fields as a JSON object of texts, for an outbox row.
+    pub fn to_json(&self) -> Value {
+        self.to_fields().into_iter().map(|(name, value)| (name, Value::String(value))).collect()
+    }
+
+    /// The status in an outbox row.
+    ///
+    /// # Errors
+    /// As [`StatusHash::from_fields`].
+    pub fn from_json(object: &Value) -> Result<Self, String> {
+        let fields = HashMap::<String, String>::deserialize(object);
+        Self::from_fields(&fields.map_err(|error| format!("the status is no object of texts: {error}"))?)
     }
 
     /// The status in a hash. Other fields are ignored, and a missing one counts as unknown, so that a reader gets along
@@ -426,8 +441,10 @@ mod tests {
             ..StatusHash::new(job(), JobStatus::Running, 1_000_004)
         };
         for status in [ended(), refused, running] {
-            assert_eq!(StatusHash::from_fields(&map(&status)), Ok(status));
+            assert_eq!(StatusHash::from_fields(&map(&status)), Ok(status.clone()));
+            assert_eq!(StatusHash::from_json(&status.to_json()), Ok(status));
         }
+        assert!(StatusHash::from_json(&serde_json::json!({ "job_id": 1 })).is_err());
     }
 
     #[test]

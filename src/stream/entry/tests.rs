@@ -313,6 +313,83 @@ fn what_a_sender_would_only_hear_from_the_dead_letters_is_found_before_sending()
     assert_eq!(check(&request).expect_err("too long").field.as_deref(), Some("run_id"));
 }
 
+/// A file of `tests/corpus/entries`, whose README tells the format: the entry, and the line that says what becomes of it.
+fn read_scenario(text: &str) -> (Vec<RawField>, String) {
+    let mut fields: Vec<RawField> = Vec::new();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').expect("a word and more");
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "#" => {}
+            "field" => fields.push((unescaped(first), unescaped(second))),
+            "repeat" => {
+                let value = &mut fields.last_mut().expect("a field above").1;
+                value.extend(unescaped(second).repeat(first.parse().expect("a count")));
+            }
+            "accepted" | "warned" | "refused" => return (fields, line.to_owned()),
+            _ => panic!("unknown line {line:?}"),
+        }
+    }
+    panic!("the entry has no outcome");
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        match rest.next().expect("something after the backslash") {
+            b'n' => bytes.push(b'\n'),
+            b'x' => {
+                let digits = [rest.next(), rest.next()].map(|digit| digit.expect("two digits") as char);
+                bytes.push(u8::from_str_radix(&String::from_iter(digits), 16).expect("two digits"));
+            }
+            other => bytes.push(other),
+        }
+    }
+    bytes
+}
+
+/// What becomes of an entry, with those fields of its request that `expected` names too.
+fn outcome(fields: &[RawField], expected: &str) -> String {
+    match parse(ENTRY, fields) {
+        Ok(parsed) => {
+            let word = if parsed.warnings.is_empty() { "accepted" } else { "warned" };
+            let named = to_fields(&parsed.request).into_iter().map(|(name, value)| format!("{name}={value}"));
+            let named: Vec<_> = named.collect();
+            let mentioned = expected.split(' ').skip(1).filter(|field| named.iter().any(|own| own == field));
+            [word].into_iter().chain(mentioned).collect::<Vec<_>>().join(" ")
+        }
+        Err(rejection) => {
+            let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+            let field = or_dash(rejection.field.as_deref());
+            format!(
+                "refused {} {field} {}",
+                rejection.reason,
+                or_dash(rejection.job_id.as_ref().map(JobId::as_str))
+            )
+        }
+    }
+}
+
+#[test]
+fn the_entries_of_the_corpus_end_as_their_files_say() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/entries");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).expect("the corpus") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|extension| extension == "txt") {
+            let (fields, expected) = read_scenario(&std::fs::read_to_string(&path).expect("a text"));
+            assert_eq!(outcome(&fields, &expected), expected, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 40, "only {seen} entries were found");
+}
+
 /// Texts of up to `max` characters that a field can hold.
 fn printable(max: usize) -> impl Strategy<Value = String> {
     proptest::collection::vec(any::<char>().prop_filter("printable", |c| is_printable(*c)), 1..=max)
