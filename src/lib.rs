@@ -4,6 +4,7 @@ pub mod demo;
 pub mod domain;
 pub mod failure;
 pub mod plan;
+pub mod publish;
 pub mod settings;
 pub mod store;
 pub mod stream;

@@ -210,7 +210,9 @@ impl Plan {
 impl Plan {
     /// The universes that lost symbols as delisted, foreign ones included.
     pub fn cleaned_up(&self) -> Vec<String> {
-        let lost_some = |universe: &&PlannedUniverse| universe.left.iter().any(|left| left.reason == ExitReason::Delisted);
+        let lost_some = |universe: &&PlannedUniverse| {
+            universe.left.iter().any(|left| left.reason == ExitReason::Delisted)
+        };
         let ours = self.universes.iter().filter(lost_some).map(|universe| universe.name.to_string());
         ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
     }

@@ -9,21 +9,16 @@
 //!                                                          └─ dies here: told again, refused as old
 //! ```
 
-use std::collections::HashMap;
-
-use chrono::Utc;
-use serde_json::Value;
-
 use super::deliver::{Delivery, deliver_all};
 use super::event::Event;
 use super::keys::Names;
-use super::monitor::job_monitor;
 use super::status::StatusHash;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
 use crate::stream::connection::Redis;
+use chrono::Utc;
 
 /// Jobs looked at in one sweep; the rest has its turn a second later.
 const JOBS_A_SWEEP: i64 = 50;
@@ -70,16 +65,19 @@ impl Relay {
 
     async fn tell(&self, id: &JobId, owed: &[Owed]) -> Result<(), Failure> {
         let doing = "tell what a job owes";
-        let deliveries: Vec<Delivery> =
-            owed.iter().map(|event| self.delivery(id, event)).collect::<Result<_, String>>().map_err(
-                |problem| Failure::permanent(format!("read the outbox of job {id}"), problem),
-            )?;
-        deliver_all(&mut self.redis.shared(), &self.names, &deliveries).await.map_err(redis_failure(doing))?;
+        let deliveries: Vec<Delivery> = owed
+            .iter()
+            .map(|event| self.delivery(id, event))
+            .collect::<Result<_, String>>()
+            .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
+        deliver_all(&mut self.redis.shared(), &self.names, &deliveries)
+            .await
+            .map_err(redis_failure(doing))?;
         Ok(())
     }
 
     fn delivery(&self, id: &JobId, owed: &Owed) -> Result<Delivery, String> {
-        let status = owed.status_hash.as_ref().map(read_status).transpose()?;
+        let status = owed.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
         let event = match &owed.envelope {
             Some(envelope) => Some(Event::from_parts(owed.seq, owed.channels.clone(), envelope.clone())?),
             None => None,
@@ -101,14 +99,23 @@ impl Relay {
             None => delivery,
         };
         let delivery = listed.notify(self.notify);
-        if self.job_monitor { delivery.with_job_monitor(job_monitor(status, None, Utc::now())) } else { delivery }
+        if self.job_monitor { delivery.with_job_monitor(None, Utc::now()) } else { delivery }
     }
 
     /// Tells of progress, best effort and straight away: it is in no outbox.
-    pub async fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Result<(), Failure> {
-        let monitor = job_monitor(&status, Some(total_symbols), Utc::now());
+    pub async fn progress(
+        &self,
+        id: &JobId,
+        event: Event,
+        status: StatusHash,
+        total_symbols: u64,
+    ) -> Result<(), Failure> {
         let delivery = Delivery::of_event(id.clone(), event).with_status(status).notify(self.notify);
-        let delivery = if self.job_monitor { delivery.with_job_monitor(monitor) } else { delivery };
+        let delivery = if self.job_monitor {
+            delivery.with_job_monitor(Some(total_symbols), Utc::now())
+        } else {
+            delivery
+        };
         deliver_all(&mut self.redis.shared(), &self.names, &[delivery])
             .await
             .map_err(redis_failure("tell progress"))
@@ -139,10 +146,4 @@ impl Relay {
         }
         self.relay_by(&mut client, id).await.map(|_| ())
     }
-}
-
-fn read_status(fields: &Value) -> Result<StatusHash, String> {
-    let fields: HashMap<String, String> =
-        serde_json::from_value(fields.clone()).map_err(|error| format!("its status is no set of texts: {error}"))?;
-    StatusHash::from_fields(&fields)
 }

@@ -41,8 +41,9 @@ impl<'a> Lease<'a> {
         transaction.batch_execute(&lock).await.map_err(postgres(doing))?;
         let sql = include_str!("../../sql/queries/lease_backend.sql");
         let rows = transaction.query_typed(sql, &[]).await.map_err(postgres(doing))?;
-        let row =
-            rows.first().ok_or_else(|| Failure::transient(doing, "the server does not list this connection"))?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Failure::transient(doing, "the server does not list this connection"))?;
         let backend = Backend { pid: row.get("pid"), transaction_start: row.get("xact_start") };
         Ok(Self { transaction, backend })
     }

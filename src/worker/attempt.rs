@@ -21,9 +21,9 @@ use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Plan, Refusal, TaskReport};
 use crate::plan::snapshot::Snapshot;
 use crate::plan::{Order, plan};
+use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, Ending, JobRow};
 use crate::store::lease::Lease;
-use crate::store::apply::{self, ApplyContext};
 use crate::store::reading::{self, Reading};
 use crate::store::{Client, Limits, outbox, owners};
 
@@ -165,7 +165,8 @@ async fn plan_aside(
     order: Order,
     progress: &ProgressTeller,
 ) -> Result<Result<Planned, Refusal>, Failure> {
-    let (snapshot, policy, progress) = (Arc::clone(snapshot), Arc::clone(&worker.policy), progress.reporter());
+    let (snapshot, policy, progress) =
+        (Arc::clone(snapshot), Arc::clone(&worker.policy), progress.reporter());
     let total_symbols = snapshot.securities.len() as u64;
     let mut planning = tokio::task::spawn_blocking(move || {
         let mut durations = BTreeMap::new();
@@ -212,7 +213,9 @@ async fn end(
         // One more, for the end itself.
         last_seq: numbers.last() + 1,
     };
-    let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else { return Ok(false) };
+    let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
+        return Ok(false);
+    };
     owing.extend(teller.ended(&ended, &mut numbers));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
     Ok(true)

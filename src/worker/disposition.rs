@@ -81,12 +81,15 @@ pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
         Outcome::Applied => Disposition::Done,
         Outcome::Waiting { seen } if circumstances.waited >= circumstances.longest_wait => {
             let waited = circumstances.waited.as_secs();
-            let error = format!("import_incomplete: waited {waited} s for the import, which is not complete: {seen}; check the import, then submit the job again");
+            let error = format!(
+                "import_incomplete: waited {waited} s for the import, which is not complete: {seen}; check the import, then submit the job again"
+            );
             failed(error)
         }
-        Outcome::Waiting { seen } => {
-            Disposition::Wait { delay: circumstances.recheck, error: format!("waiting for the import: {seen}") }
-        }
+        Outcome::Waiting { seen } => Disposition::Wait {
+            delay: circumstances.recheck,
+            error: format!("waiting for the import: {seen}"),
+        },
         Outcome::Refused(refusal) => failed(refusal.to_string()),
         Outcome::Interrupted(why) => match why {
             Interruption::Lost | Interruption::Unconfirmed => Disposition::Abandon,
@@ -161,7 +164,9 @@ mod tests {
     #[test]
     fn an_incomplete_import_is_waited_for_and_then_refused_with_the_figures() {
         let seen = || Outcome::Waiting { seen: "3,412 of 5,600 closes".to_owned() };
-        let Disposition::Wait { delay, error } = dispose(seen(), &circumstances()) else { panic!("it waits") };
+        let Disposition::Wait { delay, error } = dispose(seen(), &circumstances()) else {
+            panic!("it waits")
+        };
         assert_eq!(delay, Duration::from_secs(60));
         assert!(error.contains("3,412 of 5,600 closes"));
         let late = Circumstances { waited: Duration::from_secs(3_600), ..circumstances() };

@@ -167,7 +167,10 @@ impl Pulse {
         let beat = owners::beat(self.client().await?, &held.id, held.lease_number, held.lease);
         match tokio::time::timeout(bound, beat).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::transient("confirm the lease", format!("no answer within {} s", bound.as_secs_f64()))),
+            Err(_) => Err(Failure::transient(
+                "confirm the lease",
+                format!("no answer within {} s", bound.as_secs_f64()),
+            )),
         }
     }
 

@@ -44,7 +44,7 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
             reject(worker, &entry, &Rejection::of_bare_revert(request.job_id)).await
         }
         // The worker stops; the entry is set free when it leaves the group.
-        None => Ok(()),
+        Some(Claim::Held { .. }) | None => Ok(()),
     }
 }
 
@@ -168,7 +168,8 @@ async fn settle(
         }
         Disposition::Wait { delay, error } => {
             info!(job.id = %row.id(), "job {}: {error}", row.id());
-            postpone(worker, row, JobStatus::Retrying, Some(*delay), Some(error), Free::WaitingForImport).await?
+            postpone(worker, row, JobStatus::Retrying, Some(*delay), Some(error), Free::WaitingForImport)
+                .await?
         }
         Disposition::HandBack => {
             info!(job.id = %row.id(), "job {} is handed back: this worker stops", row.id());
@@ -217,7 +218,8 @@ async fn end(
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended, &mut Numbers::after_progress(row))).await
+    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended, &mut Numbers::after_progress(row)))
+        .await
 }
 
 /// Why an attempt is not counted.
@@ -258,7 +260,8 @@ async fn postpone(
 async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Failure> {
     let step = row.last_step.as_deref().unwrap_or("unknown");
     let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
-    let error = format!("gave up after {} attempts, the last of which came to step {step}: {last}", row.attempt);
+    let error =
+        format!("gave up after {} attempts, the last of which came to step {step}: {last}", row.attempt);
     log_end(&row, JobStatus::Failed, &error);
     match end(worker, &row, &[], JobStatus::Failed, &error).await? {
         Ended::Done(row) => {
@@ -292,9 +295,11 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
         let requested_at = entry::entry_time(&entry.id).unwrap_or(now);
         let request = JobRequest::new(job_id.clone(), Mode::Full, entry::DEFAULT_TRIGGERED_BY, requested_at);
         let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow| teller.ended(row, &mut Numbers::after(&JobRow { last_seq: 0, ..row.clone() }));
+        let tell =
+            |row: &JobRow| teller.ended(row, &mut Numbers::after(&JobRow { last_seq: 0, ..row.clone() }));
         let mut client = worker.database.client().await?;
-        let rejected = jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;
+        let rejected =
+            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;
         drop(client);
         if let Some(row) = rejected {
             relay(worker, &row).await;

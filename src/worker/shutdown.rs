@@ -31,7 +31,10 @@ impl Shutdown {
         let listener = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            info!("stopping: the job at hand has {} s to finish; a second signal stops at once", drain.as_secs());
+            info!(
+                "stopping: the job at hand has {} s to finish; a second signal stops at once",
+                drain.as_secs()
+            );
             listener.ask(drain);
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             warn!("stopped at once by a second signal");

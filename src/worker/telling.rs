@@ -149,7 +149,9 @@ impl Teller<'_> {
                 let report = report(Severity::Warning, category, message, row);
                 vec![owed(self.occasion(row, seq).error(&report), Some(status))]
             }
-            None => vec![Owed { seq, channels: Vec::new(), envelope: None, status_hash: Some(fields(&status)) }],
+            None => {
+                vec![Owed { seq, channels: Vec::new(), envelope: None, status_hash: Some(status.to_json()) }]
+            }
         }
     }
 
@@ -191,8 +193,9 @@ impl Teller<'_> {
     /// What a plan changes, before the end of the job is told.
     pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
-        let mut owing: Vec<Owed> =
-            changed.map(|universe| owed(self.universe_updated(row, universe, numbers.next()), None)).collect();
+        let mut owing: Vec<Owed> = changed
+            .map(|universe| owed(self.universe_updated(row, universe, numbers.next()), None))
+            .collect();
         owing.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
             owing.extend(self.held(row, universe, numbers));
@@ -206,7 +209,8 @@ impl Teller<'_> {
         // The sub-task that all changes are counted for, where it is one; else the one that owns the universe.
         let tasks: std::collections::BTreeSet<SyncTask> =
             universe.joiners().map(|j| j.task).chain(universe.left.iter().map(|left| left.task)).collect();
-        let task = if tasks.len() == 1 { tasks.first().copied().unwrap_or(universe.task) } else { universe.task };
+        let task =
+            if tasks.len() == 1 { tasks.first().copied().unwrap_or(universe.task) } else { universe.task };
         self.occasion(row, seq).universe_updated(event::UniverseUpdated {
             universe: &universe.name,
             cache_type: universe.cache_type,
@@ -229,8 +233,7 @@ impl Teller<'_> {
 
     fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<Owed> {
         let hold = universe.hold.as_ref()?;
-        let severity =
-            if hold.runs >= CRITICAL_AFTER_RUNS { Severity::Critical } else { Severity::Warning };
+        let severity = if hold.runs >= CRITICAL_AFTER_RUNS { Severity::Critical } else { Severity::Warning };
         let message = format!("{} is held: {}", universe.name, hold.reason);
         let mut report = report(severity, "guard", &message, row);
         report.context.insert("universe".to_owned(), json!(universe.name));
@@ -302,11 +305,6 @@ fn owed(event: Event, status: Option<StatusHash>) -> Owed {
         seq: event.seq,
         channels: event.channels,
         envelope: Some(event.envelope),
-        status_hash: status.as_ref().map(fields),
+        status_hash: status.as_ref().map(StatusHash::to_json),
     }
-}
-
-/// A status hash as the outbox keeps it.
-fn fields(status: &StatusHash) -> Value {
-    status.to_fields().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
