@@ -1,1 +1,3 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
+
+pub mod demo;
