@@ -1,5 +1,6 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
+pub mod demo;
 pub mod domain;
 pub mod failure;
 pub mod plan;
