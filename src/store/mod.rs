@@ -5,6 +5,14 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod layout;
+pub mod migrations;
+pub mod snapshot;
+pub mod source;
+
+mod catalog;
+mod decode;
+
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
