@@ -25,8 +25,12 @@ impl<'a> FromSql<'a> for SqlFigure {
             Type::INT2 => Decimal::from(i16::from_sql(kind, raw)?).into(),
             Type::INT4 => Decimal::from(i32::from_sql(kind, raw)?).into(),
             Type::INT8 => Decimal::from(i64::from_sql(kind, raw)?).into(),
-            Type::FLOAT4 => Decimal::from_f32(f32::from_sql(kind, raw)?).map_or(Figure::Invalid, Figure::Value),
-            Type::FLOAT8 => Decimal::from_f64(f64::from_sql(kind, raw)?).map_or(Figure::Invalid, Figure::Value),
+            Type::FLOAT4 => {
+                Decimal::from_f32(f32::from_sql(kind, raw)?).map_or(Figure::Invalid, Figure::Value)
+            }
+            Type::FLOAT8 => {
+                Decimal::from_f64(f64::from_sql(kind, raw)?).map_or(Figure::Invalid, Figure::Value)
+            }
             Type::NUMERIC => numeric(raw)?,
             _ => from_text(<&str>::from_sql(kind, raw)?),
         }))
@@ -69,7 +73,9 @@ fn numeric(raw: &[u8]) -> Result<Figure, Problem> {
     const MAX_SCALE: u32 = 28;
 
     let words: Vec<u16> = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-    let [_, weight, sign, _, digits @ ..] = words.as_slice() else { return Err("numeric is cut short".into()) };
+    let [_, weight, sign, _, digits @ ..] = words.as_slice() else {
+        return Err("numeric is cut short".into());
+    };
     if *sign >= NOT_A_NUMBER {
         return Ok(Figure::Invalid);
     }
@@ -164,7 +170,8 @@ mod tests {
 
     fn micros(text: &str) -> i64 {
         let instant: DateTime<Utc> = text.parse().expect("an instant");
-        instant.timestamp_micros() - epoch().and_hms_opt(0, 0, 0).expect("midnight").and_utc().timestamp_micros()
+        instant.timestamp_micros()
+            - epoch().and_hms_opt(0, 0, 0).expect("midnight").and_utc().timestamp_micros()
     }
 
     #[test]

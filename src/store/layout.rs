@@ -51,7 +51,9 @@ pub async fn check(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
         Found::Missing | Found::Known(Layout::Universe) => Ok(()),
         Found::Known(Layout::AppV2) => Err(Failure::permanent(
             doing,
-            format!("{schema}.{TABLE} has the AppV2 layout, which this version does not write yet; set database.schema to another schema"),
+            format!(
+                "{schema}.{TABLE} has the AppV2 layout, which this version does not write yet; set database.schema to another schema"
+            ),
         )),
         Found::Unusable(problem) => Err(Failure::permanent(
             doing,
@@ -82,9 +84,8 @@ fn flaw(table: &Relation, unique_keys: &[Vec<String>]) -> Option<String> {
             (!unique).then(|| "has no unique constraint on the column universe alone".to_owned())
         })
         .or_else(|| {
-            let stranger = |column: &&Column| {
-                !OUR_COLUMNS.contains(&column.name.as_str()) && !column.may_be_left_out
-            };
+            let stranger =
+                |column: &&Column| !OUR_COLUMNS.contains(&column.name.as_str()) && !column.may_be_left_out;
             let column = table.columns.iter().find(stranger)?;
             Some(format!("wants a value for the column {} and has no default for it", column.name))
         })

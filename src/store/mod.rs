@@ -5,6 +5,8 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod apply;
+pub mod history;
 pub mod layout;
 pub mod migrations;
 pub mod snapshot;

@@ -126,19 +126,16 @@ async fn read_entries(
     let clean = wanted.clean_foreign.is_some();
     let protected: Vec<&str> = wanted.clean_foreign.into_iter().flatten().map(String::as_str).collect();
     let sql = include_str!("../../sql/queries/entries_read.sql");
-    let rows = query(
-        tx,
-        sql,
-        &[(&names, Type::TEXT_ARRAY), (&clean, Type::BOOL), (&protected, Type::TEXT_ARRAY)],
-    )
-    .await?;
+    let rows =
+        query(tx, sql, &[(&names, Type::TEXT_ARRAY), (&clean, Type::BOOL), (&protected, Type::TEXT_ARRAY)])
+            .await?;
     let (ours, foreign): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_ours"));
 
     let mut universes = BTreeMap::new();
     let mut doubted = Vec::new();
     for row in ours {
-        let name = UniverseName::parse(row.get("universe"))
-            .map_err(|problem| Failure::permanent(DOING, problem))?;
+        let name =
+            UniverseName::parse(row.get("universe")).map_err(|problem| Failure::permanent(DOING, problem))?;
         let (stored, believed) = stored_universe(row);
         if !believed {
             doubted.push(name.clone());
@@ -157,10 +154,9 @@ fn stored_universe(row: &Row) -> (StoredUniverse, bool) {
     let members = content.as_ref().map(StoredContent::symbols).unwrap_or_default();
     let digest: Option<&str> = row.get("members_digest");
     let believed = digest.is_none_or(|digest| digest == members_digest(&members));
-    let state = row.get::<_, Option<NaiveDate>>("last_as_of").map(|last_as_of| UniverseState {
-        last_as_of,
-        held_runs: row.get::<_, i32>("held_runs") as u32,
-    });
+    let state = row
+        .get::<_, Option<NaiveDate>>("last_as_of")
+        .map(|last_as_of| UniverseState { last_as_of, held_runs: row.get::<_, i32>("held_runs") as u32 });
     let members = if believed && state.is_none() { without_repeats(members) } else { members };
     (StoredUniverse { cache_type: row.get("cache_type"), members, content, state }, believed)
 }

@@ -131,7 +131,8 @@ impl Source {
         let bar_symbol = bars.required("bar_symbol")?;
         let date = bars.required("date")?;
         let close = bars.optional("close")?;
-        if symbols.optional("market_cap")?.is_none() && (symbols.optional("shares")?.is_none() || close.is_none())
+        if symbols.optional("market_cap")?.is_none()
+            && (symbols.optional("shares")?.is_none() || close.is_none())
         {
             return Err(format!(
                 "{} has no column for market_cap, and there is no shares column beside a close to work it out; \
@@ -206,8 +207,11 @@ pub async fn reread_closes(
     as_of: NaiveDate,
 ) -> Result<usize, Failure> {
     let late = |security: &Security| security.close.is_some_and(|close| close.date > as_of);
-    let symbols: Vec<&str> =
-        securities.iter().filter(|security| late(security)).map(|security| security.symbol.as_str()).collect();
+    let symbols: Vec<&str> = securities
+        .iter()
+        .filter(|security| late(security))
+        .map(|security| security.symbol.as_str())
+        .collect();
     if symbols.is_empty() {
         return Ok(0);
     }
@@ -342,13 +346,13 @@ fn role_named(name: &str) -> &'static Role {
 const ALL_ROLES: [&[Role]; 2] = [&SYMBOL_ROLES, &BAR_ROLES];
 
 fn refuse_unknown_roles(settings: &SourceSettings) -> Result<(), String> {
-    let known: Vec<&str> =
-        ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name).collect();
+    let known: Vec<&str> = ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name).collect();
     match settings.columns.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
-        Some(name) => {
-            Err(format!("[source.columns] names a column for {name}, but known are only {}", known.join(", ")))
-        }
+        Some(name) => Err(format!(
+            "[source.columns] names a column for {name}, but known are only {}",
+            known.join(", ")
+        )),
     }
 }
 
