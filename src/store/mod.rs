@@ -5,10 +5,20 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod apply;
+pub mod history;
 pub mod jobs;
+pub mod layout;
 pub mod lease;
+pub mod migrations;
 pub mod outbox;
 pub mod owners;
+pub mod reading;
+pub mod snapshot;
+pub mod source;
+
+mod catalog;
+mod decode;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
