@@ -1,7 +1,10 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
+pub mod demo;
 pub mod domain;
 pub mod failure;
 pub mod plan;
 pub mod settings;
 pub mod store;
+pub mod stream;
+pub mod worker;

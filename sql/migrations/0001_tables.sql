@@ -67,7 +67,8 @@ create table cache_sync_owners (
     worker text not null,
     expires_at timestamptz not null,
     backend_pid integer,                          -- the backend that writes, known once it has the lease
-    xact_start timestamptz
+    xact_start timestamptz,
+    step text                                     -- how far it has come
 );
 
 -- Holds no rows. LOCK TABLE ... IN EXCLUSIVE MODE on it is the lease: one job at a time changes universes.

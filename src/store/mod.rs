@@ -5,6 +5,11 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod jobs;
+pub mod lease;
+pub mod outbox;
+pub mod owners;
+
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 

@@ -1,0 +1,2 @@
+//! The service on made data.
+pub mod servers;

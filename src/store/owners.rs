@@ -1,0 +1,102 @@
+//! Who holds a job: the heartbeat's side of the lease.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::Client;
+use crate::domain::job::JobId;
+use crate::failure::{Failure, postgres};
+
+/// What a heartbeat learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// The job is still this worker's, for another lease.
+    Confirmed,
+    /// It is, and somebody asks for its end.
+    CancelRequested,
+    /// Another worker has taken over.
+    Lost,
+}
+
+/// Confirms that a worker holds a job.
+pub async fn beat(
+    client: &mut Client,
+    id: &JobId,
+    lease_number: i64,
+    lease: Duration,
+) -> Result<Beat, Failure> {
+    let doing = "confirm the lease";
+    let sql = include_str!("../../sql/queries/owner_beat.sql");
+    let transaction = client.begin().await?;
+    let params: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&id.as_str(), Type::TEXT), (&lease_number, Type::INT8), (&lease.as_secs_f64(), Type::FLOAT8)];
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(match rows.first().map(|row| row.get::<_, bool>("is_cancel_requested")) {
+        Some(false) => Beat::Confirmed,
+        Some(true) => Beat::CancelRequested,
+        None => Beat::Lost,
+    })
+}
+
+/// The backend that writes for a job, so that a successor can end it should it get stuck.
+#[derive(Debug, Clone, Copy)]
+pub struct Backend {
+    /// Its process id.
+    pub pid: i32,
+    /// When its transaction began; tells it from a later use of the same backend.
+    pub transaction_start: DateTime<Utc>,
+}
+
+/// Notes the step a job is at.
+pub async fn note_step(
+    client: &mut Client,
+    id: &JobId,
+    lease_number: i64,
+    step: &str,
+    backend: Option<Backend>,
+) -> Result<(), Failure> {
+    let doing = "note the step";
+    let sql = include_str!("../../sql/queries/owner_step.sql");
+    let pid = backend.map(|backend| backend.pid);
+    let start = backend.map(|backend| backend.transaction_start);
+    let transaction = client.begin().await?;
+    let params: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&id.as_str(), Type::TEXT),
+        (&lease_number, Type::INT8),
+        (&step, Type::TEXT),
+        (&pid, Type::INT4),
+        (&start, Type::TIMESTAMPTZ),
+    ];
+    transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    transaction.commit().await.map_err(postgres(doing))
+}
+
+/// A stuck transaction that was ended.
+#[derive(Debug, Clone)]
+pub struct Freed {
+    /// The worker it belonged to.
+    pub worker: String,
+    /// The job it was for.
+    pub job_id: String,
+}
+
+/// Ends the transaction that still holds the lease for an owner whose time has run out or who is known dead.
+/// Its connection may hang in a write that no timeout reaches.
+pub async fn free_stuck(
+    client: &mut Client,
+    knows_dead: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Option<Freed>, Failure> {
+    let doing = "free a stuck lease";
+    let transaction = client.begin().await?;
+    let list = include_str!("../../sql/queries/owners_list.sql");
+    let rows = transaction.query_typed(list, &[]).await.map_err(postgres(doing))?;
+    let owners = rows.iter().map(|row| row.get::<_, String>("worker"));
+    let dead: Vec<String> = owners.filter(|worker| knows_dead(worker)).collect();
+    let sql = include_str!("../../sql/queries/lease_stuck.sql");
+    let rows = transaction.query_typed(sql, &[(&dead, Type::TEXT_ARRAY)]).await.map_err(postgres(doing))?;
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(rows.first().map(|row| Freed { worker: row.get("worker"), job_id: row.get("job_id") }))
+}

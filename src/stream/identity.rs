@@ -1,0 +1,121 @@
+//! Who a worker is, and when its death can be proven.
+//!
+//! A worker's name is `host-pid-scopestart`: the host and the process id, the *scope* (six hexadecimal digits of
+//! machine boot and process namespace) and the *start* (six of when the process began). A worker on the same host
+//! and in the same scope can look up the process id: if no such process exists, or one that began at another time,
+//! the worker of that name is dead beyond doubt, and what it held can be taken at once. In every other case only
+//! the end of its lease tells.
+
+use std::fs;
+
+use sha2::{Digest, Sha256};
+
+/// This process, as its peers know it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    name: String,
+    host: String,
+    scope: String,
+}
+
+impl Identity {
+    /// The identity of the running process.
+    pub fn of_this_process() -> Self {
+        let host = host_name();
+        let scope = scope();
+        let pid = std::process::id();
+        let name =
+            format!("{host}-{pid}-{scope}{}", process_start(pid).unwrap_or_else(|| short_hash("unknown")));
+        Self { name, host, scope }
+    }
+
+    /// The name of this worker: its consumer in the group, and the holder of its leases.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the worker called `name` is certainly gone. `false` means only that nobody can tell from here.
+    pub fn knows_dead(&self, name: &str) -> bool {
+        let Some((pid, start)) = self.parse_neighbour(name) else { return false };
+        process_start(pid).as_deref() != Some(start)
+    }
+
+    /// Process id and start of a worker on this host and in this scope.
+    fn parse_neighbour<'a>(&self, name: &'a str) -> Option<(u32, &'a str)> {
+        let rest = name.strip_prefix(&self.host)?.strip_prefix('-')?;
+        let (pid, tag) = rest.split_once('-')?;
+        let start = tag.strip_prefix(&self.scope)?;
+        (start.len() == 6).then_some(())?;
+        Some((pid.parse().ok()?, start))
+    }
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain: String = name
+        .trim()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' })
+        .take(40)
+        .collect();
+    if plain.is_empty() { "host".to_owned() } else { plain }
+}
+
+/// Two processes with equal scopes see each other under the same process ids. Without `/proc` the scope is random,
+/// so that nobody is ever taken for a neighbour.
+fn scope() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let namespace = fs::read_link("/proc/self/ns/pid");
+    match (boot, namespace) {
+        (Ok(boot), Ok(namespace)) => short_hash(&format!("{} {}", boot.trim(), namespace.display())),
+        _ => short_hash(&uuid::Uuid::new_v4().to_string()),
+    }
+}
+
+/// When process `pid` began (in ticks since boot, hashed), or `None` if it does not run. A process that has ended
+/// and only waits to be collected does not run.
+fn process_start(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command stands in parentheses and may hold anything; the numbers follow the last one.
+    let mut numbers = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = numbers.next()?;
+    let started = numbers.nth(18)?;
+    (!matches!(state, "Z" | "X")).then(|| short_hash(started))
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes())[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_worker_is_not_known_dead() {
+        let me = Identity::of_this_process();
+        assert!(!me.knows_dead(me.name()));
+    }
+
+    #[test]
+    fn a_process_that_ended_is_known_dead_and_one_elsewhere_is_not() {
+        let me = Identity::of_this_process();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep runs");
+        let start = process_start(child.id()).expect("it runs");
+        let name = format!("{}-{}-{}{start}", me.host, child.id(), me.scope);
+        assert!(!me.knows_dead(&name));
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        assert!(me.knows_dead(&name));
+        assert!(!me.knows_dead(&format!("elsewhere-{}-{}{start}", child.id(), me.scope)));
+        assert!(!me.knows_dead(&format!("{}-{}-000000{start}", me.host, child.id())));
+        assert!(!me.knows_dead("rubbish"));
+    }
+
+    #[test]
+    fn a_process_id_that_was_given_away_again_does_not_keep_the_dead_alive() {
+        let me = Identity::of_this_process();
+        let name = format!("{}-{}-{}ffffff", me.host, std::process::id(), me.scope);
+        assert!(me.knows_dead(&name));
+    }
+}

@@ -1,0 +1,4 @@
+//! placeholder
+pub mod connection;
+pub mod consumer;
+pub mod identity;
