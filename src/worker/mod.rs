@@ -42,7 +42,7 @@ use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
-use crate::settings::SourceSettings;
+use crate::settings::{Settings, SourceSettings};
 use crate::store::{Database, jobs};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
@@ -98,6 +98,50 @@ pub struct Worker {
     pub relay: Relay,
     /// When to stop.
     pub shutdown: Shutdown,
+}
+
+impl Worker {
+    /// A worker by these settings, connected to nothing yet. Must be called inside a runtime.
+    pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Self, String> {
+        let database = Database::new(&settings.database)?;
+        let redis = Redis::new(&settings.redis.url)?;
+        let names = settings.redis.names()?;
+        let policy = settings.policy();
+        let relay = Relay {
+            database: database.clone(),
+            redis: redis.clone(),
+            names: names.clone(),
+            notify: settings.sync.enable_notifications,
+            job_monitor: settings.redis.job_monitor_keys,
+        };
+        Ok(Self {
+            database,
+            redis,
+            names,
+            identity: Identity::of_this_process(settings.worker.name.as_deref()),
+            source: settings.source.clone(),
+            fingerprint: policy.fingerprint(),
+            policy: Arc::new(policy),
+            options: Options::of(settings),
+            relay,
+            shutdown,
+        })
+    }
+}
+
+impl Options {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            lease: settings.worker.lease,
+            heartbeat: settings.worker.heartbeat,
+            max_attempts: i32::try_from(settings.worker.max_attempts).unwrap_or(i32::MAX),
+            drain: settings.worker.drain,
+            timeout: settings.sync.timeout,
+            eod_wait: settings.sync.eod_wait_timeout,
+            eod_recheck: settings.sync.eod_recheck,
+            batch_size: settings.sync.batch_size,
+        }
+    }
 }
 
 /// Until when a worker works.
