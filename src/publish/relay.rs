@@ -85,21 +85,24 @@ impl Relay {
         match (event, status) {
             (Some(event), Some(status)) => {
                 let delivery = Delivery::of_event(id.clone(), event);
-                Ok(self.with_status(delivery.with_status(status.clone()), &status))
+                Ok(self.with_status(delivery.with_status(status.clone()), &status, owed.total_symbols))
             }
             (Some(event), None) => Ok(Delivery::of_event(id.clone(), event).notify(self.notify)),
-            (None, Some(status)) => Ok(self.with_status(Delivery::of_status(status.clone()), &status)),
+            (None, Some(status)) => {
+                Ok(self.with_status(Delivery::of_status(status.clone()), &status, owed.total_symbols))
+            }
             (None, None) => Err(format!("its entry {} says nothing", owed.seq)),
         }
     }
 
-    fn with_status(&self, delivery: Delivery, status: &StatusHash) -> Delivery {
+    fn with_status(&self, delivery: Delivery, status: &StatusHash, total_symbols: Option<i64>) -> Delivery {
+        let total_symbols = total_symbols.and_then(|total| u64::try_from(total).ok());
         let listed = match status.created_at {
             Some(requested_at) => delivery.listed_at(requested_at),
             None => delivery,
         };
         let delivery = listed.notify(self.notify);
-        if self.job_monitor { delivery.with_job_monitor(None, Utc::now()) } else { delivery }
+        if self.job_monitor { delivery.with_job_monitor(total_symbols, Utc::now()) } else { delivery }
     }
 
     /// Tells of progress, best effort and straight away: it is in no outbox.

@@ -150,7 +150,13 @@ impl Teller<'_> {
                 vec![owed(self.occasion(row, seq).error(&report), Some(status))]
             }
             None => {
-                vec![Owed { seq, channels: Vec::new(), envelope: None, status_hash: Some(status.to_json()) }]
+                vec![Owed {
+                    seq,
+                    channels: Vec::new(),
+                    envelope: None,
+                    status_hash: Some(status.to_json()),
+                    total_symbols: None,
+                }]
             }
         }
     }
@@ -187,7 +193,9 @@ impl Teller<'_> {
             digest: &result.digest,
             policy_fingerprint: row.policy_fingerprint.as_deref().unwrap_or(""),
         };
-        owed(self.occasion(row, seq).completed(completed), Some(status_of(row, seq, self.at)))
+        let total_symbols = i64::try_from(result.total_symbols).ok().filter(|total| *total > 0);
+        let status = status_of(row, seq, self.at);
+        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(status)) }
     }
 
     /// What a plan changes, before the end of the job is told.
@@ -306,5 +314,6 @@ fn owed(event: Event, status: Option<StatusHash>) -> Owed {
         channels: event.channels,
         envelope: Some(event.envelope),
         status_hash: status.as_ref().map(StatusHash::to_json),
+        total_symbols: None,
     }
 }
