@@ -7,11 +7,12 @@
 //! - [`Draft::hold`]: as it was, without those that no longer trade, because a guard does not believe the proposal;
 //! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for.
 //!
+//! [`Draft::seat`] puts new listings into a theme before the sub-task that owns it has its turn.
+//!
 //! Members are indices into the snapshot until they are settled. Two spellings of a symbol are one member.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
@@ -27,11 +28,9 @@ use super::outcome::{
 };
 use super::policy::Policy;
 use super::snapshot::{Snapshot, StoredContent, StoredUniverse};
-use super::universes::{Rule, Universe};
-use super::why;
-
-/// A security counts as a new listing for so many calendar days.
-pub(super) const LISTING_DAYS: i64 = 30;
+use super::themes::Proposal;
+use super::universes::{LISTING_DAYS, Rule, Universe, theme};
+use super::{guard, why};
 
 /// What the sub-tasks have decided so far, and what they decide from.
 pub(super) struct Draft<'a> {
@@ -42,6 +41,10 @@ pub(super) struct Draft<'a> {
     pub(super) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(super) foreign: Vec<ForeignCleanup>,
     pub(super) warnings: Vec<Warning>,
+    /// What the themes call for, from the first sub-task that asks on.
+    pub(super) themes: Option<Vec<Proposal<'a>>>,
+    /// New listings that have their seats in themes already.
+    seated: HashSet<(UniverseName, u32)>,
     /// By universe, those who went away a few sessions ago.
     recent_exits: HashMap<&'a UniverseName, HashSet<u32>>,
     /// One mark per security, for comparing two lists in one pass over each.
@@ -98,6 +101,8 @@ impl<'a> Draft<'a> {
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
+            themes: None,
+            seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],
             last_mark: 0,
@@ -178,7 +183,7 @@ impl<'a> Draft<'a> {
         self.settle(
             &universe,
             &prior,
-            Settled { members: symbols, metadata, joined, left, hold: None },
+            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
             &members,
         );
     }
@@ -198,12 +203,69 @@ impl<'a> Draft<'a> {
             .filter(|(_, reason)| *reason != ExitReason::Delisted)
             .map(|(place, _)| prior.members[place].symbol.clone())
             .collect();
-        self.retain(&universe, &prior, Some(Hold { reason, runs: held_runs + 1, would_join, would_leave }));
+        let hold = Hold { reason, runs: held_runs + 1, would_join, would_leave };
+        self.retain(&universe, &prior, UniverseStatus::Held, Some(hold));
+    }
+
+    /// Holds a universe that is judged by itself where there is a doubt about it, else accepts it.
+    pub(super) fn settle_alone(&mut self, change: Change<'a>, doubt: Option<String>) {
+        match doubt {
+            Some(doubt) => self.hold(change, guard::reason_to_hold(&[doubt])),
+            None => self.accept(change),
+        }
     }
 
     /// Settles a universe as it was, but for those that no longer trade.
     pub(super) fn keep(&mut self, universe: &Universe, prior: &Prior<'a>) {
-        self.retain(universe, prior, None);
+        self.retain(universe, prior, UniverseStatus::Ok, None);
+    }
+
+    /// Settles a universe as it was, but for those that no longer trade, since what its rule goes by does not exist.
+    pub(super) fn keep_without_source(&mut self, universe: &Universe, prior: &Prior<'a>) {
+        self.retain(universe, prior, UniverseStatus::NoSourceData, None);
+    }
+
+    /// How many more members a theme can take as it stands.
+    pub(super) fn free_seats(&self, change: &Change) -> usize {
+        match change.universe.rule {
+            Rule::Theme(place) => {
+                theme(self.policy, place).max_members.saturating_sub(change.prior.members.len())
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// Gives new listings seats beside the members that a universe has. Nobody leaves, but those that no longer trade
+    /// where the mode cleans them up.
+    pub(super) fn seat(&mut self, universe: &Universe, joiners: &[u32]) {
+        let prior = self.prior(&universe.name);
+        let cleans_up = self.order.mode.runs(SyncTask::DelistedCleanup);
+        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
+            prior.members.iter().partition(|member| cleans_up && self.is_delisted(member.index));
+        let left = leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
+        let stayers = stayers.into_iter().map(|member| (member.symbol, member.index, false));
+        let joiners = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index), true));
+        let mut members: Vec<(&Symbol, Option<u32>, bool)> = stayers.chain(joiners).collect();
+        let place = |index: Option<u32>| index.and_then(|index| self.market.rank(index));
+        members.sort_by_key(|(_, index, _)| (place(*index).is_none(), place(*index)));
+        let (symbols, indices): (Vec<Symbol>, Vec<Option<u32>>) =
+            members.iter().map(|(symbol, index, _)| ((*symbol).clone(), *index)).unzip();
+        let newcomers = members.iter().enumerate().filter(|(_, (_, _, is_new))| *is_new);
+        let newcomers: Vec<(usize, u32)> =
+            newcomers.filter_map(|(place, (_, index, _))| Some((place, (*index)?))).collect();
+        self.seated.extend(newcomers.iter().map(|(_, index)| (universe.name.clone(), *index)));
+        let joined = newcomers.into_iter();
+        let joined = joined
+            .map(|(place, index)| self.joined(universe, index, place + 1, EntryReason::Listing))
+            .collect();
+        let metadata = universe.metadata(self.policy, symbols.len());
+        let indices: Vec<u32> = indices.into_iter().flatten().collect();
+        self.settle(
+            universe,
+            &prior,
+            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
+            &indices,
+        );
     }
 
     /// How a sub-task went, from what is settled so far.
@@ -237,6 +299,8 @@ impl<'a> Draft<'a> {
 
     fn entry_reason(&self, universe: &Universe, prior: &Prior, index: u32) -> EntryReason {
         let has_filled = match prior.before {
+            // Whoever is new in `recent_ipos` is a new listing, the first time as well.
+            _ if universe.rule == Rule::NewListing => true,
             Before::Nothing => false,
             Before::Unmanaged => !prior.members.is_empty(),
             Before::Managed => true,
@@ -245,30 +309,36 @@ impl<'a> Draft<'a> {
             EntryReason::FirstFill
         } else if self.recent_exits.get(&universe.name).is_some_and(|exits| exits.contains(&index)) {
             EntryReason::Return
-        } else if self.is_new_listing(index) {
+        } else if self.market.is_new_listing(index) {
             EntryReason::Listing
         } else {
             EntryReason::Rule
         }
     }
 
-    /// Listed within the last 30 days and traded since.
-    fn is_new_listing(&self, index: u32) -> bool {
-        let security = self.market.security(index);
-        let days = |listed: NaiveDate| (self.order.as_of - listed).num_days();
-        security.close.is_some()
-            && security.list_date.is_some_and(|listed| (0..=LISTING_DAYS).contains(&days(listed)))
-    }
-
     fn exit_reason(&self, universe: &Universe, index: Option<u32>) -> ExitReason {
         let Some(index) = index else { return ExitReason::Missing };
+        let is_of_funds = matches!(universe.rule, Rule::FundCategory(_) | Rule::AllFunds);
         match self.market.standing(index) {
             Standing::Delisted => ExitReason::Delisted,
             Standing::OtherType | Standing::ActivityUnknown | Standing::Duplicate => ExitReason::Ineligible,
-            Standing::Eligible => match (universe.rule, self.market.cap(index)) {
-                (Rule::AllStocks, _) | (_, Some(_)) => ExitReason::Rule,
-                (_, None) => ExitReason::NoCap,
-            },
+            Standing::Fund if is_of_funds => ExitReason::Rule,
+            Standing::Eligible if !is_of_funds => self.exit_of_eligible(universe.rule, index),
+            Standing::Fund | Standing::Eligible => ExitReason::Ineligible,
+        }
+    }
+
+    fn exit_of_eligible(&self, rule: Rule, index: u32) -> ExitReason {
+        match rule {
+            Rule::AllStocks => ExitReason::Rule,
+            Rule::NewListing => {
+                let listed = self.market.security(index).list_date;
+                let is_over =
+                    listed.is_some_and(|listed| (self.order.as_of - listed).num_days() > LISTING_DAYS);
+                if is_over { ExitReason::WindowEnd } else { ExitReason::Rule }
+            }
+            _ if self.market.cap(index).is_none() => ExitReason::NoCap,
+            _ => ExitReason::Rule,
         }
     }
 
@@ -277,10 +347,12 @@ impl<'a> Draft<'a> {
             EntryReason::Adopted => "stood in the row already".to_owned(),
             _ => why::joined(self.market, self.policy, universe, index, rank),
         };
+        let is_seated =
+            matches!(universe.rule, Rule::Theme(_)) && self.seated.contains(&(universe.name.clone(), index));
         Joined {
             symbol: self.market.security(index).symbol.clone(),
             reason,
-            task: universe.task(),
+            task: if is_seated { SyncTask::IpoAssignment } else { universe.task() },
             rank,
             cap: self.market.cap(index),
             why,
@@ -298,7 +370,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, hold: Option<Hold>) {
+    fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {
         let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
             prior.members.iter().partition(|member| self.is_delisted(member.index));
         let left: Vec<Left> =
@@ -314,7 +386,7 @@ impl<'a> Draft<'a> {
         let metadata = self.retained_metadata(universe, prior, stayers.len());
         let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
         let members = stayers.iter().map(|member| member.symbol.clone()).collect();
-        self.settle(universe, prior, Settled { members, metadata, joined, left, hold }, &indices);
+        self.settle(universe, prior, Settled { members, metadata, joined, left, status, hold }, &indices);
     }
 
     /// A member that is kept in its own spelling, with a row in `symbols` or without.
@@ -350,7 +422,7 @@ impl<'a> Draft<'a> {
         let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
         let total_cap: Usd = caps().sum();
         let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, hold } = settled;
+        let Settled { members, metadata, joined, left, status, hold } = settled;
         let planned = PlannedUniverse {
             name: universe.name.clone(),
             cache_type: universe.cache_type(),
@@ -361,7 +433,7 @@ impl<'a> Draft<'a> {
             before: prior.before,
             joined,
             left,
-            status: if hold.is_some() { UniverseStatus::Held } else { UniverseStatus::Ok },
+            status,
             hold,
             total_cap,
             members_with_cap,
@@ -376,6 +448,7 @@ struct Settled {
     metadata: Value,
     joined: Vec<Joined>,
     left: Vec<Left>,
+    status: UniverseStatus,
     hold: Option<Hold>,
 }
 

@@ -172,7 +172,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
 #[test]
 fn every_key_of_the_shipped_file_is_read_and_every_key_read_stands_there() {
     let mut main = Layers::new(USUAL_FILE, SHIPPED, OPEN_SECTIONS);
-    let mut themes = Layers::new("config/themes.toml", SHIPPED_THEMES, &[]);
+    let mut themes = themes::layers();
     let mut sectors = sectors::layers();
     // Reading a key that the shipped file has not panics; a shipped value that is not valid leaves a problem.
     main.add_flag("database.url", "postgresql://db.example/x");
@@ -187,7 +187,7 @@ fn every_key_of_the_shipped_file_is_read_and_every_key_read_stands_there() {
 fn the_shipped_files_used_as_files_change_nothing() {
     let shipped = World::new()
         .main(SHIPPED)
-        .file("config/themes.toml", SHIPPED_THEMES)
+        .file("config/themes.toml", include_str!("../../config/themes.toml"))
         .file("config/sectors.toml", include_str!("../../config/sectors.toml"))
         .settings();
     let built_in = World::new().settings();

@@ -204,6 +204,7 @@ impl Teller<'_> {
         let mut owing: Vec<Owed> = changed
             .map(|universe| owed(self.universe_updated(row, universe, numbers.next()), None))
             .collect();
+        owing.extend(self.ipo_assignments(row, plan, numbers));
         owing.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
             owing.extend(self.held(row, universe, numbers));
@@ -227,6 +228,23 @@ impl Teller<'_> {
             count: universe.members.len(),
             cause: event::Cause::Task(task),
         })
+    }
+
+    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+        let listings = plan.new_listings();
+        let assignments: Vec<event::IpoAssignment> = listings
+            .iter()
+            .map(|listing| event::IpoAssignment {
+                symbol: &listing.joined.symbol,
+                universe: listing.universe,
+                reason: &listing.joined.why,
+                market_cap: listing.joined.cap,
+                sector: listing.sector,
+            })
+            .collect();
+        let events = self.occasion(row, numbers.last() + 1).ipo_assignments(&assignments);
+        let numbered = events.into_iter().inspect(|_| drop(numbers.next()));
+        numbered.map(|event| owed(event, None)).collect()
     }
 
     fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<Owed> {
