@@ -8,22 +8,22 @@ use std::collections::BTreeMap;
 
 /// One row of `symbols` with its latest close.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    pub symbol: String,
-    pub kind: &'static str,
-    pub active: Option<bool>,
+pub(crate) struct Row {
+    pub(crate) symbol: String,
+    pub(crate) kind: &'static str,
+    pub(crate) active: Option<bool>,
     /// Days ago, negative in the future.
-    pub delisted: Option<i64>,
+    pub(crate) delisted: Option<i64>,
     /// Days ago, and cents.
-    pub close: Option<(i64, i64)>,
-    pub shares: Option<i64>,
-    pub stored_dollars: Option<i64>,
-    pub sector: Option<&'static str>,
+    pub(crate) close: Option<(i64, i64)>,
+    pub(crate) shares: Option<i64>,
+    pub(crate) stored_dollars: Option<i64>,
+    pub(crate) sector: Option<&'static str>,
     /// Days ago, negative in the future.
-    pub listed: Option<i64>,
+    pub(crate) listed: Option<i64>,
 }
 
-pub const RANKINGS: [usize; 3] = [3, 10, 25];
+pub(crate) const RANKINGS: [usize; 3] = [3, 10, 25];
 
 /// Every sector text that means something, by the name of its universe.
 const SECTORS: [(&str, &str); 4] = [
@@ -49,7 +49,7 @@ fn dotted(byte: u8) -> u8 {
 }
 
 /// Whether two spellings are one symbol.
-pub fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -95,7 +95,7 @@ fn find<'r>(rows: &'r [Row], symbol: &str) -> Option<&'r Row> {
     rows.iter().find(|row| same(&row.symbol, symbol) && counts(rows, row))
 }
 
-pub fn cap_cents(row: &Row) -> Option<i128> {
+pub(crate) fn cap_cents(row: &Row) -> Option<i128> {
     if let (Some((days_ago, price)), Some(shares)) = (row.close, row.shares) {
         let cap = i128::from(price) * i128::from(shares);
         if (0..=7).contains(&days_ago) && price > 0 && shares > 0 && cap <= LARGEST_CENTS {
@@ -110,7 +110,7 @@ fn is_eligible(rows: &[Row], row: &Row) -> bool {
     is_active(row) && row.kind == "CS" && counts(rows, row)
 }
 
-pub fn comes_before(a: &Row, b: &Row) -> bool {
+pub(crate) fn comes_before(a: &Row, b: &Row) -> bool {
     let (cap, other) = (cap_cents(a), cap_cents(b));
     if cap != other {
         return cap > other;
@@ -142,7 +142,7 @@ fn ranked(rows: &[Row]) -> Vec<&Row> {
 }
 
 /// The members of every universe.
-pub fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
     let ranked = ranked(rows);
     let mut universes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, from, below) in TIERS {
@@ -203,7 +203,7 @@ fn sector_universe(row: &Row) -> Option<&'static str> {
 }
 
 /// The word for why a symbol that was a member is none in `rows`.
-pub fn exit_reason(rows: &[Row], universe: &str, symbol: &str) -> &'static str {
+pub(crate) fn exit_reason(rows: &[Row], universe: &str, symbol: &str) -> &'static str {
     let Some(row) = find(rows, symbol) else { return "missing" };
     if is_inactive(row) {
         "delisted"
@@ -222,7 +222,7 @@ fn is_new_listing(rows: &[Row], symbol: &str) -> bool {
 }
 
 /// Whether what was yesterday may become what the rules want today, for one universe and one session later.
-pub fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: &[String]) -> bool {
+pub(crate) fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: &[String]) -> bool {
     if was.is_empty() {
         return true;
     }
@@ -259,7 +259,7 @@ pub fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: &[Strin
 }
 
 /// The universes that are held or go together with this one.
-pub fn together_with(universe: &str) -> Vec<String> {
+pub(crate) fn together_with(universe: &str) -> Vec<String> {
     let tiers: Vec<String> = TIERS.iter().map(|(name, _, _)| (*name).to_owned()).collect();
     let rankings: Vec<String> = RANKINGS.iter().map(|limit| format!("top_{limit}")).collect();
     if tiers.iter().any(|name| name == universe) {
@@ -272,7 +272,7 @@ pub fn together_with(universe: &str) -> Vec<String> {
 }
 
 /// Whether the market as a whole may follow another a session later.
-pub fn is_believed_as_a_whole(was: &[Row], now: &[Row]) -> bool {
+pub(crate) fn is_believed_as_a_whole(was: &[Row], now: &[Row]) -> bool {
     let eligible = |rows: &[Row]| rows.iter().filter(|row| is_eligible(rows, row)).count();
     let (before, after) = (eligible(was), eligible(now));
     if after < before && (before - after) * 100 > before * 3 {
@@ -290,7 +290,7 @@ pub fn is_believed_as_a_whole(was: &[Row], now: &[Row]) -> bool {
 }
 
 /// Whether the sectors of a market may follow those of another a session later.
-pub fn are_sectors_believed(was: &[Row], now: &[Row]) -> bool {
+pub(crate) fn are_sectors_believed(was: &[Row], now: &[Row]) -> bool {
     let (mut with_sector, mut changed) = (0, 0);
     for row in was.iter().filter(|row| is_eligible(was, row) && sector_universe(row).is_some()) {
         with_sector += 1;

@@ -11,7 +11,7 @@ const SHOWN: usize = 8;
 
 /// A plan; of the universes only those that `show` names, or, where it names none, those that are written, change
 /// or are held.
-pub fn plan(plan: &Result<Plan, Refusal>, show: &[String]) -> String {
+pub(crate) fn plan(plan: &Result<Plan, Refusal>, show: &[String]) -> String {
     match plan {
         Ok(plan) => carried_out(plan, show),
         Err(refusal) => format!("refused {refusal}\n"),
@@ -97,7 +97,7 @@ fn more(text: &mut String, sign: char, total: usize) {
 }
 
 /// A choice of date.
-pub fn date(choice: &DateChoice) -> String {
+pub(crate) fn date(choice: &DateChoice) -> String {
     match choice {
         DateChoice::Sync { as_of, warning: None } => format!("sync {as_of}"),
         DateChoice::Sync { as_of, warning: Some(warning) } => format!("sync {as_of}, warning {warning}"),

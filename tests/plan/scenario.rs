@@ -149,7 +149,7 @@ impl File {
         }
         scene.read_securities(self.lines("securities"));
         for line in self.lines("universes") {
-            scene.edit_universe(line, order.as_of);
+            scene.edit_universe(line, order.as_of, &policy);
         }
         scene.snapshot.foreign = self.lines("foreign").iter().map(|line| foreign_row(line)).collect();
         scene.snapshot.recent_exits =
@@ -284,13 +284,13 @@ impl Scene {
     /// - `edited`: our row, in which somebody put these symbols;
     /// - `deleted`, `malformed`: our row is gone, or holds something else;
     /// - `type=T`, `held=N`, `applied=D`: another type, times held, date of the last apply.
-    fn edit_universe(&mut self, line: &str, as_of: NaiveDate) {
+    fn edit_universe(&mut self, line: &str, as_of: NaiveDate, policy: &Policy) {
         let (head, symbols) = line.split_once(':').unwrap_or((line, ""));
         let mut words = head.split_whitespace();
         let name = UniverseName::known(words.next().expect("a universe has a name"));
         let members: Vec<Symbol> = symbols.split_whitespace().map(symbol).collect();
         let stored = self.snapshot.universes.entry(name.clone()).or_insert_with(|| StoredUniverse {
-            cache_type: world::policy().universes().get(&name).map(ToString::to_string),
+            cache_type: policy.universes().get(&name).map(ToString::to_string),
             members: members.clone(),
             content: None,
             state: Some(UniverseState { last_as_of: as_of.pred_opt().expect("a day before"), held_runs: 0 }),

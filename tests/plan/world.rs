@@ -10,7 +10,7 @@ use cache_sync::plan::policy::{Guards, Policy, Ranking, SectorTable};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
 
 /// The rules as they are shipped, but for the number of stocks that make a market.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let billion = 1_000_000_000;
     let million = 1_000_000;
     Policy {
@@ -30,7 +30,7 @@ pub fn policy() -> Policy {
     }
 }
 
-pub fn ranking(limit: usize) -> Ranking {
+pub(crate) fn ranking(limit: usize) -> Ranking {
     Ranking { universe: UniverseName::known(&format!("top_{limit}")), limit }
 }
 
@@ -41,7 +41,7 @@ fn sector_names() -> Vec<(String, Sector)> {
 }
 
 /// The state that a plan leaves behind, with `securities` as the market of the next day.
-pub fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>) -> Snapshot {
+pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>) -> Snapshot {
     let mut universes = before.universes.clone();
     for planned in &plan.universes {
         universes.insert(planned.name.clone(), stored(planned, before.universes.get(&planned.name), plan));
@@ -84,7 +84,7 @@ fn content(planned: &PlannedUniverse) -> StoredContent {
 }
 
 /// The members of each universe after a plan.
-pub fn members(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn members(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     let texts = |universe: &PlannedUniverse| universe.members.iter().map(ToString::to_string).collect();
     plan.universes.iter().map(|universe| (universe.name.to_string(), texts(universe))).collect()
 }
