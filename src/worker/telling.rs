@@ -243,8 +243,9 @@ impl Teller<'_> {
             })
             .collect();
         let events = self.occasion(row, numbers.last() + 1).ipo_assignments(&assignments);
-        let numbered = events.into_iter().inspect(|_| drop(numbers.next()));
-        numbered.map(|event| owed(event, None)).collect()
+        // The events number themselves; the count goes on behind them.
+        numbers.last += events.len() as i64;
+        events.into_iter().map(|event| owed(event, None)).collect()
     }
 
     fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<Owed> {
