@@ -5,6 +5,7 @@ pub mod domain;
 pub mod failure;
 pub mod plan;
 pub mod publish;
+pub mod requests;
 pub mod settings;
 pub mod store;
 pub mod stream;
