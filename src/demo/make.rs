@@ -11,6 +11,7 @@ use super::funds::{self, Fund};
 use super::industries::{self, Industry, Sector};
 use super::invent::{Registry, bell, company_name, pick, spread, word};
 use super::market::{Kind, MadeMarket, MadeSecurity, Tier, worth};
+use super::prices::moved;
 
 /// One invented stock in this many was listed within the last thirty days: about twenty-five in a usual market.
 const STOCKS_PER_NEW_LISTING: usize = 160;
@@ -273,7 +274,7 @@ impl<'m> Maker<'m> {
         second.composite_figi = Some(composite);
         second.share_class_figi = Some(share_class);
         // The company is worth the same whichever class one asks; only the price of the class differs.
-        set_price(&mut second, company.last_close * 197 / 200, company.market_cap.unwrap_or(0));
+        set_price(&mut second, moved(company.last_close, -0.015), company.market_cap.unwrap_or(0));
         self.market.securities[first].symbol = class_a;
         self.market.securities[first].name = format!("{} Class A", company.name);
         self.push(second);
