@@ -122,8 +122,8 @@ rust_directories() {
 rust_version() {
   local cargo rustc
   [ -x "$1/cargo" ] && [ -x "$1/rustc" ] || return 0
-  cargo=$(PATH=$1:$PATH version_of "$1/cargo" --version)
-  rustc=$(PATH=$1:$PATH version_of "$1/rustc" --version)
+  cargo=$(version_of "$1/cargo" --version)
+  rustc=$(version_of "$1/rustc" --version)
   if at_least "$cargo" "${rustc:-0}"; then
     echo "$rustc"
   else
@@ -137,11 +137,11 @@ has_lints() {
 
 # rustfmt has version numbers of its own; 1.8 came with Rust 1.83 and is the first to know edition 2024 by itself.
 has_rustfmt() {
-  at_least "$(PATH=$1:$PATH version_of "$1/cargo" fmt --version)" 1.8
+  at_least "$(version_of env PATH="$1:$PATH" cargo fmt --version)" 1.8
 }
 
 has_clippy() {
-  at_least "$(PATH=$1:$PATH version_of "$1/cargo" clippy --version)" "0.$RUST_WANTED"
+  at_least "$(version_of env PATH="$1:$PATH" cargo clippy --version)" "0.$RUST_WANTED"
 }
 
 lack_rust() {
@@ -196,8 +196,9 @@ look_for_postgres() {
 
 # The newest version whose postgres, initdb and pg_ctl are all there. Debian keeps them out of PATH.
 postgres_version() {
-  local directory
-  { tr ':' '\n' <<<"$PATH" && ls -d /usr/lib/postgresql/*/bin 2>/dev/null; } | while read -r directory; do
+  local directory directories
+  IFS=: read -r -a directories <<<"$PATH"
+  for directory in "${directories[@]}" /usr/lib/postgresql/*/bin; do
     if [ -x "$directory/postgres" ] && [ -x "$directory/initdb" ] && [ -x "$directory/pg_ctl" ]; then
       version_of "$directory/postgres" --version
     fi
