@@ -107,7 +107,7 @@ dependencies() {
 audit() {
   cargo deny --locked check bans licenses sources || return 1
   if cargo deny --locked fetch db; then
-    cargo deny --locked check --disable-fetch advisories
+    cargo deny --locked check advisories
   else
     not_run+=("cargo deny check advisories: the advisory database could not be fetched")
   fi
@@ -127,10 +127,11 @@ tests() {
   list_ignored_tests
 }
 
-# One failed test binary does not keep the next from running. The output is kept to find the ignored tests in it.
+# One failed test binary does not keep the next from running. The output is kept to find the ignored tests in it; cargo's
+# own lines, which say whose tests these are, go the same way so that they stay in order.
 run_tests() {
   mkdir -p target
-  env -u CACHE_SYNC_LONG_TESTS "$@" cargo test --locked --no-fail-fast "${test_args[@]}" | tee target/test.log
+  env -u CACHE_SYNC_LONG_TESTS "$@" cargo test --locked --no-fail-fast "${test_args[@]}" 2>&1 | tee target/test.log
 }
 
 list_ignored_tests() {

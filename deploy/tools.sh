@@ -342,7 +342,9 @@ leave_it_to_root() {
 # Prints the script that installs the packages, on one line and without a single quote, so that it can be passed on in two.
 # It makes no database cluster and leaves no server running that was not running before.
 install_script() {
-  local apt="apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install" script=()
+  # A setting that somebody changed in a package's file stays as it is: there is nobody to ask.
+  local apt="apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no-install-recommends install"
+  local script=()
 
   script+=("set -e")
   # needrestart, which Ubuntu's servers have, would restart what others run here.
