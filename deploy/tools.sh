@@ -2,8 +2,8 @@
 # Checks the tools that demo.sh and test.sh need, and installs what is missing. Sourced, never run.
 #
 # Everything is looked at before anything is built, so nobody waits three minutes to learn that Redis is missing.
-# What root has to do is one line of plain sh, made by `install_line`. It is run when we are root or have sudo, and printed
-# when we are not: so the line that an administrator reads is the line that is tested.
+# What root has to do is one line of plain sh, made by `install_script`. It is printed, and run if we are root or have sudo:
+# so the line that an administrator is asked to run is the line that is tested.
 
 RUST_WANTED=1.85
 POSTGRES_WANTED=15
@@ -80,8 +80,10 @@ look_for_rust() {
     lack_rust "$found" "$lints"
     return
   fi
-  PATH=$found:$PATH
-  export PATH
+  # Only where it must be: a folder put first would also decide which redis-server and postgres are found.
+  if [ "$(command -v cargo)" != "$found/cargo" ] || [ "$(command -v rustc)" != "$found/rustc" ]; then
+    export PATH=$found:$PATH
+  fi
   if [ "$lints" = 1 ]; then
     look_for_lints "$found"
   fi
@@ -291,19 +293,20 @@ has_package() {
 install_packages() {
   local yes=$1
   if ! supported_system; then
-    echo "Packages can be installed from here on Debian 12 and newer and on Ubuntu 24.04 and newer only: on this system" \
-      "install the tools above with its own package manager, then run this again." >&2
-    exit 3
+    give_up "Packages can be installed from here on Debian 12 or Ubuntu 24.04 and newer: install the tools above by other means."
   fi
   if [ ${#packages[@]} -eq 0 ]; then
-    exit 3
+    give_up "No package brings what is missing."
   fi
-  may_be_root || leave_it_to_root
-  agreed "$yes" || leave_it_to_root
-  as_root || {
-    echo "Installing the packages failed." >&2
-    leave_it_to_root
-  }
+  printf "As root, this line installs them:\nsh -c '%s'\n" "$(install_script)" >&2
+  may_be_root || give_up "Neither root nor sudo is at hand: have root run that line, then run this again."
+  agreed "$yes" || give_up "Nothing was installed."
+  as_root || give_up "Installing the packages failed."
+}
+
+give_up() {
+  echo "$1" >&2
+  exit 3
 }
 
 # sudo may ask for a password only when somebody is there to type it.
@@ -316,7 +319,7 @@ agreed() {
   if [ "$1" = 1 ] || ! [ -t 0 ]; then
     return 0
   fi
-  read -r -p "Install ${packages[*]} now? [Y/n] " answer
+  read -r -p "Install ${packages[*]} now? [Y/n] " answer || return 1
   case $answer in
     '' | [Yy]*) true ;;
     *) false ;;
@@ -331,12 +334,6 @@ as_root() {
   else
     sudo sh -c "$script"
   fi
-}
-
-leave_it_to_root() {
-  echo "To install them, run this line as root, then run this again:" >&2
-  echo "sh -c '$(install_script)'" >&2
-  exit 3
 }
 
 # Prints the script that installs the packages, on one line and without a single quote, so that it can be passed on in two.
