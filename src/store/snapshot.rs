@@ -151,7 +151,15 @@ fn stored_universe(row: &Row) -> (StoredUniverse, bool) {
     let has_row: bool = row.get("has_row");
     let json: Option<&str> = row.get("content");
     let content = has_row.then(|| json.map_or(StoredContent::Malformed, StoredContent::parse));
-    let members = content.as_ref().map(StoredContent::symbols).unwrap_or_default();
+    let members = match &content {
+        None => Vec::new(),
+        // Written by others, perhaps with less or more around its symbols than we write.
+        Some(StoredContent::Malformed) => {
+            let texts = texts_in(json, "/symbols").unwrap_or_default();
+            texts.iter().filter_map(|text| Symbol::parse(text)).collect()
+        }
+        Some(well_formed) => well_formed.symbols(),
+    };
     let digest: Option<&str> = row.get("members_digest");
     let believed = digest.is_none_or(|digest| digest == members_digest(&members));
     let state = row
@@ -200,16 +208,14 @@ fn in_stored_order(stored: Vec<Symbol>, known: Vec<Symbol>) -> Vec<Symbol> {
 }
 
 fn foreign_row(row: &Row) -> ForeignRow {
-    let array: Option<&str> = row.get("foreign_symbols");
-    let elements: Option<Vec<Value>> = array.and_then(|json| serde_json::from_str(json).ok());
-    let texts = |elements: Vec<Value>| {
-        let texts = elements.into_iter().filter_map(|element| match element {
-            Value::String(text) => Some(text),
-            _ => None,
-        });
-        texts.collect()
-    };
-    ForeignRow { universe: row.get("universe"), symbols: elements.map(texts) }
+    ForeignRow { universe: row.get("universe"), symbols: texts_in(row.get("foreign_symbols"), "") }
+}
+
+/// The texts in an array of `json`, found by a JSON pointer; `None` where there is no array.
+fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
+    let json: Value = serde_json::from_str(json?).ok()?;
+    let elements = json.pointer(pointer)?.as_array()?;
+    Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
