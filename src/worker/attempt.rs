@@ -108,7 +108,7 @@ async fn sync_once(
     heartbeat.step("apply", None);
     let now = Utc::now();
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
-    apply::apply(lease.transaction(), &plan, &snapshot, context).await?;
+    apply::apply(&lease, &plan, &snapshot, context).await?;
     // The end is timed after the work that it ends.
     if !end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
         return Ok(Outcome::Interrupted(Interruption::Lost));
