@@ -1,6 +1,8 @@
 //! Keeps the stock and ETF universes of `TickStock` in step with the market.
 
+pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod failure;
 pub mod plan;
