@@ -6,6 +6,8 @@ pub mod doctor;
 pub mod domain;
 pub mod failure;
 pub mod plan;
+pub mod publish;
+pub mod requests;
 pub mod settings;
 pub mod store;
 pub mod stream;

@@ -16,8 +16,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::domain::words;
 use crate::plan::policy::Policy;
+use crate::publish::keys::{ChannelNames, Names};
 
 mod layers;
 mod rules;
@@ -166,6 +169,8 @@ pub struct SyncSettings {
     pub timeout: Duration,
     /// How long a job waits for its day's import.
     pub eod_wait_timeout: Duration,
+    /// How often such a job looks.
+    pub eod_recheck: Duration,
     /// Rows in one chunk on the wire.
     pub batch_size: usize,
     /// Whether pub/sub speaks.
@@ -326,6 +331,15 @@ impl DatabaseSettings {
 }
 
 impl RedisSettings {
+    /// The names of every key and channel.
+    pub fn names(&self) -> Result<Names, String> {
+        let channels =
+            self.channels.iter().map(|(role, name)| (role.clone(), Value::from(name.clone()))).collect();
+        let channels: ChannelNames = serde_json::from_value(Value::Object(channels))
+            .map_err(|error| format!("redis.channels: {error}"))?;
+        Names::new(&self.prefix, channels, self.dotted_names)
+    }
+
     /// Host, port and database, without user or password.
     pub fn address(&self) -> String {
         rules::redis_address(self.url.expose()).unwrap_or_else(|| "(unreadable URL)".to_owned())

@@ -81,6 +81,7 @@ create table cache_sync_outbox (
     channels text[] not null,
     envelope jsonb,                               -- null: only the status hash changes
     status_hash jsonb,                            -- the fields of the status hash after this event, null: unchanged
+    total_symbols bigint,                         -- securities the job read, for the job monitor page
     created_at timestamptz not null,
     sent_at timestamptz,
     constraint cache_sync_outbox_pkey primary key (job_id, seq)

@@ -1,8 +1,168 @@
 //! Turns a market snapshot into the membership changes it calls for.
 //!
-//! Planning is pure: it reads a [`Snapshot`](snapshot::Snapshot), a [`Policy`](policy::Policy) and the date, and
-//! touches nothing else. Sub-tasks run in a fixed order over one draft, so each sees what the earlier ones decided.
+//! Planning is pure: it reads a [`Snapshot`], a [`Policy`] and an [`Order`], and touches nothing else. Sub-tasks run
+//! in a fixed order over one draft, so each sees what the earlier ones decided. Before them comes the question of
+//! [which date](date), after them stands a [`Plan`] that needs no further decision.
+//!
+//! # Why refuse a plan, and why hold a universe
+//! An empty import looks exactly like every company delisting at once. The guards tell the two apart: a market that
+//! cannot be believed as a whole is a [`Refusal`], and nothing is written; a universe whose change cannot be believed
+//! is held as it was, and the others go on.
+//!
+//! # The words of refusals and warnings
+//! | refusal | when |
+//! |---|---|
+//! | `no_securities` | `symbols` holds no row, or no active one |
+//! | `no_closes` | too few bars to tell the date |
+//! | `not_a_session` | the named date is no trading day and has no closes |
+//! | `older_than_applied` | the date lies before the last applied one |
+//! | `date_incomplete` | the import of the date did not become complete |
+//! | `foreign_cache_type` | a row of our name has another `cache_type` |
+//! | `too_few_stocks` | fewer active stocks than `guards.min_active_stocks`, and no good run is known |
+//! | `active_drop` | active stocks fell by more than `guards.max_active_drop_pct` |
+//! | `caps_missing` | more than `guards.max_caps_missing_pct` lost their cap |
+//!
+//! | warning | when |
+//! |---|---|
+//! | `date_incomplete` | an older date was taken, since the newest is not complete |
+//! | `invalid_cap` | a price, share count or cap that cannot be was passed over |
+//! | `active_unknown` | `active` is empty: neither eligible nor delisted |
+//! | `duplicate_symbol` | two rows of `symbols` are one symbol |
+//! | `unreadable_symbol` | a row of `symbols` has no usable symbol |
+//! | `foreign_unknown_symbol` | a foreign row names a symbol that `symbols` does not have |
+//! | `foreign_malformed` | a foreign row has no array `content.symbols` |
+//! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
+//! | `held` | a guard kept a universe as it was |
 
+use chrono::NaiveDate;
+
+use crate::domain::task::{Mode, SyncTask};
+
+use draft::Draft;
+use market::Market;
+use outcome::{Plan, Refusal, TaskReport, TaskStatus};
+use policy::Policy;
+use run_state::Since;
+use snapshot::Snapshot;
+use wording::{counted, first_few};
+
+pub mod date;
+mod delisting;
+mod draft;
+mod guard;
+pub mod market;
+mod market_cap;
 pub mod outcome;
 pub mod policy;
+mod run_state;
 pub mod snapshot;
+pub mod universes;
+mod why;
+pub(crate) mod wording;
+
+/// What a plan is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Which sub-tasks.
+    pub mode: Mode,
+    /// Whether the size guards are open.
+    pub accept_churn: bool,
+    /// The date, as [`date`] chose it.
+    pub as_of: NaiveDate,
+}
+
+/// Decides what should change. Each sub-task's report goes to `observe` as soon as it is done.
+///
+/// Depends on nothing but its arguments, and not on the order of the rows in `snapshot.securities`. An error means
+/// that the whole job is refused.
+pub fn plan(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    order: &Order,
+    observe: &mut dyn FnMut(&TaskReport),
+) -> Result<Plan, Refusal> {
+    check_order(snapshot, *order)?;
+    let market = Market::new(&snapshot.securities, order.as_of, policy);
+    let since = snapshot.last_run.as_ref().map(|last| Since::last_run(&market, last)).unwrap_or_default();
+    let mut draft = Draft::new(snapshot, policy, order, &market);
+    guard::check_cache_types(&draft)?;
+    guard::check_market(&draft, &since)?;
+    let sector_doubt = guard::sector_doubt(&draft, &since);
+    let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
+
+    let mut tasks = Vec::new();
+    for task in order.mode.tasks() {
+        let status = carry_out(*task, &mut draft, held_back);
+        let report = draft.report(*task, status);
+        observe(&report);
+        tasks.push(report);
+    }
+
+    // Doubtful sectors become the yardstick only where somebody accepted them and the leaders follow them.
+    let accepted = order.accept_churn && order.mode.runs(SyncTask::MarketCapRecalculation);
+    let keep_sectors = sector_doubt.is_some() && !accepted;
+    let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
+    let run = run_state::run_state(&market, kept_sectors);
+    warn_of_unreadable_symbols(&mut draft);
+    warn_of_holds(&mut draft);
+    let Draft { universes, foreign, warnings, .. } = draft;
+    Ok(Plan {
+        as_of: order.as_of,
+        mode: order.mode,
+        universes: universes.into_values().collect(),
+        foreign,
+        tasks,
+        warnings,
+        run,
+        counts: market.counts(policy),
+        total_symbols: snapshot.securities.len(),
+    })
+}
+
+fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
+    if snapshot.securities.is_empty() {
+        return Err(date::no_securities());
+    }
+    // The date was chosen before the lease was taken; another job may have gone further since.
+    match &snapshot.last_run {
+        Some(last) if order.as_of < last.as_of => Err(date::older_than_applied(order.as_of, last.as_of)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) -> TaskStatus {
+    match task {
+        SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
+        SyncTask::DelistedCleanup => delisting::clean_up(draft),
+        SyncTask::IpoAssignment | SyncTask::ThemeRebalancing | SyncTask::EtfUniverseMaintenance => {
+            return TaskStatus::Skipped;
+        }
+    }
+    TaskStatus::Completed
+}
+
+fn warn_of_unreadable_symbols(draft: &mut Draft) {
+    let texts = &draft.snapshot.unreadable_symbols;
+    if !texts.is_empty() {
+        let mut shown: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+        shown.sort_unstable();
+        let text =
+            format!("{} of symbols left out: {}", counted(texts.len(), "row"), first_few(shown.iter()));
+        draft.warn("unreadable_symbol", text);
+    }
+}
+
+/// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.
+fn warn_of_holds(draft: &mut Draft) {
+    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
+    for universe in draft.universes.values() {
+        let Some(hold) = &universe.hold else { continue };
+        match by_reason.iter_mut().find(|(known, _)| *known == hold.reason) {
+            Some((_, names)) => names.push(universe.name.to_string()),
+            None => by_reason.push((hold.reason.clone(), vec![universe.name.to_string()])),
+        }
+    }
+    for (reason, names) in by_reason {
+        draft.warn("held", format!("{}: {reason}", names.join(", ")));
+    }
+}

@@ -28,8 +28,23 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// What the next run's guards compare with; `None` where the mode did not look at the whole market.
     pub run: RunState,
+    /// How the market is made up.
+    pub counts: Counts,
     /// How many securities were read.
     pub total_symbols: usize,
+}
+
+/// How the market of a plan is made up, in numbers of securities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Active stocks of an eligible type.
+    pub eligible: usize,
+    /// Those of them with a valid market cap.
+    pub ranked: usize,
+    /// Those of them whose cap is below the smallest tier.
+    pub below_tiers: usize,
+    /// Securities whose source does not say whether they trade.
+    pub active_unknown: usize,
 }
 
 /// One universe after the plan.
@@ -204,6 +219,17 @@ impl Plan {
             self.foreign.iter().flat_map(|row| row.elements.iter().filter_map(|text| Symbol::parse(text)));
         let all: std::collections::BTreeSet<Symbol> = ours.chain(foreign).collect();
         all.into_iter().collect()
+    }
+}
+
+impl Plan {
+    /// The universes that lost symbols as delisted, foreign ones included.
+    pub fn cleaned_up(&self) -> Vec<String> {
+        let lost_some = |universe: &&PlannedUniverse| {
+            universe.left.iter().any(|left| left.reason == ExitReason::Delisted)
+        };
+        let ours = self.universes.iter().filter(lost_some).map(|universe| universe.name.to_string());
+        ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
     }
 }
 

@@ -275,6 +275,7 @@ fn sync(main: &mut Layers) -> SyncSettings {
     SyncSettings {
         timeout: seconds(main.whole("sync_settings.timeout_minutes", 1..=1440) * 60),
         eod_wait_timeout: seconds(main.whole("sync_settings.eod_wait_timeout_seconds", 0..=86_400)),
+        eod_recheck: seconds(main.whole("sync_settings.eod_recheck_seconds", 1..=3_600)),
         batch_size: main.whole("sync_settings.batch_size", 1..=100_000) as usize,
         enable_notifications: main.switch("sync_settings.enable_notifications"),
     }

@@ -132,6 +132,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
         SyncSettings {
             timeout: Duration::from_secs(30 * 60),
             eod_wait_timeout: Duration::from_secs(3600),
+            eod_recheck: Duration::from_secs(60),
             batch_size: 1000,
             enable_notifications: true,
         }

@@ -14,18 +14,11 @@
 //! | the worker is stopped or its network hangs | its owner row runs out; the next in line ends its backend |
 //! | it wakes afterwards | its connection is gone; if not, the job's lease number has moved on and its commit changes nothing |
 
-use std::time::Duration;
-
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{CancelToken, Transaction};
+use tokio_postgres::Transaction;
 
 use super::owners::Backend;
 use super::{Client, Limits};
 use crate::failure::{Failure, postgres};
-
-/// How long one try to get the lease waits. Between tries the worker looks whether it should stop, whether the job
-/// was cancelled, and whether the holder is stuck.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The right to change universes, and the transaction to do it in. Dropping it rolls back.
 pub struct Lease<'a> {
@@ -33,33 +26,26 @@ pub struct Lease<'a> {
     backend: Backend,
 }
 
-/// What a try to get the lease gives.
-pub enum Acquired<'a> {
-    /// It is held now.
-    Held(Lease<'a>),
-    /// Another job holds it.
-    Busy,
-}
-
 impl<'a> Lease<'a> {
-    /// Tries to get the lease for a little while. `statement` bounds each statement made under it.
-    pub async fn acquire(client: &'a mut Client, statement: Duration) -> Result<Acquired<'a>, Failure> {
+    /// Takes the lease, waiting in line for up to `limits.lock`; each statement under it may take
+    /// `limits.statement`. A caller that gives up earlier drops the future and closes the connection.
+    pub async fn acquire(client: &'a mut Client, limits: Limits) -> Result<Self, Failure> {
         let doing = "take the lease";
-        let transaction = client.begin_repeatable(Limits { statement, lock: PATIENCE }).await?;
-        if let Err(error) = transaction.batch_execute("lock table cache_sync_lease in exclusive mode").await {
-            if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-                transaction.rollback().await.map_err(postgres(doing))?;
-                return Ok(Acquired::Busy);
-            }
-            return Err(postgres(doing)(error));
-        }
+        // The wait is a statement too, so it is bounded as such first.
+        let waiting = Limits { statement: limits.lock, lock: limits.lock };
+        let transaction = client.begin_repeatable(waiting).await?;
+        let lock = format!(
+            "lock table cache_sync_lease in exclusive mode; set local statement_timeout = {}",
+            limits.statement.as_millis()
+        );
+        transaction.batch_execute(&lock).await.map_err(postgres(doing))?;
         let sql = include_str!("../../sql/queries/lease_backend.sql");
         let rows = transaction.query_typed(sql, &[]).await.map_err(postgres(doing))?;
         let row = rows
             .first()
             .ok_or_else(|| Failure::transient(doing, "the server does not list this connection"))?;
         let backend = Backend { pid: row.get("pid"), transaction_start: row.get("xact_start") };
-        Ok(Acquired::Held(Self { transaction, backend }))
+        Ok(Self { transaction, backend })
     }
 
     /// The transaction under the lease.
@@ -70,11 +56,6 @@ impl<'a> Lease<'a> {
     /// The backend that holds it.
     pub fn backend(&self) -> Backend {
         self.backend
-    }
-
-    /// Stops a running statement from outside.
-    pub fn cancel_token(&self) -> CancelToken {
-        self.transaction.cancel_token()
     }
 
     /// Makes everything done under the lease true, and ends it.

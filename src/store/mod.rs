@@ -5,17 +5,27 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod apply;
+pub mod history;
 pub mod jobs;
+pub mod layout;
 pub mod lease;
+pub mod migrations;
 pub mod outbox;
 pub mod owners;
+pub mod reading;
+pub mod snapshot;
+pub mod source;
+
+mod catalog;
+mod decode;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, IsolationLevel, NoTls, Transaction};
+use tokio_postgres::{CancelToken, Config, IsolationLevel, NoTls, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::failure::{self, Failure};
@@ -93,6 +103,11 @@ impl Database {
         Ok(Client { connection: Connection::Pooled(object), schema: self.schema.clone() })
     }
 
+    /// What stops the running statement of `client`.
+    pub fn canceller(&self, client: &Client) -> Canceller {
+        Canceller { token: client.cancel_token(), config: self.config.clone() }
+    }
+
     /// A connection of its own, for work that no other may share or reuse: the long transaction of a sync.
     /// It closes when dropped.
     pub async fn dedicated(&self) -> Result<Client, Failure> {
@@ -112,6 +127,27 @@ impl Database {
             }
         };
         Ok(Client { connection: Connection::Dedicated(client), schema: self.schema.clone() })
+    }
+}
+
+/// Stops whatever statement a connection is running, from outside. Best effort: the statement may be done by then.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    config: Config,
+}
+
+impl Canceller {
+    /// Asks the server to stop it.
+    pub async fn cancel(&self) {
+        let asked = match tls(&self.config) {
+            Ok(Some(tls)) => self.token.cancel_query(tls).await,
+            Ok(None) => self.token.cancel_query(NoTls).await,
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = asked {
+            tracing::debug!("could not ask the server to cancel a statement: {error}");
+        }
     }
 }
 

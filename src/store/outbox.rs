@@ -23,6 +23,8 @@ pub struct Owed {
     pub envelope: Option<Value>,
     /// The status hash after it; `None` where it stays.
     pub status_hash: Option<Value>,
+    /// Securities the job read, once it is known.
+    pub total_symbols: Option<i64>,
 }
 
 /// Adds to what is owed, inside the caller's transaction.
@@ -40,13 +42,15 @@ pub async fn owe(
     let channels: Vec<String> = owed.iter().map(|event| event.channels.join(",")).collect();
     let envelopes: Vec<&Option<Value>> = owed.iter().map(|event| &event.envelope).collect();
     let hashes: Vec<&Option<Value>> = owed.iter().map(|event| &event.status_hash).collect();
-    let params: [(&(dyn ToSql + Sync), Type); 6] = [
+    let total_symbols: Vec<Option<i64>> = owed.iter().map(|event| event.total_symbols).collect();
+    let params: [(&(dyn ToSql + Sync), Type); 7] = [
         (&id.as_str(), Type::TEXT),
         (&seqs, Type::INT8_ARRAY),
         (&channels, Type::TEXT_ARRAY),
         (&envelopes, Type::JSONB_ARRAY),
         (&hashes, Type::JSONB_ARRAY),
         (&now, Type::TIMESTAMPTZ),
+        (&total_symbols, Type::INT8_ARRAY),
     ];
     transaction
         .query_typed(sql, &params)
@@ -77,6 +81,7 @@ pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Owe
             channels: row.get("channels"),
             envelope: row.get("envelope"),
             status_hash: row.get("status_hash"),
+            total_symbols: row.get("total_symbols"),
         })
         .collect())
 }

@@ -18,8 +18,7 @@ use redis::{FromRedisValue, RedisResult, Script, Value};
 use super::connection::Redis;
 use super::identity::Identity;
 
-/// The consumer group of the workers.
-pub const GROUP: &str = "cache-sync-workers";
+pub use crate::publish::keys::GROUP;
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
 const HANDED_BACK: &str = "handed-back";
 /// How long one read waits for a new entry. Short, because a stopping worker waits it out.
@@ -298,12 +297,38 @@ fn first_entry(answer: &Value) -> RedisResult<Option<Delivery>> {
 
 fn entry_in_list(entries: &Value) -> RedisResult<Option<Delivery>> {
     let Value::Array(entries) = entries else { return Ok(None) };
-    let Some(Value::Array(entry)) = entries.first() else { return Ok(None) };
-    let (Some(id), Some(fields)) = (entry.first(), entry.get(1)) else { return Ok(None) };
-    let id = String::from_redis_value(id.clone())?;
-    let Value::Array(fields) = fields else { return Ok(Some(Delivery::Deleted(id))) };
-    let bytes: Vec<Vec<u8>> =
-        fields.iter().map(|field| Vec::<u8>::from_redis_value(field.clone())).collect::<Result<_, _>>()?;
-    let fields = bytes.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-    Ok(Some(Delivery::Entry(Entry { id, fields })))
+    entries.first().and_then(read_delivery).transpose()
+}
+
+/// One `[id, fields]`; fields that are nil belong to an entry that was deleted.
+fn read_delivery(entry: &Value) -> Option<RedisResult<Delivery>> {
+    let Value::Array(entry) = entry else { return None };
+    let (id, fields) = (entry.first()?, entry.get(1)?);
+    let read = || -> RedisResult<Delivery> {
+        let id = String::from_redis_value(id.clone())?;
+        let Value::Array(fields) = fields else { return Ok(Delivery::Deleted(id)) };
+        let bytes: Vec<Vec<u8>> = fields
+            .iter()
+            .map(|field| Vec::<u8>::from_redis_value(field.clone()))
+            .collect::<Result<_, _>>()?;
+        let fields = bytes.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        Ok(Delivery::Entry(Entry { id, fields }))
+    };
+    Some(read())
+}
+
+impl Entry {
+    /// The entries in the answer to XRANGE.
+    pub(super) fn list(answer: &Value) -> RedisResult<Vec<Self>> {
+        let Value::Array(entries) = answer else { return Ok(Vec::new()) };
+        let deliveries: Vec<Delivery> =
+            entries.iter().filter_map(read_delivery).collect::<RedisResult<_>>()?;
+        Ok(deliveries
+            .into_iter()
+            .filter_map(|delivery| match delivery {
+                Delivery::Entry(entry) => Some(entry),
+                Delivery::Deleted(_) => None,
+            })
+            .collect())
+    }
 }

@@ -19,9 +19,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of the running process.
-    pub fn of_this_process() -> Self {
-        let host = host_name();
+    /// The identity of the running process, named after the host or as told.
+    pub fn of_this_process(name: Option<&str>) -> Self {
+        let host = name.map_or_else(host_name, plain);
         let scope = scope();
         let pid = std::process::id();
         let name =
@@ -51,13 +51,13 @@ impl Identity {
 }
 
 fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let plain: String = name
-        .trim()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' })
-        .take(40)
-        .collect();
+    plain(&fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
+}
+
+/// A first part of a name: no `-`, which separates the parts.
+fn plain(name: &str) -> String {
+    let fitting = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+    let plain: String = name.trim().chars().map(fitting).take(40).collect();
     if plain.is_empty() { "host".to_owned() } else { plain }
 }
 
@@ -93,13 +93,13 @@ mod tests {
 
     #[test]
     fn a_living_worker_is_not_known_dead() {
-        let me = Identity::of_this_process();
+        let me = Identity::of_this_process(None);
         assert!(!me.knows_dead(me.name()));
     }
 
     #[test]
     fn a_process_that_ended_is_known_dead_and_one_elsewhere_is_not() {
-        let me = Identity::of_this_process();
+        let me = Identity::of_this_process(None);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep runs");
         let start = process_start(child.id()).expect("it runs");
         let name = format!("{}-{}-{}{start}", me.host, child.id(), me.scope);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_process_id_that_was_given_away_again_does_not_keep_the_dead_alive() {
-        let me = Identity::of_this_process();
+        let me = Identity::of_this_process(None);
         let name = format!("{}-{}-{}ffffff", me.host, std::process::id(), me.scope);
         assert!(me.knows_dead(&name));
     }

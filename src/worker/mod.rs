@@ -1,1 +1,281 @@
-//! placeholder
+//! The worker: every loop of the process.
+//!
+//! ```text
+//!   read one delivery ─► process it ─► read the next            the work, one job at a time
+//!   relay what is owed          every second                    events whose committer died or met no Redis
+//!   sweep                       every second                    accepted jobs that have no entry
+//! ```
+//!
+//! Workers are identical; any number of them may run. What they hold is written in Postgres, so whatever dies,
+//! another one goes on:
+//!
+//! | it dies after | what Postgres and Redis hold | what follows |
+//! |---|---|---|
+//! | reading the entry | a pending entry | another worker takes the entry: at once where the death can be proven, else after a lease |
+//! | the claim | a running job with an owner | the same; the next claim raises the lease number |
+//! | taking the lease, reading, planning, writing | the same; the transaction rolled back | the same; nothing was written |
+//! | the commit | a finished job, unsent events, a pending entry | the relay of any worker tells; the entry is found finished and acknowledged |
+//! | telling | a finished job, a pending entry | told once: Redis refuses numbers it has seen |
+//! | acknowledging | a finished job | nothing is left to do |
+
+pub mod attempt;
+pub mod backoff;
+pub mod disposition;
+pub mod heartbeat;
+pub mod process;
+pub mod progress;
+pub mod shutdown;
+pub mod sweeper;
+pub mod telling;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::backoff::backoff::Backoff;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use self::backoff::reconnecting;
+use self::process::process;
+use self::shutdown::Shutdown;
+use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::policy::Policy;
+use crate::publish::keys::Names;
+use crate::publish::relay::Relay;
+use crate::settings::{Settings, SourceSettings};
+use crate::store::{Database, jobs};
+use crate::stream::connection::Redis;
+use crate::stream::consumer::{self, Consumer};
+use crate::stream::identity::Identity;
+
+/// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Pause between two rounds of relay and sweeper.
+const ROUND: Duration = Duration::from_secs(1);
+/// How far ahead `--once` looks: a retry that is due later is left to a later run.
+const ONCE_HORIZON: Duration = Duration::from_secs(60);
+
+/// Numbers and switches of a worker.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a job stays a worker's without confirmation.
+    pub lease: Duration,
+    /// How often it is confirmed.
+    pub heartbeat: Duration,
+    /// Attempts after which a job is given up.
+    pub max_attempts: i32,
+    /// How long the job at hand has to finish when the worker is asked to stop.
+    pub drain: Duration,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// How long a job waits for its import.
+    pub eod_wait: Duration,
+    /// How often it looks.
+    pub eod_recheck: Duration,
+    /// Rows sent to Postgres at once.
+    pub batch_size: usize,
+}
+
+/// A worker with all it needs.
+pub struct Worker {
+    /// Where the universes are.
+    pub database: Database,
+    /// Where the jobs are.
+    pub redis: Redis,
+    /// Under which names.
+    pub names: Names,
+    /// Who it is.
+    pub identity: Identity,
+    /// Where the market is read from.
+    pub source: SourceSettings,
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// Their fingerprint.
+    pub fingerprint: String,
+    /// Numbers and switches.
+    pub options: Options,
+    /// What tells the world.
+    pub relay: Relay,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+impl Worker {
+    /// A worker by these settings, connected to nothing yet. Must be called inside a runtime.
+    pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Self, String> {
+        let database = Database::new(&settings.database)?;
+        let redis = Redis::new(&settings.redis.url)?;
+        let names = settings.redis.names()?;
+        let policy = settings.policy();
+        let relay = Relay {
+            database: database.clone(),
+            redis: redis.clone(),
+            names: names.clone(),
+            notify: settings.sync.enable_notifications,
+            job_monitor: settings.redis.job_monitor_keys,
+        };
+        Ok(Self {
+            database,
+            redis,
+            names,
+            identity: Identity::of_this_process(settings.worker.name.as_deref()),
+            source: settings.source.clone(),
+            fingerprint: policy.fingerprint(),
+            policy: Arc::new(policy),
+            options: Options::of(settings),
+            relay,
+            shutdown,
+        })
+    }
+}
+
+impl Options {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            lease: settings.worker.lease,
+            heartbeat: settings.worker.heartbeat,
+            max_attempts: i32::try_from(settings.worker.max_attempts).unwrap_or(i32::MAX),
+            drain: settings.worker.drain,
+            timeout: settings.sync.timeout,
+            eod_wait: settings.sync.eod_wait_timeout,
+            eod_recheck: settings.sync.eod_recheck,
+            batch_size: settings.sync.batch_size,
+        }
+    }
+}
+
+/// Until when a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// It is asked to stop.
+    Stopped,
+    /// Or nothing is left to do: no entry undelivered, none pending without a live holder, no retry due within a
+    /// minute.
+    Idle,
+}
+
+impl Worker {
+    /// Works. Servers that are away are waited for; only what trying again can't mend is an error.
+    pub async fn run(self: Arc<Self>, until: Until) -> Result<(), Failure> {
+        info!(worker = self.identity.name(), policy = %self.fingerprint, "worker {} begins", self.identity.name());
+        let mut rounds = JoinSet::new();
+        rounds.spawn(relay_rounds(Arc::clone(&self)));
+        rounds.spawn(sweeper::rounds(Arc::clone(&self)));
+        let mut consumer = Consumer::new(
+            self.redis.clone(),
+            self.names.job_stream(),
+            self.identity.clone(),
+            self.options.lease,
+        );
+        let ended = self.work(&mut consumer, until).await;
+        if let Err(error) = consumer.leave().await {
+            warn!("could not leave the consumer group, others will notice: {error}");
+        }
+        rounds.shutdown().await;
+        info!(worker = self.identity.name(), "worker {} ends", self.identity.name());
+        ended
+    }
+
+    async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
+        let mut pause = reconnecting(LONGEST_PAUSE);
+        while !self.shutdown.is_asked() {
+            let stepped = self.step(consumer, until).await;
+            match stepped {
+                Ok(Step::Worked) => pause.reset(),
+                Ok(Step::Idle) => {
+                    pause.reset();
+                    if until == Until::Idle && self.is_done().await? {
+                        return Ok(());
+                    }
+                }
+                Err(failure) => {
+                    let delay = pause.next_backoff().unwrap_or(LONGEST_PAUSE);
+                    warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
+                    tokio::select! {
+                        () = tokio::time::sleep(delay) => {}
+                        () = self.shutdown.asked.cancelled() => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one delivery and works on it.
+    async fn step(&self, consumer: &mut Consumer, until: Until) -> Result<Step, Failure> {
+        let is_patient = until == Until::Stopped;
+        match consumer.next(is_patient).await.map_err(redis_failure("read the job stream"))? {
+            Some(delivery) => process(self, delivery).await.map(|()| Step::Worked),
+            None => Ok(Step::Idle),
+        }
+    }
+
+    /// Whether nothing is left to do for `--once`. Looked at twice, a round apart, for the sweeper may be about to
+    /// put a job on the stream.
+    async fn is_done(&self) -> Result<bool, Failure> {
+        for look in 0..2 {
+            let stream = self.names.job_stream();
+            let backlog = consumer::backlog(&self.redis, &stream)
+                .await
+                .map_err(redis_failure("look at the job stream"))?;
+            let mut client = self.database.client().await?;
+            let due = jobs::next_due(&mut client).await?;
+            if backlog.undelivered > 0 || due.is_some_and(|due| due < ONCE_HORIZON) {
+                tokio::time::sleep(ROUND / 4).await;
+                return Ok(false);
+            }
+            if look == 0 {
+                tokio::time::sleep(ROUND / 4).await;
+            }
+        }
+        self.relay.sweep().await?;
+        Ok(true)
+    }
+}
+
+enum Step {
+    Worked,
+    Idle,
+}
+
+/// Tells what is still owed, round after round.
+async fn relay_rounds(worker: Arc<Worker>) {
+    let mut trouble = Trouble::new("relay");
+    loop {
+        tokio::time::sleep(jittered(ROUND)).await;
+        trouble.note(worker.relay.sweep().await.map(|_| ()));
+    }
+}
+
+/// Half to one and a half times `pause`: the rounds of many workers spread out.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
+/// Says that something goes wrong when it begins and when it ends, not every second in between.
+pub struct Trouble {
+    what: &'static str,
+    is_said: bool,
+}
+
+impl Trouble {
+    /// No trouble yet with `what`.
+    pub fn new(what: &'static str) -> Self {
+        Self { what, is_said: false }
+    }
+
+    /// Takes note of how a round went.
+    pub fn note(&mut self, round: Result<(), Failure>) {
+        match round {
+            Err(failure) if !self.is_said => {
+                warn!("{}: {failure}; going on trying", self.what);
+                self.is_said = true;
+            }
+            Ok(()) if self.is_said => {
+                info!("{}: works again", self.what);
+                self.is_said = false;
+            }
+            Err(_) | Ok(()) => {}
+        }
+    }
+}

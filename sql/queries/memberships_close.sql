@@ -1,0 +1,28 @@
+-- Ends the memberships of those who leave; returns how many. A membership of this very date never was: its row goes.
+-- Uses universe_membership_open.
+-- $1 date of the sync, $2 job id
+with leaving as (
+    select universe, symbol, reason
+    from cache_sync_staged
+    where action = 'removed'
+),
+withdrawn as (
+    delete from universe_membership m
+    using leaving l
+    where m.universe = l.universe
+      and m.symbol = l.symbol
+      and m.valid_to is null
+      and m.valid_from >= $1
+    returning 1
+),
+closed as (
+    update universe_membership m
+    set valid_to = $1, exit_reason = l.reason, exit_job_id = $2
+    from leaving l
+    where m.universe = l.universe
+      and m.symbol = l.symbol
+      and m.valid_to is null
+      and m.valid_from < $1
+    returning 1
+)
+select (select count(*) from withdrawn) + (select count(*) from closed);

@@ -1,0 +1,27 @@
+-- Records what this run saw, and the content of the rows it is about to write; forgets the oldest runs. To be sent
+-- before those rows are written.
+-- Uses cache_sync_runs_by_date and the unique key of cache_entries.
+-- $1 date of the sync, $2 job id, $3 mode, $4 now, $5 active stocks, $6 closes, $7 symbols, $8 caps in cents,
+-- $9 closes in dollars, $10 shares, $11 sectors, $12 universes about to be written, $13 runs to keep beside this one
+with forgotten as (
+    delete from cache_sync_runs
+    where id in (select id from cache_sync_runs order by as_of desc, id desc offset $13)
+)
+insert into cache_sync_runs (
+    as_of, job_id, mode, recorded_at, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors,
+    previous_entries
+)
+select
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+    coalesce(
+        jsonb_object_agg(
+            written.universe,
+            case
+                when e.universe is null then null
+                else jsonb_build_object('cache_type', e.cache_type, 'content', e.content)
+            end
+        ) filter (where written.universe is not null),
+        '{}'
+    )
+from unnest($12::text[]) as written (universe)
+left join cache_entries e on e.universe = written.universe;

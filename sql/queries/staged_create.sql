@@ -1,0 +1,16 @@
+-- Where the changes of one plan wait, within its transaction, to be carried out by one statement per table.
+-- `adopted` ones open history and are no change; `held` ones have no symbol and a proposal.
+create temp table cache_sync_staged (
+    action text not null,
+    universe text not null,
+    symbol text,
+    reason text not null,
+    task text not null,
+    rank integer,
+    cap numeric,
+    why text,
+    proposal jsonb,
+    cik text,
+    figi text,
+    is_foreign boolean not null
+) on commit drop;

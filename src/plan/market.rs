@@ -1,0 +1,403 @@
+//! The market of one date: who may be in a stock universe, what each is worth, and in which order they stand.
+//!
+//! [`Market::new`] looks at every security once. What follows speaks of securities by their index in the snapshot, a
+//! `u32`, so that universes of thousands are compared and moved without touching a symbol.
+//!
+//! # A market cap, first that is valid
+//! 1. close x shares, the close at most five sessions old;
+//! 2. the cap that the source stores;
+//! 3. none: the stock is eligible, but not ranked.
+//!
+//! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported.
+//!
+//! # Two rows, one symbol
+//! `BRK/B` and `BRK.B` are one symbol. The active row counts before the inactive one, then the one spelled with
+//! dots; the other row takes part in nothing. Which one counts never depends on the order of the rows.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use crate::domain::calendar;
+use crate::domain::figure::Figure;
+use crate::domain::money::{MAX_MARKET_CAP, Usd};
+use crate::domain::sector::Sector;
+use crate::domain::security::Security;
+use crate::domain::symbol::symbol_key;
+
+use super::outcome::{Counts, Warning};
+use super::policy::Policy;
+use super::wording::{bound, counted, first_few};
+
+/// A close of more than so many sessions ago is no price of today.
+const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
+
+/// The securities of one date, valued and ordered.
+#[derive(Debug)]
+pub struct Market<'a> {
+    securities: &'a [Security],
+    as_of: NaiveDate,
+    by_key: HashMap<Cow<'a, str>, u32>,
+    appraisals: Vec<Appraisal>,
+    ranked: Vec<u32>,
+    unranked: Vec<u32>,
+    by_sector: Vec<Vec<u32>>,
+    /// Rows that another one counts for.
+    duplicates: Vec<u32>,
+    faults: Vec<(u32, Fault)>,
+}
+
+/// How a security stands with stock universes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Active, and of an eligible type.
+    Eligible,
+    /// Of a type that is in no stock universe.
+    OtherType,
+    /// The source does not say whether it trades.
+    ActivityUnknown,
+    /// It no longer trades.
+    Delisted,
+    /// Another row has the same symbol and counts instead.
+    Duplicate,
+}
+
+/// What was found out about one security.
+#[derive(Debug, Clone, Copy)]
+struct Appraisal {
+    standing: Standing,
+    cap: Option<Usd>,
+    sector: Option<Sector>,
+    /// Place in the global order from 1, 0 for none.
+    rank: u32,
+}
+
+/// A value that stands in a field and can be no part of a market cap.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Price(Figure),
+    Shares(Figure),
+    Product(Option<Usd>),
+    Stored(Figure),
+}
+
+impl<'a> Market<'a> {
+    /// Values and orders `securities` as they were on `as_of`. The order of the rows makes no difference.
+    pub fn new(securities: &'a [Security], as_of: NaiveDate, policy: &Policy) -> Self {
+        let mut market = Self {
+            securities,
+            as_of,
+            by_key: HashMap::with_capacity(securities.len()),
+            appraisals: Vec::with_capacity(securities.len()),
+            ranked: Vec::with_capacity(securities.len()),
+            unranked: Vec::new(),
+            by_sector: vec![Vec::new(); Sector::ALL.len()],
+            duplicates: Vec::new(),
+            faults: Vec::new(),
+        };
+        market.index_symbols();
+        market.appraise_all(policy);
+        market.order();
+        market
+    }
+
+    /// The security that goes by this symbol, in whatever spelling.
+    pub fn find(&self, symbol: &str) -> Option<u32> {
+        self.by_key.get(&*symbol_key(symbol)).copied()
+    }
+
+    /// The date of the market.
+    pub fn as_of(&self) -> NaiveDate {
+        self.as_of
+    }
+
+    /// How many rows there are, whatever they are.
+    pub fn len(&self) -> usize {
+        self.securities.len()
+    }
+
+    /// Whether there is no row at all.
+    pub fn is_empty(&self) -> bool {
+        self.securities.is_empty()
+    }
+
+    /// The row at `index`.
+    pub fn security(&self, index: u32) -> &'a Security {
+        &self.securities[index as usize]
+    }
+
+    /// How a security stands with stock universes.
+    pub fn standing(&self, index: u32) -> Standing {
+        self.appraisals[index as usize].standing
+    }
+
+    /// The market cap of an eligible stock, where it has a valid one.
+    pub fn cap(&self, index: u32) -> Option<Usd> {
+        self.appraisals[index as usize].cap
+    }
+
+    /// The sector of an eligible stock, where it is known.
+    pub fn sector(&self, index: u32) -> Option<Sector> {
+        self.appraisals[index as usize].sector
+    }
+
+    /// The place in the global order, from 1; none without a cap.
+    pub fn rank(&self, index: u32) -> Option<usize> {
+        match self.appraisals[index as usize].rank {
+            0 => None,
+            rank => Some(rank as usize),
+        }
+    }
+
+    /// The eligible stocks with a cap in the global order: cap down, listing date up (none last), symbol up.
+    pub fn ranked(&self) -> &[u32] {
+        &self.ranked
+    }
+
+    /// The eligible stocks without a cap, by symbol.
+    pub fn unranked(&self) -> &[u32] {
+        &self.unranked
+    }
+
+    /// The ranked stocks of a sector, in the global order.
+    pub fn ranked_in(&self, sector: Sector) -> &[u32] {
+        &self.by_sector[sector as usize]
+    }
+
+    /// The place among the ranked stocks of its sector, from 1.
+    pub fn rank_in_sector(&self, index: u32) -> Option<usize> {
+        let rank = self.rank(index)?;
+        let peers = self.ranked_in(self.sector(index)?);
+        Some(peers.partition_point(|peer| self.rank(*peer) < Some(rank)) + 1)
+    }
+
+    /// How many eligible stocks there are.
+    pub fn eligible(&self) -> usize {
+        self.ranked.len() + self.unranked.len()
+    }
+
+    /// How many active securities have a close on the date of the market or later.
+    pub fn closes(&self) -> usize {
+        let has_close = |security: &&Security| {
+            security.is_active(self.as_of) && security.close.is_some_and(|close| close.date >= self.as_of)
+        };
+        self.securities.iter().filter(has_close).count()
+    }
+
+    /// How the market is made up.
+    pub fn counts(&self, policy: &Policy) -> Counts {
+        let in_a_tier = |index: &u32| self.cap(*index).and_then(|cap| policy.tier_of(cap)).is_some();
+        let is_unknown = |appraisal: &&Appraisal| appraisal.standing == Standing::ActivityUnknown;
+        Counts {
+            eligible: self.eligible(),
+            ranked: self.ranked.len(),
+            below_tiers: self.ranked.len() - self.ranked.partition_point(in_a_tier),
+            active_unknown: self.appraisals.iter().filter(is_unknown).count(),
+        }
+    }
+
+    /// What a person should know about the rows: caps that cannot be, unknown activity, symbols that occur twice.
+    pub fn warnings(&self) -> Vec<Warning> {
+        [self.invalid_caps(), self.unknown_activity(), self.duplicate_symbols()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn index_symbols(&mut self) {
+        for index in 0..self.securities.len() as u32 {
+            let key = self.security(index).symbol.key();
+            let Some(known) = self.by_key.get_mut(&key) else {
+                self.by_key.insert(key, index);
+                continue;
+            };
+            let mut other = index;
+            if precedes(self.securities, self.as_of, index, *known) {
+                std::mem::swap(known, &mut other);
+            }
+            self.duplicates.push(other);
+        }
+    }
+
+    fn appraise_all(&mut self, policy: &Policy) {
+        let closes_from = calendar::sessions_back(self.as_of, MAX_CLOSE_AGE_SESSIONS);
+        for index in 0..self.securities.len() as u32 {
+            let security = self.security(index);
+            let standing = standing(security, self.as_of, policy);
+            let mut appraisal = Appraisal { standing, cap: None, sector: None, rank: 0 };
+            if standing == Standing::Eligible {
+                let faults = &mut self.faults;
+                let report = |fault| faults.push((index, fault));
+                appraisal.cap = market_cap(security, closes_from, self.as_of, report);
+                appraisal.sector = policy.sectors.sector(&security.symbol.key(), security.sector.as_deref());
+            }
+            self.appraisals.push(appraisal);
+        }
+        let idle = Appraisal { standing: Standing::Duplicate, cap: None, sector: None, rank: 0 };
+        for other in &self.duplicates {
+            self.appraisals[*other as usize] = idle;
+        }
+    }
+
+    fn order(&mut self) {
+        let mut ranked: Vec<(Usd, u32)> = Vec::with_capacity(self.securities.len());
+        for (index, appraisal) in self.appraisals.iter().enumerate() {
+            match (appraisal.standing, appraisal.cap) {
+                (Standing::Eligible, Some(cap)) => ranked.push((cap, index as u32)),
+                (Standing::Eligible, None) => self.unranked.push(index as u32),
+                _ => {}
+            }
+        }
+        let securities = self.securities;
+        ranked.sort_unstable_by(|(cap, index), (other_cap, other)| {
+            other_cap.cmp(cap).then_with(|| by_age_and_symbol(securities, *index, *other))
+        });
+        self.unranked.sort_unstable_by_key(|index| &securities[*index as usize].symbol);
+        for (place, (_, index)) in ranked.into_iter().enumerate() {
+            let appraisal = &mut self.appraisals[index as usize];
+            appraisal.rank = place as u32 + 1;
+            self.ranked.push(index);
+            if let Some(sector) = appraisal.sector {
+                self.by_sector[sector as usize].push(index);
+            }
+        }
+    }
+
+    fn invalid_caps(&self) -> Option<Warning> {
+        // A row that does not count is no finding: it is reported as a duplicate.
+        let mut faults: Vec<(&str, Fault)> = self
+            .faults
+            .iter()
+            .filter(|(index, _)| self.standing(*index) == Standing::Eligible)
+            .map(|(index, fault)| (self.security(*index).symbol.as_str(), *fault))
+            .collect();
+        if faults.is_empty() {
+            return None;
+        }
+        // Stable: the faults of one stock stay in the order in which they were found.
+        faults.sort_by_key(|(symbol, _)| *symbol);
+        let text = format!(
+            "{} passed over, a market cap is above 0 and at most {}: {}",
+            counted(faults.len(), "impossible value"),
+            bound(MAX_MARKET_CAP),
+            first_few(faults.iter().map(|(symbol, fault)| format!("{symbol} {fault}")))
+        );
+        Some(Warning { code: "invalid_cap", text })
+    }
+
+    fn unknown_activity(&self) -> Option<Warning> {
+        let unknown = |index: &u32| self.standing(*index) == Standing::ActivityUnknown;
+        let symbols = self.sorted_symbols((0..self.securities.len() as u32).filter(unknown));
+        (!symbols.is_empty()).then(|| Warning {
+            code: "active_unknown",
+            text: format!(
+                "active is empty for {}, which are in no universe: {}",
+                counted(symbols.len(), "row"),
+                first_few(symbols.iter())
+            ),
+        })
+    }
+
+    fn duplicate_symbols(&self) -> Option<Warning> {
+        let key = |index: u32| self.security(index).symbol.key();
+        let mut pairs: Vec<String> = self
+            .duplicates
+            .iter()
+            .map(|other| {
+                let counts = self.by_key[&key(*other)];
+                format!("{} counts, {} does not", self.security(counts).symbol, self.security(*other).symbol)
+            })
+            .collect();
+        pairs.sort_unstable();
+        (!pairs.is_empty()).then(|| Warning {
+            code: "duplicate_symbol",
+            text: format!("{} equal to another: {}", counted(pairs.len(), "symbol"), first_few(pairs.iter())),
+        })
+    }
+
+    fn sorted_symbols(&self, indices: impl Iterator<Item = u32>) -> Vec<&'a str> {
+        let mut symbols: Vec<&str> = indices.map(|index| self.security(index).symbol.as_str()).collect();
+        symbols.sort_unstable();
+        symbols
+    }
+}
+
+fn standing(security: &Security, as_of: NaiveDate, policy: &Policy) -> Standing {
+    if security.is_delisted(as_of) {
+        Standing::Delisted
+    } else if security.active.is_none() {
+        Standing::ActivityUnknown
+    } else if policy.eligible_types.contains(&security.kind) {
+        Standing::Eligible
+    } else {
+        Standing::OtherType
+    }
+}
+
+/// The cap by the three-step rule; each value passed over on the way is told to `report`.
+fn market_cap(
+    security: &Security,
+    closes_from: NaiveDate,
+    as_of: NaiveDate,
+    mut report: impl FnMut(Fault),
+) -> Option<Usd> {
+    let recent = security.close.filter(|close| (closes_from..=as_of).contains(&close.date));
+    let price = recent.map_or(Figure::Missing, |close| close.price);
+    if price.is_unusable() {
+        report(Fault::Price(price));
+    }
+    if security.shares.is_unusable() {
+        report(Fault::Shares(security.shares));
+    }
+    if let (Some(price), Some(shares)) = (price.positive(), security.shares.positive()) {
+        match Usd::product(price, shares) {
+            Some(cap) if cap.is_market_cap() => return Some(cap),
+            impossible => report(Fault::Product(impossible)),
+        }
+    }
+    let stored = security.stored_cap.value().and_then(Usd::from_decimal).filter(|cap| cap.is_market_cap());
+    if stored.is_none() && security.stored_cap != Figure::Missing {
+        report(Fault::Stored(security.stored_cap));
+    }
+    stored
+}
+
+/// Whether of two rows with one symbol the one at `index` counts.
+fn precedes(securities: &[Security], as_of: NaiveDate, index: u32, other: u32) -> bool {
+    let (row, other) = (&securities[index as usize], &securities[other as usize]);
+    let dotted = |security: &Security| security.symbol.key() == security.symbol.as_str();
+    let order = other
+        .is_active(as_of)
+        .cmp(&row.is_active(as_of))
+        .then_with(|| dotted(other).cmp(&dotted(row)))
+        .then_with(|| row.symbol.cmp(&other.symbol))
+        // Rows that even spell the symbol alike differ in what they hold, if in anything.
+        .then_with(|| format!("{row:?}").cmp(&format!("{other:?}")));
+    order == Ordering::Less
+}
+
+/// Listing date up with none last, then symbol up.
+fn by_age_and_symbol(securities: &[Security], index: u32, other: u32) -> Ordering {
+    let (stock, other) = (&securities[index as usize], &securities[other as usize]);
+    let age = |security: &Security| (security.list_date.is_none(), security.list_date);
+    age(stock).cmp(&age(other)).then_with(|| stock.symbol.cmp(&other.symbol))
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let figure = |figure: &Figure| match figure.value() {
+            Some(value) => value.normalize().to_string(),
+            None => "not a number".to_owned(),
+        };
+        match self {
+            Self::Price(value) => write!(f, "close {}", figure(value)),
+            Self::Shares(value) => write!(f, "shares {}", figure(value)),
+            Self::Product(Some(cap)) => write!(f, "close x shares {}", cap.short()),
+            Self::Product(None) => f.write_str("close x shares beyond counting"),
+            Self::Stored(value) => write!(f, "stored cap {}", figure(value)),
+        }
+    }
+}

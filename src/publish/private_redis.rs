@@ -1,0 +1,62 @@
+//! A Redis server of one test: on a unix socket in a directory of its own, gone with the test.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+
+/// A running server; dropped, it is stopped and its directory removed.
+pub(crate) struct PrivateRedis {
+    server: Child,
+    directory: PathBuf,
+}
+
+impl PrivateRedis {
+    pub(crate) fn start() -> Self {
+        let directory = std::env::temp_dir().join(format!("cache-sync-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&directory).expect("make a directory");
+        let server = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(directory.join("redis.sock"))
+            .arg("--dir")
+            .arg(&directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start redis-server");
+        Self { server, directory }
+    }
+
+    fn client(&self) -> redis::Client {
+        let socket = self.directory.join("redis.sock");
+        redis::Client::open(format!("unix://{}", socket.display())).expect("a valid address")
+    }
+
+    /// A connection of its own; waits until the server listens.
+    pub(crate) async fn connect(&self) -> MultiplexedConnection {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.client().get_multiplexed_async_connection().await {
+                Ok(connection) => return connection,
+                Err(error) if Instant::now() > deadline => panic!("redis-server did not come up: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
+    /// Everything that is published from now on.
+    pub(crate) async fn listen(&self) -> redis::aio::PubSub {
+        self.connect().await;
+        let mut listener = self.client().get_async_pubsub().await.expect("connect");
+        listener.psubscribe("*").await.expect("subscribe");
+        listener
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,152 @@
+//! The relay: tells the world what the outbox owes, in order, job by job.
+//!
+//! Whoever commits events relays them right away; every worker also looks now and then for what is still owed,
+//! because the one that committed died, or Redis was away. Relays of one job take turns by a lock in Postgres, and
+//! telling twice is harmless: the script in Redis knows the last number it was told.
+//!
+//! ```text
+//!   lock the job's outbox ─► read unsent, in order ─► tell Redis ─► mark sent ─► commit
+//!                                                          └─ dies here: told again, refused as old
+//! ```
+
+use super::deliver::{Delivery, deliver_all};
+use super::event::Event;
+use super::keys::Names;
+use super::status::StatusHash;
+use crate::domain::job::JobId;
+use crate::failure::{Failure, postgres, redis as redis_failure};
+use crate::store::outbox::{self, Owed};
+use crate::store::{Client, Database};
+use crate::stream::connection::Redis;
+use chrono::Utc;
+
+/// Jobs looked at in one sweep; the rest has its turn a second later.
+const JOBS_A_SWEEP: i64 = 50;
+
+/// Tells the world what jobs owe it.
+#[derive(Clone)]
+pub struct Relay {
+    /// Where the outbox is.
+    pub database: Database,
+    /// Where it is told.
+    pub redis: Redis,
+    /// Under which names.
+    pub names: Names,
+    /// Whether pub/sub is used; the event streams and hashes are written in any case.
+    pub notify: bool,
+    /// Whether the job monitor page is served.
+    pub job_monitor: bool,
+}
+
+impl Relay {
+    /// Tells everything that one job owes. `false` where another relay is at it.
+    pub async fn relay(&self, id: &JobId) -> Result<bool, Failure> {
+        let mut client = self.database.client().await?;
+        self.relay_by(&mut client, id).await
+    }
+
+    async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
+        let transaction = client.begin().await?;
+        if !outbox::lock(&transaction, id).await? {
+            return Ok(false);
+        }
+        loop {
+            let owed = outbox::unsent(&transaction, id).await?;
+            if owed.is_empty() {
+                break;
+            }
+            self.tell(id, &owed).await?;
+            let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
+            outbox::mark_sent(&transaction, id, &seqs).await?;
+        }
+        transaction.commit().await.map_err(postgres("note events as told"))?;
+        Ok(true)
+    }
+
+    async fn tell(&self, id: &JobId, owed: &[Owed]) -> Result<(), Failure> {
+        let doing = "tell what a job owes";
+        let deliveries: Vec<Delivery> = owed
+            .iter()
+            .map(|event| self.delivery(id, event))
+            .collect::<Result<_, String>>()
+            .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
+        deliver_all(&mut self.redis.shared(), &self.names, &deliveries)
+            .await
+            .map_err(redis_failure(doing))?;
+        Ok(())
+    }
+
+    fn delivery(&self, id: &JobId, owed: &Owed) -> Result<Delivery, String> {
+        let status = owed.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
+        let event = match &owed.envelope {
+            Some(envelope) => Some(Event::from_parts(owed.seq, owed.channels.clone(), envelope.clone())?),
+            None => None,
+        };
+        match (event, status) {
+            (Some(event), Some(status)) => {
+                let delivery = Delivery::of_event(id.clone(), event);
+                Ok(self.with_status(delivery.with_status(status.clone()), &status, owed.total_symbols))
+            }
+            (Some(event), None) => Ok(Delivery::of_event(id.clone(), event).notify(self.notify)),
+            (None, Some(status)) => {
+                Ok(self.with_status(Delivery::of_status(status.clone()), &status, owed.total_symbols))
+            }
+            (None, None) => Err(format!("its entry {} says nothing", owed.seq)),
+        }
+    }
+
+    fn with_status(&self, delivery: Delivery, status: &StatusHash, total_symbols: Option<i64>) -> Delivery {
+        let total_symbols = total_symbols.and_then(|total| u64::try_from(total).ok());
+        let listed = match status.created_at {
+            Some(requested_at) => delivery.listed_at(requested_at),
+            None => delivery,
+        };
+        let delivery = listed.notify(self.notify);
+        if self.job_monitor { delivery.with_job_monitor(total_symbols, Utc::now()) } else { delivery }
+    }
+
+    /// Tells of progress, best effort and straight away: it is in no outbox.
+    pub async fn progress(
+        &self,
+        id: &JobId,
+        event: Event,
+        status: StatusHash,
+        total_symbols: u64,
+    ) -> Result<(), Failure> {
+        let delivery = Delivery::of_event(id.clone(), event).with_status(status).notify(self.notify);
+        let delivery = if self.job_monitor {
+            delivery.with_job_monitor(Some(total_symbols), Utc::now())
+        } else {
+            delivery
+        };
+        deliver_all(&mut self.redis.shared(), &self.names, &[delivery])
+            .await
+            .map_err(redis_failure("tell progress"))
+            .map(|_| ())
+    }
+
+    /// Relays what any job still owes; the number of jobs that did.
+    pub async fn sweep(&self) -> Result<usize, Failure> {
+        let mut client = self.database.client().await?;
+        let jobs = outbox::owing_jobs(&mut client, JOBS_A_SWEEP).await?;
+        for id in &jobs {
+            self.relay_by(&mut client, id).await?;
+        }
+        Ok(jobs.len())
+    }
+
+    /// Tells a finished job again where Redis has lost its status.
+    pub async fn tell_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
+        let mut exists = redis::cmd("EXISTS");
+        let known: bool = exists
+            .arg(self.names.status(id))
+            .query_async(&mut self.redis.shared())
+            .await
+            .map_err(redis_failure("look for a job's status"))?;
+        let mut client = self.database.client().await?;
+        if !known {
+            outbox::owe_again(&mut client, id).await?;
+        }
+        self.relay_by(&mut client, id).await.map(|_| ())
+    }
+}

@@ -1,0 +1,448 @@
+//! Carries a plan out, whole or not at all.
+//!
+//! Runs inside the transaction whose snapshot the plan was made from, and only while that transaction holds the lease:
+//! this is the one place that writes memberships. Whatever the number of symbols, the changes are copied into one
+//! temporary table and each table of ours is then written by one statement.
+//!
+//! ```text
+//! plan ─┬─ changes ──COPY──> cache_sync_staged ─┬─> cache_sync_instruments     who they are
+//!       │                                       ├─> universe_membership        out, then in
+//!       │                                       └─> cache_sync_changes         the audit
+//!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
+//!       ├─ rows to write ───────────────────────> cache_entries
+//!       ├─ how each fares ──────────────────────> cache_entries_metadata
+//!       └─ foreign rows, last ──────────────────> cache_entries
+//! ```
+//! A plan without changes needs two statements: how each universe fares, and what was seen.
+//!
+//! # Why foreign rows come last
+//! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
+//! was faster and the transaction has to be done again.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::domain::change::{Action, EntryReason, ExitReason};
+use crate::domain::job::JobId;
+use crate::domain::money::Usd;
+use crate::domain::security::Security;
+use crate::domain::symbol::Symbol;
+use crate::domain::task::SyncTask;
+use crate::failure::{Failure, postgres};
+use crate::plan::outcome::{Hold, Plan, PlannedUniverse};
+use crate::plan::snapshot::Snapshot;
+
+use super::snapshot::members_digest;
+
+const DOING: &str = "apply the plan";
+/// Runs that are kept: so far back reaches a revert.
+const KEPT_RUNS: i64 = 30;
+/// Staged in place of [`Action`] for symbols that were members before there was history.
+const ADOPTED: &str = "adopted";
+
+/// A value and its type, as unnamed statements take them.
+type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What a plan is carried out for.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyContext<'a> {
+    /// The job, as history and audit will name it.
+    pub job_id: &'a JobId,
+    /// The time of every row that is written.
+    pub now: DateTime<Utc>,
+    /// Changes a message to the server carries; at least 1.
+    pub batch_size: usize,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Memberships added, adopted ones not counted.
+    pub added: usize,
+    /// Memberships removed from our universes.
+    pub removed: usize,
+    /// Symbols adopted into history.
+    pub adopted: usize,
+    /// Rows of `cache_entries` that were written for our universes.
+    pub rewritten: usize,
+    /// Elements taken out of foreign rows.
+    pub foreign_removed: usize,
+    /// Universes held.
+    pub held: usize,
+    /// Memberships that history began or took up again. Less than `added + adopted` where it had them open already.
+    pub opened: usize,
+    /// Memberships that history ended. Less than `removed` for rows that had no history.
+    pub closed: usize,
+}
+
+/// Writes everything that `plan` calls for into the open transaction; commits nothing.
+///
+/// The transaction must be the one that `snapshot` was read in, with the lease held since before.
+/// [`Failure::Conflict`] says that another transaction wrote one of the rows: the job is to be redone from a fresh
+/// snapshot.
+pub async fn apply(
+    tx: &Transaction<'_>,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    ctx: ApplyContext<'_>,
+) -> Result<Applied, Failure> {
+    let changes = staged_changes(plan, snapshot);
+    let mut applied = count(plan);
+    if !changes.is_empty() {
+        stage(tx, &changes, ctx.batch_size).await?;
+        write_history(tx, plan.as_of, ctx, &mut applied).await?;
+    }
+    insert_run(tx, plan, ctx).await?;
+    upsert_entries(tx, plan, ctx.now).await?;
+    upsert_metadata(tx, plan, ctx).await?;
+    if !plan.foreign.is_empty() {
+        let sql = include_str!("../../sql/queries/foreign_clean.sql");
+        execute(tx, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
+    }
+    Ok(applied)
+}
+
+/// One row of `cache_sync_staged`.
+struct StagedChange<'a> {
+    action: &'static str,
+    universe: &'a str,
+    symbol: Option<&'a str>,
+    reason: &'a str,
+    task: SyncTask,
+    rank: Option<usize>,
+    cap: Option<Usd>,
+    why: Option<&'a str>,
+    proposal: Option<Value>,
+    security: Option<&'a Security>,
+    is_foreign: bool,
+}
+
+fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> Vec<StagedChange<'a>> {
+    let somebody_joins = plan.universes.iter().any(|universe| !universe.joined.is_empty());
+    let known = if somebody_joins { snapshot.securities.as_slice() } else { &[] };
+    let securities: HashMap<&str, &Security> =
+        known.iter().map(|security| (security.symbol.as_str(), security)).collect();
+    let mut changes = Vec::new();
+    for universe in &plan.universes {
+        changes.extend(removals(universe));
+        changes.extend(additions(universe, &securities));
+        changes.extend(universe.hold.iter().map(|hold| held(universe, hold)));
+    }
+    changes.extend(foreign_removals(plan));
+    changes
+}
+
+fn additions<'a>(
+    universe: &'a PlannedUniverse,
+    securities: &HashMap<&str, &'a Security>,
+) -> impl Iterator<Item = StagedChange<'a>> {
+    universe.joined.iter().map(move |joined| {
+        let symbol = joined.symbol.as_str();
+        let adopted = joined.reason == EntryReason::Adopted;
+        StagedChange {
+            symbol: Some(symbol),
+            rank: Some(joined.rank),
+            cap: joined.cap,
+            why: Some(&joined.why),
+            security: securities.get(symbol).copied(),
+            ..StagedChange::new(
+                if adopted { ADOPTED } else { Action::Added.as_str() },
+                universe.name.as_str(),
+                joined.reason.as_str(),
+                joined.task,
+            )
+        }
+    })
+}
+
+fn removals(universe: &PlannedUniverse) -> impl Iterator<Item = StagedChange<'_>> {
+    universe.left.iter().map(|left| StagedChange {
+        symbol: Some(left.symbol.as_str()),
+        cap: left.cap,
+        why: Some(&left.why),
+        ..StagedChange::new(Action::Removed.as_str(), universe.name.as_str(), left.reason.as_str(), left.task)
+    })
+}
+
+fn held<'a>(universe: &'a PlannedUniverse, hold: &'a Hold) -> StagedChange<'a> {
+    StagedChange {
+        proposal: Some(proposal(hold)),
+        ..StagedChange::new(Action::Held.as_str(), universe.name.as_str(), &hold.reason, universe.task)
+    }
+}
+
+fn foreign_removals(plan: &Plan) -> impl Iterator<Item = StagedChange<'_>> {
+    plan.foreign.iter().flat_map(|row| {
+        row.elements.iter().map(|element| StagedChange {
+            symbol: Some(element),
+            is_foreign: true,
+            ..StagedChange::new(
+                Action::Removed.as_str(),
+                &row.universe,
+                ExitReason::Delisted.as_str(),
+                SyncTask::DelistedCleanup,
+            )
+        })
+    })
+}
+
+impl<'a> StagedChange<'a> {
+    fn new(action: &'static str, universe: &'a str, reason: &'a str, task: SyncTask) -> Self {
+        Self {
+            action,
+            universe,
+            symbol: None,
+            reason,
+            task,
+            rank: None,
+            cap: None,
+            why: None,
+            proposal: None,
+            security: None,
+            is_foreign: false,
+        }
+    }
+
+    fn cik(&self) -> Option<&str> {
+        self.security?.cik.as_deref()
+    }
+
+    /// The share class identifies best; what identifies the security across a country's exchanges comes second.
+    fn figi(&self) -> Option<&str> {
+        let security = self.security?;
+        security.share_class_figi.as_deref().or(security.composite_figi.as_deref())
+    }
+}
+
+fn proposal(hold: &Hold) -> Value {
+    let texts = |symbols: &[Symbol]| symbols.iter().map(Symbol::as_str).map(Value::from).collect::<Vec<_>>();
+    json!({
+        "reason": hold.reason,
+        "runs": hold.runs,
+        "would_join": texts(&hold.would_join),
+        "would_leave": texts(&hold.would_leave),
+    })
+}
+
+fn count(plan: &Plan) -> Applied {
+    let joiners = |universe: &PlannedUniverse| universe.joiners().count();
+    let mut applied = Applied::default();
+    for universe in &plan.universes {
+        applied.added += joiners(universe);
+        applied.adopted += universe.joined.len() - joiners(universe);
+        applied.removed += universe.left.len();
+        applied.rewritten += usize::from(universe.rewrite);
+        applied.held += usize::from(universe.hold.is_some());
+    }
+    applied.foreign_removed = plan.foreign.iter().map(|row| row.elements.len()).sum();
+    applied
+}
+
+/// Copies the changes to the server, `batch_size` rows a message.
+async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: usize) -> Result<(), Failure> {
+    const COLUMNS: [Type; 12] = [
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT4,
+        Type::NUMERIC,
+        Type::TEXT,
+        Type::JSONB,
+        Type::TEXT,
+        Type::TEXT,
+        Type::BOOL,
+    ];
+    tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.map_err(postgres(DOING))?;
+    // The protocol has no COPY without a name for the statement; it lives as long as this function.
+    let copy =
+        tx.prepare(include_str!("../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
+    for batch in changes.chunks(batch_size.max(1)) {
+        let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
+        for change in batch {
+            let rank = change.rank.map(|rank| rank as i32);
+            let cap = change.cap.map(to_numeric);
+            writer
+                .as_mut()
+                .write(&[
+                    &change.action,
+                    &change.universe,
+                    &change.symbol,
+                    &change.reason,
+                    &change.task.as_str(),
+                    &rank,
+                    &cap,
+                    &change.why,
+                    &change.proposal,
+                    &change.cik(),
+                    &change.figi(),
+                    &change.is_foreign,
+                ])
+                .await
+                .map_err(postgres(DOING))?;
+        }
+        writer.finish().await.map_err(postgres(DOING))?;
+    }
+    Ok(())
+}
+
+/// Carries the staged changes into instruments, memberships and audit.
+async fn write_history(
+    tx: &Transaction<'_>,
+    as_of: NaiveDate,
+    ctx: ApplyContext<'_>,
+    applied: &mut Applied,
+) -> Result<(), Failure> {
+    let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
+    if applied.removed + applied.foreign_removed > 0 {
+        let sql = include_str!("../../sql/queries/memberships_close.sql");
+        applied.closed = counted(tx, sql, &[(&as_of, Type::DATE), (&job_id, Type::TEXT)]).await?;
+    }
+    if applied.added + applied.adopted > 0 {
+        // Memberships point to instruments, so those come first.
+        let sql = include_str!("../../sql/queries/instruments_open.sql");
+        execute(tx, sql, &[(&as_of, Type::DATE)]).await?;
+        let sql = include_str!("../../sql/queries/memberships_open.sql");
+        let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+        applied.opened = counted(tx, sql, &params).await?;
+    }
+    let sql = include_str!("../../sql/queries/changes_insert.sql");
+    execute(tx, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
+}
+
+async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
+    let stocks = &plan.run.stocks;
+    let symbols: Vec<&str> = stocks.iter().map(|stock| stock.symbol.as_str()).collect();
+    let caps: Vec<Option<i64>> = stocks.iter().map(|stock| stock.cap_cents).collect();
+    let closes: Vec<Option<f64>> = stocks.iter().map(|stock| stock.close_dollars).collect();
+    let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
+    let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(|s| s.as_str())).collect();
+    let ours = rewritten(plan).map(|universe| universe.name.as_str());
+    let written: Vec<&str> = ours.chain(plan.foreign.iter().map(|row| row.universe.as_str())).collect();
+    execute(
+        tx,
+        include_str!("../../sql/queries/run_insert.sql"),
+        &[
+            (&plan.as_of, Type::DATE),
+            (&ctx.job_id.as_str(), Type::TEXT),
+            (&plan.mode.as_str(), Type::TEXT),
+            (&ctx.now, Type::TIMESTAMPTZ),
+            (&(plan.run.active_stocks as i32), Type::INT4),
+            (&(plan.run.closes as i32), Type::INT4),
+            (&symbols, Type::TEXT_ARRAY),
+            (&caps, Type::INT8_ARRAY),
+            (&closes, Type::FLOAT8_ARRAY),
+            (&shares, Type::FLOAT8_ARRAY),
+            (&sectors, Type::TEXT_ARRAY),
+            (&written, Type::TEXT_ARRAY),
+            (&(KEPT_RUNS - 1), Type::INT8),
+        ],
+    )
+    .await
+}
+
+async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {
+    let names: Vec<&str> = rewritten(plan).map(|universe| universe.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let contents: Vec<String> = rewritten(plan).map(|universe| content(universe, now)).collect();
+    let types: Vec<&str> = rewritten(plan).map(|universe| universe.cache_type.as_str()).collect();
+    execute(
+        tx,
+        include_str!("../../sql/queries/entries_upsert.sql"),
+        &[
+            (&names, Type::TEXT_ARRAY),
+            (&contents, Type::TEXT_ARRAY),
+            (&types, Type::TEXT_ARRAY),
+            (&now, Type::TIMESTAMPTZ),
+        ],
+    )
+    .await
+}
+
+fn rewritten(plan: &Plan) -> impl Iterator<Item = &PlannedUniverse> {
+    plan.universes.iter().filter(|universe| universe.rewrite)
+}
+
+/// The JSON of a row of `cache_entries`.
+fn content(universe: &PlannedUniverse, now: DateTime<Utc>) -> String {
+    #[derive(Serialize)]
+    struct Content<'a> {
+        symbols: &'a [Symbol],
+        count: usize,
+        last_updated: String,
+        metadata: &'a Value,
+    }
+    let content = Content {
+        symbols: &universe.members,
+        count: universe.members.len(),
+        last_updated: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+        metadata: &universe.metadata,
+    };
+    serde_json::to_string(&content).expect("texts and numbers are JSON")
+}
+
+async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
+    let universes = &plan.universes;
+    let names: Vec<&str> = universes.iter().map(|u| u.name.as_str()).collect();
+    let types: Vec<&str> = universes.iter().map(|u| u.cache_type.as_str()).collect();
+    let members: Vec<i32> = universes.iter().map(|u| u.members.len() as i32).collect();
+    let added: Vec<i32> = universes.iter().map(|u| u.joiners().count() as i32).collect();
+    let removed: Vec<i32> = universes.iter().map(|u| u.left.len() as i32).collect();
+    let totals: Vec<Decimal> = universes.iter().map(|u| to_numeric(u.total_cap)).collect();
+    let averages: Vec<Option<Decimal>> =
+        universes.iter().map(|u| u.total_cap.divided_by(u.members_with_cap).map(to_numeric)).collect();
+    let statuses: Vec<&str> = universes.iter().map(|u| u.status.as_str()).collect();
+    let details: Vec<Value> =
+        universes.iter().map(|u| u.hold.as_ref().map_or_else(|| json!({}), proposal)).collect();
+    let digests: Vec<String> = universes.iter().map(|u| members_digest(&u.members)).collect();
+    let held_runs: Vec<i32> =
+        universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
+    execute(
+        tx,
+        include_str!("../../sql/queries/metadata_upsert.sql"),
+        &[
+            (&ctx.job_id.as_str(), Type::TEXT),
+            (&plan.as_of, Type::DATE),
+            (&ctx.now, Type::TIMESTAMPTZ),
+            (&names, Type::TEXT_ARRAY),
+            (&types, Type::TEXT_ARRAY),
+            (&members, Type::INT4_ARRAY),
+            (&added, Type::INT4_ARRAY),
+            (&removed, Type::INT4_ARRAY),
+            (&totals, Type::NUMERIC_ARRAY),
+            (&averages, Type::NUMERIC_ARRAY),
+            (&statuses, Type::TEXT_ARRAY),
+            (&details, Type::JSONB_ARRAY),
+            (&digests, Type::TEXT_ARRAY),
+            (&held_runs, Type::INT4_ARRAY),
+        ],
+    )
+    .await
+}
+
+/// Dollars and cents, cut off.
+fn to_numeric(amount: Usd) -> Decimal {
+    Decimal::try_from_i128_with_scale(amount.cents(), 2).expect("no Usd has more cents than a decimal holds")
+}
+
+async fn execute(tx: &Transaction<'_>, sql: &str, params: &[Param<'_>]) -> Result<(), Failure> {
+    tx.execute_typed(sql, params).await.map(drop).map_err(postgres(DOING))
+}
+
+/// Runs a statement that answers with one count.
+async fn counted(tx: &Transaction<'_>, sql: &str, params: &[Param<'_>]) -> Result<usize, Failure> {
+    let row = tx.query_typed_one(sql, params).await.map_err(postgres(DOING))?;
+    Ok(row.get::<_, i64>(0) as usize)
+}

@@ -1,0 +1,246 @@
+//! Makes and updates our tables.
+//!
+//! Forward only: the files of `sql/migrations` in order, each in one transaction together with its line in
+//! `cache_sync_migrations`. Several processes may do it at once: each transaction waits for the others' first. What
+//! is not ours is never altered: the source is only looked for, a `cache_entries` that exists stays as it is, and a
+//! table that has one of our names without being in our books is refused.
+
+use sha2::{Digest, Sha256};
+use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::failure::{Failure, postgres};
+use crate::settings::SourceSettings;
+
+use super::source::Source;
+use super::{Database, catalog, layout, quoted};
+
+const DOING: &str = "migrate the database";
+/// The table of what was applied.
+const BOOKS: &str = "cache_sync_migrations";
+const CREATE_BOOKS: &str = "create table if not exists cache_sync_migrations (
+    version integer constraint cache_sync_migrations_pkey primary key,
+    name text not null,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+)";
+/// Longest wait for other processes that migrate.
+const WAIT_FOR_OTHERS: &str = "set local lock_timeout = '60s'";
+/// How often another program may make a table of the same name at the same moment before we give up.
+const MAX_RACES: usize = 3;
+
+struct Migration {
+    version: i32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") }];
+
+/// What migrating did. Migrations are named as their files are: `0001_tables`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Migrated {
+    /// Applied now.
+    pub applied: Vec<String>,
+    /// Applied before.
+    pub already: Vec<String>,
+    /// In the database, but unknown to this version: a newer one has migrated it.
+    pub newer: Vec<String>,
+}
+
+/// Brings our tables to the shape this version wants. Twice is harmless, and so are several at once.
+///
+/// Refused, with nothing changed, as [`Failure::Permanent`]: without the source tables or the columns we need of
+/// them, over a `cache_entries` we can't write, over a foreign table of one of our names, and over a migration that
+/// was applied in another wording.
+pub async fn migrate(db: &Database, source: &SourceSettings) -> Result<Migrated, Failure> {
+    let mut applied = Vec::new();
+    let mut races = 0;
+    loop {
+        match step(db, source).await {
+            Ok(Step::Applied(name)) => applied.push(name),
+            Ok(Step::Finished(mut migrated)) => {
+                migrated.already.retain(|name| !applied.contains(name));
+                migrated.applied = applied;
+                return Ok(migrated);
+            }
+            Err(Failure::Conflict { .. }) if races < MAX_RACES => races += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+enum Step {
+    Applied(String),
+    Finished(Migrated),
+}
+
+/// Applies the first migration that is missing.
+async fn step(db: &Database, source: &SourceSettings) -> Result<Step, Failure> {
+    let mut client = db.client().await?;
+    let tx = client.begin().await?;
+    wait_for_others(&tx, db.schema()).await?;
+    Source::discover(&tx, source).await?;
+    layout::check(&tx, db.schema()).await?;
+    make_books(&tx, db.schema()).await?;
+    let recorded = read_books(&tx).await?;
+    let Some(next) = MIGRATIONS.iter().find(|known| recorded.iter().all(|r| r.version != known.version))
+    else {
+        tx.commit().await.map_err(postgres(DOING))?;
+        return Ok(Step::Finished(sum_up(&recorded)?));
+    };
+    sum_up(&recorded)?;
+    refuse_foreign(&tx, db.schema(), next).await?;
+    tx.batch_execute(next.sql).await.map_err(racing)?;
+    record(&tx, next).await?;
+    tx.commit().await.map_err(postgres(DOING))?;
+    Ok(Step::Applied(next.file_name()))
+}
+
+async fn wait_for_others(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
+    tx.batch_execute(WAIT_FOR_OTHERS).await.map_err(postgres(DOING))?;
+    let lock = "select pg_advisory_xact_lock(hashtextextended('cache_sync_migrations:' || $1, 0))";
+    tx.query_typed(lock, &[(&schema, Type::TEXT)]).await.map_err(postgres(DOING))?;
+    Ok(())
+}
+
+async fn make_books(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
+    // Asked first: `if not exists` wants the right to create even where there is nothing to create.
+    let exists = "select exists (select from pg_namespace where nspname = $1)";
+    let row = tx.query_typed_one(exists, &[(&schema, Type::TEXT)]).await.map_err(postgres(DOING))?;
+    if !row.get::<_, bool>(0) {
+        tx.batch_execute(&format!("create schema {}", quoted(schema))).await.map_err(racing)?;
+    }
+    match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+        None => tx.batch_execute(CREATE_BOOKS).await.map_err(racing),
+        Some(books) if ["version", "name", "checksum"].iter().all(|name| books.column(name).is_some()) => {
+            Ok(())
+        }
+        Some(_) => Err(foreign(schema, BOOKS)),
+    }
+}
+
+struct Recorded {
+    version: i32,
+    name: String,
+    checksum: String,
+}
+
+async fn read_books(tx: &Transaction<'_>) -> Result<Vec<Recorded>, Failure> {
+    let sql = "select version, name, checksum from cache_sync_migrations order by version";
+    let rows = tx.query_typed(sql, &[]).await.map_err(postgres(DOING))?;
+    Ok(rows
+        .iter()
+        .map(|row| Recorded { version: row.get(0), name: row.get(1), checksum: row.get(2) })
+        .collect())
+}
+
+/// Compares the books with what this version knows.
+fn sum_up(recorded: &[Recorded]) -> Result<Migrated, Failure> {
+    let mut migrated = Migrated::default();
+    for line in recorded {
+        let file_name = file_name(line.version, &line.name);
+        match MIGRATIONS.iter().find(|known| known.version == line.version) {
+            None => migrated.newer.push(file_name),
+            Some(known) if known.checksum() == line.checksum => migrated.already.push(file_name),
+            Some(known) => {
+                let problem = format!(
+                    "migration {file_name} was applied in another wording than {} has here; install the version \
+                     that applied it, or a released one",
+                    known.file_name()
+                );
+                return Err(Failure::permanent(DOING, problem));
+            }
+        }
+    }
+    Ok(migrated)
+}
+
+async fn refuse_foreign(tx: &Transaction<'_>, schema: &str, next: &Migration) -> Result<(), Failure> {
+    match catalog::relations(tx, schema, &next.tables()).await?.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(foreign(schema, name)),
+    }
+}
+
+fn foreign(schema: &str, name: &str) -> Failure {
+    let problem = format!(
+        "{schema}.{name} exists and was not made by cache-sync; rename it, or set database.schema to a schema of \
+         our own"
+    );
+    Failure::permanent(DOING, problem)
+}
+
+async fn record(tx: &Transaction<'_>, applied: &Migration) -> Result<(), Failure> {
+    let sql = "insert into cache_sync_migrations (version, name, checksum) values ($1, $2, $3)";
+    let checksum = applied.checksum();
+    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+        [(&applied.version, Type::INT4), (&applied.name, Type::TEXT), (&checksum, Type::TEXT)];
+    tx.execute_typed(sql, &values).await.map_err(postgres(DOING))?;
+    Ok(())
+}
+
+/// Another program that makes a table, schema or type of the same name at the same moment: the next try will see it.
+fn racing(error: tokio_postgres::Error) -> Failure {
+    let raced = [
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_SCHEMA,
+        SqlState::DUPLICATE_OBJECT,
+    ];
+    if error.code().is_some_and(|code| raced.contains(code)) {
+        Failure::Conflict { doing: DOING.to_owned(), source: error.into() }
+    } else {
+        postgres(DOING)(error)
+    }
+}
+
+impl Migration {
+    fn file_name(&self) -> String {
+        file_name(self.version, self.name)
+    }
+
+    /// SHA-256 of the file, whatever its line ends.
+    fn checksum(&self) -> String {
+        let digest = Sha256::digest(self.sql.replace("\r\n", "\n"));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The tables that it makes, but for those it only makes where they are missing.
+    fn tables(&self) -> Vec<&'static str> {
+        let made = self.sql.lines().filter_map(|line| line.strip_prefix("create table "));
+        let names = made.filter_map(|rest| rest.split([' ', '(']).next());
+        names.filter(|name| *name != "if").collect()
+    }
+}
+
+fn file_name(version: i32, name: &str) -> String {
+    format!("{version:04}_{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_sql_migrations_is_known_and_in_order() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .expect("the folder exists")
+            .map(|file| file.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let known: Vec<String> = MIGRATIONS.iter().map(|m| format!("{}.sql", m.file_name())).collect();
+        assert_eq!(files, known);
+        assert!(MIGRATIONS.iter().zip(1..).all(|(migration, version)| migration.version == version));
+    }
+
+    #[test]
+    fn a_migration_names_the_tables_it_makes_but_not_cache_entries() {
+        let tables = MIGRATIONS[0].tables();
+        assert!(tables.contains(&"cache_sync_lease") && tables.contains(&"universe_membership"));
+        assert!(!tables.contains(&"cache_entries") && !tables.contains(&"if"));
+    }
+}

@@ -1,0 +1,307 @@
+//! Reads the one consistent view that a plan is made from.
+//!
+//! Everything here runs in the caller's repeatable-read transaction, after the lease. Five statements do, or six where
+//! closes lie after the date of the sync, and one more where a row of ours was edited.
+//!
+//! # Why a digest
+//! History says who is a member, and the row in `cache_entries` repeats it for its readers. Anybody may edit that row,
+//! so it is not believed; but reading history at every sync would cost more than the rest of a sync that changes
+//! nothing. `cache_entries_metadata` keeps a digest of the members: a row that has it repeats history faithfully, and
+//! history is read only for the others.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::NaiveDate;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+
+use crate::domain::calendar::sessions_back;
+use crate::domain::change::ExitReason;
+use crate::domain::sector::Sector;
+use crate::domain::symbol::Symbol;
+use crate::domain::universe::UniverseName;
+use crate::failure::{Failure, postgres};
+use crate::plan::snapshot::{
+    ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
+};
+
+use super::source::{Market, Source, reread_closes};
+
+const DOING: &str = "read the universes";
+/// How many applied dates tell the usual number of closes.
+const USUAL_DATES: i64 = 20;
+/// For how many sessions a membership that ended with its security is remembered.
+const EXIT_SESSIONS: u32 = 5;
+/// The reasons that lie in the security and not in the rules.
+const EXIT_REASONS: [ExitReason; 4] =
+    [ExitReason::Delisted, ExitReason::Missing, ExitReason::NoCap, ExitReason::Ineligible];
+
+/// What of our own tables a plan needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The date of the sync.
+    pub as_of: NaiveDate,
+    /// The universes that the policy keeps.
+    pub universes: &'a [UniverseName],
+    /// The `cache_type`s of foreign rows that stay out of it, or `None` where the mode cleans no foreign rows.
+    pub clean_foreign: Option<&'a BTreeSet<String>>,
+}
+
+/// What our own tables say.
+#[derive(Debug, Clone, Default)]
+pub struct StateRead {
+    /// The universes that have a row or metadata.
+    pub universes: BTreeMap<UniverseName, StoredUniverse>,
+    /// Foreign rows that may be cleaned.
+    pub foreign: Vec<ForeignRow>,
+    /// What the last good run saw.
+    pub last_run: Option<RunState>,
+    /// Memberships that ended lately because the security went away.
+    pub recent_exits: Vec<RecentExit>,
+}
+
+/// The dates that were applied so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The newest one.
+    pub last: Option<NaiveDate>,
+    /// The closes seen on the newest 20, newest first.
+    pub recent_closes: Vec<usize>,
+}
+
+/// Completes what was read of the source to a snapshot of `wanted.as_of`: no close in it is later.
+pub async fn read_snapshot(
+    tx: &Transaction<'_>,
+    source: &Source,
+    market: Market,
+    wanted: Wanted<'_>,
+) -> Result<Snapshot, Failure> {
+    let Market { mut securities, unreadable_symbols } = market;
+    reread_closes(tx, source, &mut securities, wanted.as_of).await?;
+    let StateRead { universes, foreign, last_run, recent_exits } = read_state(tx, wanted).await?;
+    Ok(Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits })
+}
+
+/// Reads which dates were applied, to judge whether a date is complete.
+pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
+    let sql = include_str!("../../sql/queries/applied_read.sql");
+    let rows = query(tx, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
+    Ok(Applied {
+        last: rows.first().map(|row| row.get("as_of")),
+        recent_closes: rows.iter().map(|row| row.get::<_, i32>("closes") as usize).collect(),
+    })
+}
+
+/// Reads our own tables.
+pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<StateRead, Failure> {
+    let (universes, foreign) = read_entries(tx, wanted).await?;
+    Ok(StateRead {
+        universes,
+        foreign,
+        last_run: read_last_run(tx).await?,
+        recent_exits: read_recent_exits(tx, wanted).await?,
+    })
+}
+
+/// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.
+pub fn members_digest(members: &[Symbol]) -> String {
+    let mut sorted: Vec<&str> = members.iter().map(Symbol::as_str).collect();
+    sorted.sort_unstable();
+    let mut hash = Sha256::new();
+    for symbol in sorted {
+        hash.update(symbol);
+        // No symbol holds a control character, so no two lists run together to the same text.
+        hash.update("\n");
+    }
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn read_entries(
+    tx: &Transaction<'_>,
+    wanted: Wanted<'_>,
+) -> Result<(BTreeMap<UniverseName, StoredUniverse>, Vec<ForeignRow>), Failure> {
+    let names: Vec<&str> = wanted.universes.iter().map(UniverseName::as_str).collect();
+    let clean = wanted.clean_foreign.is_some();
+    let protected: Vec<&str> = wanted.clean_foreign.into_iter().flatten().map(String::as_str).collect();
+    let sql = include_str!("../../sql/queries/entries_read.sql");
+    let rows =
+        query(tx, sql, &[(&names, Type::TEXT_ARRAY), (&clean, Type::BOOL), (&protected, Type::TEXT_ARRAY)])
+            .await?;
+    let (ours, foreign): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_ours"));
+
+    let mut universes = BTreeMap::new();
+    let mut doubted = Vec::new();
+    for row in ours {
+        let name =
+            UniverseName::parse(row.get("universe")).map_err(|problem| Failure::permanent(DOING, problem))?;
+        let (stored, believed) = stored_universe(row);
+        if !believed {
+            doubted.push(name.clone());
+        }
+        universes.insert(name, stored);
+    }
+    consult_history(tx, &mut universes, &doubted).await?;
+    Ok((universes, foreign.into_iter().map(foreign_row).collect()))
+}
+
+/// A universe as its row has it, and whether its members are those of history. What was never ours is believed.
+fn stored_universe(row: &Row) -> (StoredUniverse, bool) {
+    let has_row: bool = row.get("has_row");
+    let json: Option<&str> = row.get("content");
+    let content = has_row.then(|| json.map_or(StoredContent::Malformed, StoredContent::parse));
+    let members = match &content {
+        None => Vec::new(),
+        // Written by others, perhaps with less or more around its symbols than we write.
+        Some(StoredContent::Malformed) => {
+            let texts = texts_in(json, "/symbols").unwrap_or_default();
+            texts.iter().filter_map(|text| Symbol::parse(text)).collect()
+        }
+        Some(well_formed) => well_formed.symbols(),
+    };
+    let digest: Option<&str> = row.get("members_digest");
+    let believed = digest.is_none_or(|digest| digest == members_digest(&members));
+    let state = row
+        .get::<_, Option<NaiveDate>>("last_as_of")
+        .map(|last_as_of| UniverseState { last_as_of, held_runs: row.get::<_, i32>("held_runs") as u32 });
+    let members = if believed && state.is_none() { without_repeats(members) } else { members };
+    (StoredUniverse { cache_type: row.get("cache_type"), members, content, state }, believed)
+}
+
+/// A row that we never wrote may name a symbol twice; it is a member once.
+fn without_repeats(members: Vec<Symbol>) -> Vec<Symbol> {
+    let mut seen = HashSet::with_capacity(members.len());
+    members.into_iter().filter(|symbol| seen.insert(symbol.clone())).collect()
+}
+
+/// Replaces the members of the universes in `doubted` by those that history has, the stored ones among them first.
+async fn consult_history(
+    tx: &Transaction<'_>,
+    universes: &mut BTreeMap<UniverseName, StoredUniverse>,
+    doubted: &[UniverseName],
+) -> Result<(), Failure> {
+    if doubted.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = doubted.iter().map(UniverseName::as_str).collect();
+    let sql = include_str!("../../sql/queries/members_read.sql");
+    let rows = query(tx, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+    let mut history: BTreeMap<&str, Vec<Symbol>> = BTreeMap::new();
+    for row in &rows {
+        history.entry(row.get(0)).or_default().extend(Symbol::parse(row.get(1)));
+    }
+    for name in doubted {
+        let universe = universes.get_mut(name).expect("only universes that were read are doubted");
+        let known = history.remove(name.as_str()).unwrap_or_default();
+        let stored = std::mem::take(&mut universe.members);
+        universe.members = in_stored_order(stored, known);
+    }
+    Ok(())
+}
+
+fn in_stored_order(stored: Vec<Symbol>, known: Vec<Symbol>) -> Vec<Symbol> {
+    let mut left: BTreeSet<Symbol> = known.into_iter().collect();
+    let mut members: Vec<Symbol> = stored.into_iter().filter(|symbol| left.remove(symbol)).collect();
+    members.extend(left);
+    members
+}
+
+fn foreign_row(row: &Row) -> ForeignRow {
+    ForeignRow { universe: row.get("universe"), symbols: texts_in(row.get("foreign_symbols"), "") }
+}
+
+/// The texts in an array of `json`, found by a JSON pointer; `None` where there is no array.
+fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
+    let json: Value = serde_json::from_str(json?).ok()?;
+    let elements = json.pointer(pointer)?.as_array()?;
+    Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
+    let rows = query(tx, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
+    Ok(rows.first().map(|row| RunState {
+        as_of: row.get("as_of"),
+        active_stocks: row.get::<_, i32>("active_stocks") as usize,
+        closes: row.get::<_, i32>("closes") as usize,
+        stocks: stocks(row),
+    }))
+}
+
+/// Puts the parallel arrays of a run together again.
+fn stocks(row: &Row) -> Vec<StockState> {
+    let symbols: Vec<&str> = row.get("symbols");
+    let caps: Vec<Option<i64>> = row.get("caps_cents");
+    let closes: Vec<Option<f64>> = row.get("closes_dollars");
+    let shares: Vec<Option<f64>> = row.get("shares");
+    let sectors: Vec<Option<&str>> = row.get("sectors");
+    let facts = caps.into_iter().zip(closes).zip(shares).zip(sectors);
+    let stocks = symbols.into_iter().zip(facts).filter_map(|(symbol, (((cap, close), shares), sector))| {
+        Some(StockState {
+            symbol: Symbol::parse(symbol)?,
+            cap_cents: cap,
+            close_dollars: close,
+            shares,
+            sector: sector.and_then(Sector::from_text),
+        })
+    });
+    stocks.collect()
+}
+
+async fn read_recent_exits(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Vec<RecentExit>, Failure> {
+    let first = sessions_back(wanted.as_of, EXIT_SESSIONS);
+    let reasons = EXIT_REASONS.map(ExitReason::as_str);
+    let names: Vec<&str> = wanted.universes.iter().map(UniverseName::as_str).collect();
+    let sql = include_str!("../../sql/queries/exits_read.sql");
+    let rows = query(
+        tx,
+        sql,
+        &[
+            (&first, Type::DATE),
+            (&wanted.as_of, Type::DATE),
+            (&reasons.as_slice(), Type::TEXT_ARRAY),
+            (&names, Type::TEXT_ARRAY),
+        ],
+    )
+    .await?;
+    let exits = rows.iter().filter_map(|row| {
+        Some(RecentExit {
+            universe: UniverseName::parse(row.get("universe")).ok()?,
+            symbol: Symbol::parse(row.get("symbol"))?,
+            as_of: row.get("as_of"),
+            reason: ExitReason::from_text(row.get("reason"))?,
+        })
+    });
+    Ok(exits.collect())
+}
+
+async fn query(
+    tx: &Transaction<'_>,
+    sql: &str,
+    params: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, Failure> {
+    tx.query_typed(sql, params).await.map_err(postgres(DOING))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols(texts: &[&str]) -> Vec<Symbol> {
+        texts.iter().filter_map(|text| Symbol::parse(text)).collect()
+    }
+
+    #[test]
+    fn the_digest_of_members_knows_no_order_but_every_symbol() {
+        assert_eq!(members_digest(&symbols(&["A", "B"])), members_digest(&symbols(&["B", "A"])));
+        assert_ne!(members_digest(&symbols(&["A", "B"])), members_digest(&symbols(&["AB"])));
+        assert_ne!(members_digest(&symbols(&["A"])), members_digest(&symbols(&["A", "A"])));
+        assert_eq!(members_digest(&[]).len(), 16);
+    }
+
+    #[test]
+    fn of_an_edited_row_the_members_of_history_remain_stored_ones_first() {
+        let members = in_stored_order(symbols(&["Z", "X", "B", "Z"]), symbols(&["A", "B", "C", "Z"]));
+        assert_eq!(members, symbols(&["Z", "B", "A", "C"]));
+    }
+}

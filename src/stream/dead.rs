@@ -1,0 +1,60 @@
+//! Dead letters: entries that will not be worked on, kept where people find them.
+
+use redis::Value;
+
+use super::connection::Redis;
+use super::consumer::{Entry, GROUP};
+use super::entry::dead_letter::DeadLetter;
+use crate::failure::{Failure, redis as redis_failure};
+use crate::publish::keys::Names;
+
+/// Dead letters that are kept, roughly; the oldest go. At one a minute that is a week, and somebody has been told.
+const KEPT: usize = 10_000;
+
+/// A letter and its id in the stream of dead letters.
+#[derive(Debug, Clone)]
+pub struct Filed {
+    /// The id of the letter itself.
+    pub id: String,
+    /// What it says, or why it can't be read.
+    pub letter: Result<DeadLetter, String>,
+}
+
+/// Files a letter, and acknowledges and deletes the entry it is about, all or nothing.
+pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
+    let stream = names.job_stream();
+    let mut pipeline = redis::pipe();
+    pipeline.atomic().cmd("XADD").arg(names.dead_stream()).arg("MAXLEN").arg("~").arg(KEPT).arg("*");
+    for (name, value) in letter.to_fields() {
+        pipeline.arg(name).arg(value);
+    }
+    pipeline.ignore();
+    pipeline.cmd("XACK").arg(&stream).arg(GROUP).arg(&letter.entry_id).ignore();
+    pipeline.cmd("XDEL").arg(&stream).arg(&letter.entry_id).ignore();
+    pipeline.exec_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))
+}
+
+/// The newest dead letters, newest first.
+pub async fn list(redis: &Redis, names: &Names, limit: usize) -> Result<Vec<Filed>, Failure> {
+    let mut command = redis::cmd("XREVRANGE");
+    command.arg(names.dead_stream()).arg("+").arg("-").arg("COUNT").arg(limit);
+    let answer: Value =
+        command.query_async(&mut redis.shared()).await.map_err(redis_failure("read the dead letters"))?;
+    let entries = Entry::list(&answer).map_err(redis_failure("read the dead letters"))?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| Filed { letter: DeadLetter::from_fields(&entry.fields), id: entry.id })
+        .collect())
+}
+
+/// The dead letters about one entry or job: `id` is the letter's own, its entry's or its job's.
+pub async fn find(redis: &Redis, names: &Names, id: &str) -> Result<Vec<Filed>, Failure> {
+    let all = list(redis, names, KEPT).await?;
+    let is_meant = |filed: &Filed| {
+        filed.id == id
+            || filed.letter.as_ref().is_ok_and(|letter| {
+                letter.entry_id == id || letter.job_id.as_ref().is_some_and(|job| job.as_str() == id)
+            })
+    };
+    Ok(all.into_iter().filter(is_meant).collect())
+}

@@ -1,0 +1,223 @@
+//! One attempt at a job: take the lease, read one snapshot, decide, write everything in one transaction.
+//!
+//! Whatever interrupts it (the job is lost or cancelled, the worker stops, the time is up) drops the whole attempt:
+//! its statement is cancelled, its connection closed, its transaction rolled back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tracing::{info, warn};
+
+use super::Worker;
+use super::disposition::Outcome;
+use super::heartbeat::{Heartbeat, Interruption};
+use super::progress::ProgressTeller;
+use super::telling::{JobResult, Numbers, Teller};
+use crate::domain::job::JobStatus;
+use crate::domain::task::SyncTask;
+use crate::failure::{Failure, postgres};
+use crate::plan::outcome::{Plan, Refusal, TaskReport};
+use crate::plan::snapshot::Snapshot;
+use crate::plan::{Order, plan};
+use crate::store::apply::{self, ApplyContext};
+use crate::store::jobs::{self, Ending, JobRow};
+use crate::store::lease::Lease;
+use crate::store::reading::{self, Reading};
+use crate::store::{Client, Limits, outbox, owners};
+
+/// Times a job is read, decided and written anew because another transaction won, within one attempt. More would
+/// mean that somebody writes to our tables all the time.
+const REDOS: u32 = 5;
+/// How often a worker that waits for the lease looks whether its holder is stuck, and whether it should stop.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Pause between two signs of life of the transaction while the plan is made; a quarter of what the server allows.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// Tries to do the job, and says how it went.
+pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
+    let mut client = match worker.database.dedicated().await {
+        Ok(client) => client,
+        Err(failure) => return Outcome::Failed(failure),
+    };
+    let canceller = worker.database.canceller(&client);
+    let outcome = tokio::select! {
+        outcome = sync(worker, row, warnings, heartbeat, &mut client) => outcome,
+        why = heartbeat.interrupted() => Outcome::Interrupted(why),
+        () = worker.shutdown.demanded.cancelled() => Outcome::Interrupted(Interruption::Stopping),
+        () = tokio::time::sleep(worker.options.timeout) => Outcome::Interrupted(Interruption::TimedOut),
+    };
+    if matches!(outcome, Outcome::Interrupted(_)) {
+        canceller.cancel().await;
+    }
+    outcome
+}
+
+/// Does the job, again from the start where another transaction won.
+async fn sync(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    heartbeat: &Heartbeat,
+    client: &mut Client,
+) -> Outcome {
+    let progress = ProgressTeller::start(worker.relay.clone(), row.clone());
+    for redo in 1.. {
+        match sync_once(worker, row, warnings, heartbeat, client, &progress).await {
+            Ok(outcome) => return outcome,
+            Err(Failure::Conflict { .. }) if redo < REDOS => {
+                info!(job.id = %row.id(), redo, "job {}: another transaction won; doing it again", row.id());
+            }
+            Err(failure) => return Outcome::Failed(failure),
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
+
+async fn sync_once(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    heartbeat: &Heartbeat,
+    client: &mut Client,
+    progress: &ProgressTeller,
+) -> Result<Outcome, Failure> {
+    heartbeat.step("lease", None);
+    let lease = tokio::select! {
+        lease = Lease::acquire(client, limits(worker)) => lease?,
+        why = wait_in_line(worker, row) => return Ok(Outcome::Interrupted(why)),
+    };
+    heartbeat.step("read", Some(lease.backend()));
+    let began = Instant::now();
+    let reading = reading::read(lease.transaction(), &worker.source, &worker.policy, &row.request).await?;
+    let (as_of, passed_over, snapshot) = match reading {
+        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, Arc::new(*snapshot)),
+        Reading::Incomplete { seen } => return Ok(Outcome::Waiting { seen }),
+        Reading::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+
+    heartbeat.step("plan", None);
+    let order = Order { mode: row.request.mode, accept_churn: row.request.accept_churn, as_of };
+    let (mut plan, durations) = match plan_aside(&lease, worker, &snapshot, order, progress).await? {
+        Ok(planned) => planned,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    plan.warnings.extend(passed_over);
+
+    heartbeat.step("apply", None);
+    let now = Utc::now();
+    let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
+    apply::apply(lease.transaction(), &plan, &snapshot, context).await?;
+    // The end is timed after the work that it ends.
+    if !end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
+        return Ok(Outcome::Interrupted(Interruption::Lost));
+    }
+    heartbeat.step("commit", None);
+    lease.commit().await?;
+    info!(
+        job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
+        "job {}: applied the plan for {as_of}: {} changes in {} universes, {} held",
+        row.id(), plan.total_changes(), plan.updated().len(), plan.held().len(),
+    );
+    Ok(Outcome::Applied)
+}
+
+fn limits(worker: &Worker) -> Limits {
+    Limits { statement: worker.options.timeout, lock: worker.options.timeout }
+}
+
+/// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
+async fn wait_in_line(worker: &Worker, row: &JobRow) -> Interruption {
+    let mut is_said = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = worker.shutdown.asked.cancelled() => return Interruption::Stopping,
+        }
+        if !is_said {
+            info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
+            is_said = true;
+        }
+        match free_stuck(worker).await {
+            Ok(Some(freed)) => warn!(
+                job.id = %freed.job_id, worker = %freed.worker,
+                "freed the lease from worker {}, which was stuck in job {}", freed.worker, freed.job_id
+            ),
+            Ok(None) => {}
+            Err(failure) => warn!("{failure}"),
+        }
+    }
+}
+
+async fn free_stuck(worker: &Worker) -> Result<Option<owners::Freed>, Failure> {
+    let mut client = worker.database.client().await?;
+    owners::free_stuck(&mut client, &|name| worker.identity.knows_dead(name)).await
+}
+
+/// A plan and how long each of its sub-tasks took, in milliseconds.
+type Planned = (Plan, BTreeMap<SyncTask, u64>);
+
+/// Plans beside the runtime, so that heartbeats go on, with the transaction kept alive meanwhile.
+async fn plan_aside(
+    lease: &Lease<'_>,
+    worker: &Worker,
+    snapshot: &Arc<Snapshot>,
+    order: Order,
+    progress: &ProgressTeller,
+) -> Result<Result<Planned, Refusal>, Failure> {
+    let (snapshot, policy, progress) =
+        (Arc::clone(snapshot), Arc::clone(&worker.policy), progress.reporter());
+    let total_symbols = snapshot.securities.len() as u64;
+    let mut planning = tokio::task::spawn_blocking(move || {
+        let mut durations = BTreeMap::new();
+        let mut began = Instant::now();
+        let plan = plan(&snapshot, &policy, &order, &mut |report: &TaskReport| {
+            durations.insert(report.task, began.elapsed().as_millis() as u64);
+            progress.finished(report.task, total_symbols);
+            began = Instant::now();
+        });
+        plan.map(|plan| (plan, durations))
+    });
+    loop {
+        tokio::select! {
+            planned = &mut planning => {
+                // A panic in a rule is a bug, not a passing trouble: the job fails with the sentence of the panic.
+                return planned.map_err(|error| Failure::permanent("plan", error));
+            }
+            () = tokio::time::sleep(KEEPALIVE) => {
+                lease.transaction().batch_execute("select 1").await.map_err(postgres("keep the transaction alive"))?;
+            }
+        }
+    }
+}
+
+/// Writes the job's end and what it owes the world beside its changes. `false` where the job has been claimed anew.
+async fn end(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    lease: &Lease<'_>,
+    plan: &Plan,
+    durations: &BTreeMap<SyncTask, u64>,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let teller = Teller { names: &worker.names, at: now };
+    let mut numbers = Numbers::after_progress(row);
+    let mut owing = teller.changes(row, plan, &mut numbers);
+    let ending = Ending {
+        status: JobStatus::Completed,
+        as_of: Some(plan.as_of),
+        error: None,
+        warnings: warnings.iter().cloned().chain(plan.warnings.iter().map(ToString::to_string)).collect(),
+        result: JobResult::of_plan(plan, durations).to_json(),
+        // One more, for the end itself.
+        last_seq: numbers.last() + 1,
+    };
+    let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
+        return Ok(false);
+    };
+    owing.extend(teller.ended(&ended, &mut numbers));
+    outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
+    Ok(true)
+}

@@ -1,0 +1,194 @@
+//! What becomes of a job after an attempt: pure, so that every outcome can be seen on one page.
+
+use std::time::Duration;
+
+use crate::domain::job::JobStatus;
+use crate::failure::Failure;
+use crate::plan::outcome::Refusal;
+
+use super::heartbeat::Interruption;
+
+/// How an attempt went.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its changes, and its end with them, are committed.
+    Applied,
+    /// The import it needs is not complete.
+    Waiting {
+        /// What is there and what is needed.
+        seen: String,
+    },
+    /// The rules refuse it.
+    Refused(Refusal),
+    /// It had to stop.
+    Interrupted(Interruption),
+    /// Something could not be done.
+    Failed(Failure),
+}
+
+/// What is known of the job when it is decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// Attempts begun, this one included.
+    pub attempt: u32,
+    /// Attempts after which a job is given up.
+    pub max_attempts: u32,
+    /// How long it has waited for its import before this attempt.
+    pub waited: Duration,
+    /// How long it may.
+    pub longest_wait: Duration,
+    /// How often the import is looked at.
+    pub recheck: Duration,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub enum Disposition {
+    /// Nothing: the end is written.
+    Done,
+    /// Nothing: the job is another worker's now, and everything is its to say.
+    Abandon,
+    /// End it.
+    End {
+        /// As what.
+        status: JobStatus,
+        /// Why.
+        error: String,
+        /// Whether it goes to the dead letters.
+        is_dead_letter: bool,
+    },
+    /// Try again.
+    Retry {
+        /// Why.
+        error: String,
+    },
+    /// Look at the import again, burning no attempt.
+    Wait {
+        /// When.
+        delay: Duration,
+        /// What is missing.
+        error: String,
+    },
+    /// Leave it to another worker, burning no attempt.
+    HandBack,
+}
+
+/// Decides.
+pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
+    match outcome {
+        Outcome::Applied => Disposition::Done,
+        Outcome::Waiting { seen } if circumstances.waited >= circumstances.longest_wait => {
+            let waited = circumstances.waited.as_secs();
+            let error = format!(
+                "import_incomplete: waited {waited} s for the import, which is not complete: {seen}; check the import, then submit the job again"
+            );
+            failed(error)
+        }
+        Outcome::Waiting { seen } => Disposition::Wait {
+            delay: circumstances.recheck,
+            error: format!("waiting for the import: {seen}"),
+        },
+        Outcome::Refused(refusal) => failed(refusal.to_string()),
+        Outcome::Interrupted(why) => match why {
+            Interruption::Lost | Interruption::Unconfirmed => Disposition::Abandon,
+            Interruption::Stopping => Disposition::HandBack,
+            Interruption::Cancelled => Disposition::End {
+                status: JobStatus::Cancelled,
+                error: "cancelled".to_owned(),
+                is_dead_letter: false,
+            },
+            Interruption::TimedOut => failed(format!(
+                "timed_out: the job took longer than {} minutes (sync_settings.timeout_minutes)",
+                circumstances.timeout.as_secs() / 60
+            )),
+        },
+        Outcome::Failed(failure @ Failure::Permanent { .. }) => failed(failure.to_string()),
+        Outcome::Failed(failure @ (Failure::Transient { .. } | Failure::Conflict { .. })) => {
+            if circumstances.attempt >= circumstances.max_attempts {
+                Disposition::End {
+                    status: JobStatus::Failed,
+                    error: format!("gave up after {} attempts: {failure}", circumstances.attempt),
+                    is_dead_letter: true,
+                }
+            } else {
+                Disposition::Retry { error: failure.to_string() }
+            }
+        }
+    }
+}
+
+fn failed(error: String) -> Disposition {
+    Disposition::End { status: JobStatus::Failed, error, is_dead_letter: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn circumstances() -> Circumstances {
+        Circumstances {
+            attempt: 1,
+            max_attempts: 5,
+            waited: Duration::ZERO,
+            longest_wait: Duration::from_secs(3_600),
+            recheck: Duration::from_secs(60),
+            timeout: Duration::from_secs(1_800),
+        }
+    }
+
+    fn transient() -> Outcome {
+        Outcome::Failed(Failure::transient("read the market", "connection closed"))
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_until_the_attempts_are_used_up() {
+        assert!(matches!(dispose(transient(), &circumstances()), Disposition::Retry { .. }));
+        let last = Circumstances { attempt: 5, ..circumstances() };
+        assert!(matches!(
+            dispose(transient(), &last),
+            Disposition::End { status: JobStatus::Failed, is_dead_letter: true, .. }
+        ));
+    }
+
+    #[test]
+    fn a_failure_that_stays_ends_the_job_at_once_and_is_no_dead_letter() {
+        let outcome = Outcome::Failed(Failure::permanent("read the market", "relation does not exist"));
+        assert!(matches!(
+            dispose(outcome, &circumstances()),
+            Disposition::End { status: JobStatus::Failed, is_dead_letter: false, .. }
+        ));
+    }
+
+    #[test]
+    fn an_incomplete_import_is_waited_for_and_then_refused_with_the_figures() {
+        let seen = || Outcome::Waiting { seen: "3,412 of 5,600 closes".to_owned() };
+        let Disposition::Wait { delay, error } = dispose(seen(), &circumstances()) else {
+            panic!("it waits")
+        };
+        assert_eq!(delay, Duration::from_secs(60));
+        assert!(error.contains("3,412 of 5,600 closes"));
+        let late = Circumstances { waited: Duration::from_secs(3_600), ..circumstances() };
+        let Disposition::End { error, .. } = dispose(seen(), &late) else { panic!("it is refused") };
+        assert!(error.contains("3,412 of 5,600 closes"));
+    }
+
+    #[test]
+    fn a_lost_job_is_left_to_its_new_owner_and_a_stopping_worker_hands_back() {
+        for why in [Interruption::Lost, Interruption::Unconfirmed] {
+            assert_eq!(dispose(Outcome::Interrupted(why), &circumstances()), Disposition::Abandon);
+        }
+        let stopping = Outcome::Interrupted(Interruption::Stopping);
+        assert_eq!(dispose(stopping, &circumstances()), Disposition::HandBack);
+    }
+
+    #[test]
+    fn a_cancelled_job_ends_as_cancelled_and_one_over_its_time_as_failed() {
+        let cancelled = dispose(Outcome::Interrupted(Interruption::Cancelled), &circumstances());
+        assert!(matches!(cancelled, Disposition::End { status: JobStatus::Cancelled, .. }));
+        let late = dispose(Outcome::Interrupted(Interruption::TimedOut), &circumstances());
+        let Disposition::End { status: JobStatus::Failed, error, .. } = late else { panic!("it fails") };
+        assert!(error.contains("30 minutes"));
+    }
+}

@@ -1,0 +1,181 @@
+//! The heartbeat: keeps a job this worker's while it works on it, and notices when it no longer is.
+//!
+//! It has a connection to Postgres of its own, so that no slow statement delays it. Postgres decides: if the owner
+//! row names another claim, the job is lost. The touch in Redis only keeps the entry from being looked at for
+//! nothing; Redis being away loses no job.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::domain::job::JobId;
+use crate::failure::Failure;
+use crate::store::owners::{self, Backend, Beat};
+use crate::store::{Client, Database};
+use crate::stream::connection::Redis;
+use crate::stream::consumer;
+
+/// Why work on a job has to stop before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// Another worker has claimed it.
+    Lost,
+    /// Postgres could not be asked for nearly a lease, so another worker may claim it at any moment.
+    Unconfirmed,
+    /// Somebody asked for its end.
+    Cancelled,
+    /// This worker stops.
+    Stopping,
+    /// It takes longer than a job may.
+    TimedOut,
+}
+
+/// What is held, and for how long at a time.
+#[derive(Clone)]
+pub struct Held {
+    /// The job.
+    pub id: JobId,
+    /// Under which claim.
+    pub lease_number: i64,
+    /// Its stream entry.
+    pub entry_id: String,
+    /// The stream.
+    pub stream: String,
+    /// The consumer that holds the entry.
+    pub consumer: String,
+    /// How long a confirmation lasts.
+    pub lease: Duration,
+    /// How often it is confirmed.
+    pub every: Duration,
+}
+
+/// A running heartbeat; it ends when dropped.
+pub struct Heartbeat {
+    held: Held,
+    steps: tokio::sync::mpsc::UnboundedSender<(&'static str, Option<Backend>)>,
+    interrupted: CancellationToken,
+    reason: Arc<OnceLock<Interruption>>,
+    task: JoinHandle<()>,
+}
+
+impl Heartbeat {
+    /// Starts confirming.
+    pub fn start(database: Database, redis: Redis, held: Held) -> Self {
+        let interrupted = CancellationToken::new();
+        let reason = Arc::new(OnceLock::new());
+        let (steps, inbox) = tokio::sync::mpsc::unbounded_channel();
+        let pulse = Pulse {
+            database,
+            redis,
+            held: held.clone(),
+            interrupted: interrupted.clone(),
+            reason: Arc::clone(&reason),
+            client: None,
+        };
+        let task = tokio::spawn(pulse.run(inbox));
+        Self { held, steps, interrupted, reason, task }
+    }
+
+    /// Notes the step the job is at, for whoever has to say later how far it came; the backend once it has the lease.
+    pub fn step(&self, step: &'static str, backend: Option<Backend>) {
+        // The receiver goes away only with the job.
+        let _ = self.steps.send((step, backend));
+    }
+
+    /// Waits until the job has to be let go, and says why.
+    pub async fn interrupted(&self) -> Interruption {
+        self.interrupted.cancelled().await;
+        self.reason.get().copied().unwrap_or(Interruption::Unconfirmed)
+    }
+
+    /// What is held.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Pulse {
+    database: Database,
+    redis: Redis,
+    held: Held,
+    interrupted: CancellationToken,
+    reason: Arc<OnceLock<Interruption>>,
+    client: Option<Client>,
+}
+
+impl Pulse {
+    async fn run(mut self, mut steps: tokio::sync::mpsc::UnboundedReceiver<(&'static str, Option<Backend>)>) {
+        let mut confirmed = Instant::now();
+        let mut next = tokio::time::interval(self.held.every);
+        loop {
+            let result = tokio::select! {
+                step = steps.recv() => match step {
+                    Some((step, backend)) => self.note(step, backend).await,
+                    None => return,
+                },
+                _ = next.tick() => match self.beat().await {
+                    Ok(Beat::Confirmed) => { confirmed = Instant::now(); Ok(()) }
+                    Ok(Beat::CancelRequested) => { confirmed = Instant::now(); self.interrupt(Interruption::Cancelled); Ok(()) }
+                    Ok(Beat::Lost) => { self.interrupt(Interruption::Lost); return; }
+                    Err(failure) => Err(failure),
+                },
+            };
+            if let Err(failure) = result {
+                self.client = None;
+                warn!(job.id = %self.held.id, "heartbeat of job {}: {failure}", self.held.id);
+            }
+            // One heartbeat before the lease runs out, for the work needs a moment to stop.
+            if confirmed.elapsed() + self.held.every >= self.held.lease {
+                self.interrupt(Interruption::Unconfirmed);
+            }
+        }
+    }
+
+    fn interrupt(&self, why: Interruption) {
+        // The first reason counts.
+        let _ = self.reason.set(why);
+        self.interrupted.cancel();
+    }
+
+    async fn client(&mut self) -> Result<&mut Client, Failure> {
+        if self.client.is_none() {
+            self.client = Some(self.database.dedicated().await?);
+        }
+        Ok(self.client.as_mut().expect("it was just made"))
+    }
+
+    async fn beat(&mut self) -> Result<Beat, Failure> {
+        let held = self.held.clone();
+        // Redis first and apart: its absence must not delay the answer that counts.
+        let redis = self.redis.clone();
+        let entry = held.clone();
+        tokio::spawn(async move {
+            // A touch that fails costs nothing: the job's owner row still says whose it is.
+            let _ = consumer::touch(&redis, &entry.stream, &entry.consumer, &entry.entry_id).await;
+        });
+        let bound = held.every;
+        let beat = owners::beat(self.client().await?, &held.id, held.lease_number, held.lease);
+        match tokio::time::timeout(bound, beat).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::transient(
+                "confirm the lease",
+                format!("no answer within {} s", bound.as_secs_f64()),
+            )),
+        }
+    }
+
+    async fn note(&mut self, step: &str, backend: Option<Backend>) -> Result<(), Failure> {
+        let (id, number) = (self.held.id.clone(), self.held.lease_number);
+        owners::note_step(self.client().await?, &id, number, step, backend).await
+    }
+}

@@ -1,0 +1,373 @@
+//! What happens to one delivery, from the stream to the acknowledgement.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tracing::{info, warn};
+
+use super::Worker;
+use super::attempt::attempt;
+use super::backoff::delay_after;
+use super::disposition::{Circumstances, Disposition, dispose};
+use super::heartbeat::{Heartbeat, Held};
+use super::telling::{Numbers, Teller};
+use crate::domain::job::{JobRequest, JobStatus};
+use crate::domain::task::Mode;
+use crate::failure::{Failure, redis as redis_failure};
+use crate::store::jobs::{self, Claim, ClaimTerms, Ended, Ending, JobRow, Postponement};
+use crate::stream::consumer::{self, Delivery, Entry};
+use crate::stream::dead::{self, bury};
+use crate::stream::entry::dead_letter::{DeadLetter, DeadReason, Original};
+use crate::stream::entry::{self, ParsedRequest, Rejection};
+
+/// How often a worker asks again for a job that another one holds.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Works on one delivery until it is acknowledged, or left to another worker.
+///
+/// An error means that something could not be written down; the entry stays pending and is found again.
+pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure> {
+    let entry = match delivery {
+        Delivery::Entry(entry) => entry,
+        Delivery::Deleted(entry_id) => return report_deleted(worker, &entry_id).await,
+    };
+    let ParsedRequest { request, warnings } = match entry::parse(&entry.id, &entry.fields) {
+        Ok(parsed) => parsed,
+        Err(rejection) => return reject(worker, &entry, &rejection).await,
+    };
+    match claim(worker, &request, &entry).await? {
+        Some(Claim::Claimed(row)) => work(worker, &entry, *row, &warnings).await,
+        Some(Claim::Exhausted(row)) => give_up(worker, &entry, *row).await,
+        Some(Claim::Ended(row)) => tell_again(worker, &entry, &row).await,
+        Some(Claim::NotDue) => acknowledge(worker, &entry.id).await,
+        Some(Claim::Forbidden { .. }) => {
+            reject(worker, &entry, &Rejection::of_bare_revert(request.job_id)).await
+        }
+        // The worker stops; the entry is set free when it leaves the group.
+        Some(Claim::Held { .. }) | None => Ok(()),
+    }
+}
+
+/// Claims the job, waiting while another worker holds it; `None` where this worker stops meanwhile.
+async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<Option<Claim>, Failure> {
+    let knows_dead = |name: &str| worker.identity.knows_dead(name);
+    let terms = ClaimTerms {
+        worker: worker.identity.name(),
+        lease: worker.options.lease,
+        max_attempts: worker.options.max_attempts,
+        policy_fingerprint: &worker.fingerprint,
+        knows_dead: &knows_dead,
+    };
+    let mut is_said = false;
+    loop {
+        let now = Utc::now();
+        let teller = Teller { names: &worker.names, at: now };
+        let tell = |row: &JobRow| match row.status.is_final() {
+            true => teller.ended(row, &mut Numbers::after(row)),
+            false => teller.started(row),
+        };
+        let mut client = worker.database.client().await?;
+        match jobs::claim(&mut client, request, &entry.id, &terms, now, tell).await? {
+            Claim::Held { by } => {
+                if !is_said {
+                    info!(job.id = %request.job_id, "job {} is held by worker {by}; waiting", request.job_id);
+                    is_said = true;
+                }
+            }
+            claim => return Ok(Some(claim)),
+        }
+        drop(client);
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = worker.shutdown.asked.cancelled() => return Ok(None),
+        }
+    }
+}
+
+/// An attempt, and what becomes of the job after it.
+async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) -> Result<(), Failure> {
+    info!(
+        job.id = %row.id(), mode = %row.request.mode, attempt = row.attempt,
+        "job {}: attempt {}, mode {}, asked for by {}", row.id(), row.attempt, row.request.mode, row.request.triggered_by
+    );
+    let held = Held {
+        id: row.id().clone(),
+        lease_number: row.lease_number,
+        entry_id: entry.id.clone(),
+        stream: worker.names.job_stream(),
+        consumer: worker.identity.name().to_owned(),
+        lease: worker.options.lease,
+        every: worker.options.heartbeat,
+    };
+    let heartbeat = Heartbeat::start(worker.database.clone(), worker.redis.clone(), held);
+    let outcome = attempt(worker, &row, warnings, &heartbeat).await;
+    let disposition = dispose(outcome, &circumstances(worker, &row));
+    // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
+    let settled = settle(worker, &row, warnings, &disposition).await?;
+    drop(heartbeat);
+    match settled {
+        Settled::Ended(row) => {
+            release(worker, &row).await;
+            relay(worker, &row).await;
+            if matches!(disposition, Disposition::End { is_dead_letter: true, .. }) {
+                return bury_exhausted(worker, entry, &row).await;
+            }
+            acknowledge(worker, &entry.id).await
+        }
+        // Its row says when it goes on; the sweeper puts it on the stream again then.
+        Settled::Postponed(row) => {
+            relay(worker, &row).await;
+            acknowledge(worker, &entry.id).await
+        }
+        Settled::Lost => {
+            warn!(job.id = %row.id(), "job {} was lost to another worker; nothing of this attempt counts", row.id());
+            Ok(())
+        }
+    }
+}
+
+fn circumstances(worker: &Worker, row: &JobRow) -> Circumstances {
+    let waited = row.waiting_since.map_or(0, |since| (Utc::now() - since).num_milliseconds());
+    Circumstances {
+        attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+        max_attempts: u32::try_from(worker.options.max_attempts).unwrap_or(u32::MAX),
+        waited: Duration::from_millis(u64::try_from(waited).unwrap_or(0)),
+        longest_wait: worker.options.eod_wait,
+        recheck: worker.options.eod_recheck,
+        timeout: worker.options.timeout,
+    }
+}
+
+/// What is written down about an attempt.
+enum Settled {
+    Ended(JobRow),
+    Postponed(JobRow),
+    Lost,
+}
+
+/// Writes down what becomes of the job. Nothing is, where it has been claimed anew; and where a commit whose answer
+/// got lost turns out to have succeeded, the job has ended.
+async fn settle(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    disposition: &Disposition,
+) -> Result<Settled, Failure> {
+    let ended = match disposition {
+        Disposition::Abandon => Ended::Lost,
+        // The row is read again below.
+        Disposition::Done => Ended::Lost,
+        Disposition::End { status, error, .. } => {
+            log_end(row, *status, error);
+            end(worker, row, warnings, *status, error).await?
+        }
+        Disposition::Retry { error } => {
+            let delay = delay_after(u32::try_from(row.attempt).unwrap_or(1));
+            warn!(job.id = %row.id(), "job {}: attempt {} failed, next in {:.1} s: {error}", row.id(), row.attempt, delay.as_secs_f64());
+            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(error), Free::No).await?
+        }
+        Disposition::Wait { delay, error } => {
+            info!(job.id = %row.id(), "job {}: {error}", row.id());
+            postpone(worker, row, JobStatus::Retrying, Some(*delay), Some(error), Free::WaitingForImport)
+                .await?
+        }
+        Disposition::HandBack => {
+            info!(job.id = %row.id(), "job {} is handed back: this worker stops", row.id());
+            postpone(worker, row, JobStatus::Queued, None, None, Free::HandedBack).await?
+        }
+    };
+    match ended {
+        Ended::Done(row) if row.status.is_final() => Ok(Settled::Ended(*row)),
+        Ended::Done(row) => Ok(Settled::Postponed(*row)),
+        Ended::Lost => read_outcome(worker, row).await,
+    }
+}
+
+/// What Postgres says became of the claim in `row`.
+async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+    let mut client = worker.database.client().await?;
+    match jobs::load(&mut client, row.id()).await? {
+        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Settled::Ended(now)),
+        Some(_) | None => Ok(Settled::Lost),
+    }
+}
+
+fn log_end(row: &JobRow, status: JobStatus, error: &str) {
+    if status == JobStatus::Cancelled {
+        info!(job.id = %row.id(), "job {} is cancelled", row.id());
+    } else {
+        tracing::error!(job.id = %row.id(), "job {} failed: {error}", row.id());
+    }
+}
+
+async fn end(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    status: JobStatus,
+    error: &str,
+) -> Result<Ended, Failure> {
+    let now = Utc::now();
+    let teller = Teller { names: &worker.names, at: now };
+    let ending = Ending {
+        status,
+        error: Some(error.to_owned()),
+        warnings: warnings.to_vec(),
+        // An error and the end.
+        last_seq: Numbers::after_progress(row).last() + 2,
+        ..Ending::default()
+    };
+    let mut client = worker.database.client().await?;
+    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended, &mut Numbers::after_progress(row)))
+        .await
+}
+
+/// Why an attempt is not counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Free {
+    No,
+    WaitingForImport,
+    HandedBack,
+}
+
+async fn postpone(
+    worker: &Worker,
+    row: &JobRow,
+    status: JobStatus,
+    delay: Option<Duration>,
+    error: Option<&str>,
+    free: Free,
+) -> Result<Ended, Failure> {
+    let now = Utc::now();
+    let teller = Teller { names: &worker.names, at: now };
+    let postponement = Postponement {
+        status,
+        delay,
+        is_attempt_free: free != Free::No,
+        is_waiting_for_import: free == Free::WaitingForImport,
+        error: error.map(str::to_owned),
+        last_seq: Numbers::after_progress(row).last() + 1,
+    };
+    let problem = error.filter(|_| free == Free::No).map(|error| ("retry", error));
+    let mut client = worker.database.client().await?;
+    jobs::postpone(&mut client, row, &postponement, now, |postponed| {
+        teller.postponed(postponed, &mut Numbers::after_progress(row), problem)
+    })
+    .await
+}
+
+/// A job that has been begun too often: whatever it does to its workers, it does it to no more of them.
+async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Failure> {
+    let step = row.last_step.as_deref().unwrap_or("unknown");
+    let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
+    let error =
+        format!("gave up after {} attempts, the last of which came to step {step}: {last}", row.attempt);
+    log_end(&row, JobStatus::Failed, &error);
+    match end(worker, &row, &[], JobStatus::Failed, &error).await? {
+        Ended::Done(row) => {
+            relay(worker, &row).await;
+            bury_exhausted(worker, entry, &row).await
+        }
+        Ended::Lost => Ok(()),
+    }
+}
+
+async fn bury_exhausted(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    let letter = DeadLetter {
+        entry_id: entry.id.clone(),
+        job_id: Some(row.id().clone()),
+        reason: DeadReason::AttemptsExhausted,
+        error: row.error.clone().unwrap_or_default(),
+        attempts: u32::try_from(row.attempt).unwrap_or(0),
+        last_step: row.last_step.clone().unwrap_or_default(),
+        failed_at: Utc::now(),
+        original: Original::of(&entry.fields),
+    };
+    bury(&worker.redis, &worker.names, &letter).await
+}
+
+/// An entry that asks for nothing usable: to the dead letters, and where somebody may be waiting for its id, that
+/// job is failed.
+async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result<(), Failure> {
+    warn!(entry.id = %entry.id, "entry {} is rejected: {rejection}", entry.id);
+    let now = Utc::now();
+    if let Some(job_id) = &rejection.job_id {
+        let requested_at = entry::entry_time(&entry.id).unwrap_or(now);
+        let request = JobRequest::new(job_id.clone(), Mode::Full, entry::DEFAULT_TRIGGERED_BY, requested_at);
+        let teller = Teller { names: &worker.names, at: now };
+        let tell =
+            |row: &JobRow| teller.ended(row, &mut Numbers::after(&JobRow { last_seq: 0, ..row.clone() }));
+        let mut client = worker.database.client().await?;
+        let rejected =
+            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;
+        drop(client);
+        if let Some(row) = rejected {
+            relay(worker, &row).await;
+        }
+    }
+    let letter = DeadLetter {
+        entry_id: entry.id.clone(),
+        job_id: rejection.job_id.clone(),
+        reason: rejection.reason.into(),
+        error: rejection.to_string(),
+        attempts: 0,
+        last_step: String::new(),
+        failed_at: now,
+        original: Original::of(&entry.fields),
+    };
+    bury(&worker.redis, &worker.names, &letter).await
+}
+
+/// An entry that was deleted under a worker's hands. A job whose row exists is put on the stream again by the
+/// sweeper; of any other only this trace remains.
+async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> {
+    let mut client = worker.database.client().await?;
+    if jobs::is_entry_known(&mut client, entry_id).await? {
+        return Ok(());
+    }
+    warn!(entry.id = entry_id, "entry {entry_id} was deleted from the stream before anybody worked on it");
+    let letter = DeadLetter {
+        entry_id: entry_id.to_owned(),
+        job_id: None,
+        reason: DeadReason::Deleted,
+        error: "the entry was deleted from the stream while it was pending".to_owned(),
+        attempts: 0,
+        last_step: String::new(),
+        failed_at: Utc::now(),
+        original: Original::default(),
+    };
+    dead::bury(&worker.redis, &worker.names, &letter).await
+}
+
+/// A finished job that is delivered again does no work; whoever missed its end is told.
+async fn tell_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    if let Err(failure) = worker.relay.tell_again_if_lost(row.id()).await {
+        warn!(job.id = %row.id(), "{failure}");
+    }
+    acknowledge(worker, &entry.id).await
+}
+
+/// Tells what the job owes, as far as Redis lets us; the relay's own round tells the rest.
+async fn relay(worker: &Worker, row: &JobRow) {
+    if let Err(failure) = worker.relay.relay(row.id()).await {
+        warn!(job.id = %row.id(), "job {} is told later: {failure}", row.id());
+    }
+}
+
+/// Gives up the ownership; should that fail, it runs out by itself.
+async fn release(worker: &Worker, row: &JobRow) {
+    let released = match worker.database.client().await {
+        Ok(mut client) => jobs::release(&mut client, row).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = released {
+        warn!(job.id = %row.id(), "{failure}");
+    }
+}
+
+/// Comes last: what is acknowledged is written down in Postgres.
+async fn acknowledge(worker: &Worker, entry_id: &str) -> Result<(), Failure> {
+    consumer::acknowledge(&worker.redis, &worker.names.job_stream(), entry_id)
+        .await
+        .map_err(redis_failure("acknowledge the entry"))
+}

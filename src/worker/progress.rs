@@ -1,0 +1,98 @@
+//! Tells progress while a job is planned: best effort, and never in its way.
+//!
+//! A task of its own first relays what the job already owes (that it started), then tells each finished sub-task.
+//! While an earlier event of the job is unsent nothing is told, for listeners would see it out of order; what is
+//! missed is missed, since the end of the job tells all of it.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tracing::debug;
+
+use super::telling::{Numbers, Progress, Teller};
+use crate::domain::task::SyncTask;
+use crate::publish::relay::Relay;
+use crate::store::jobs::JobRow;
+
+/// How long the end of an attempt waits for progress that is being told, so that listeners see all of it where
+/// Redis is quick.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Tells progress of one attempt.
+pub struct ProgressTeller {
+    reports: UnboundedSender<Finished>,
+    task: JoinHandle<()>,
+}
+
+/// Hands over what was finished; usable from any thread.
+#[derive(Clone)]
+pub struct Reporter(UnboundedSender<Finished>);
+
+struct Finished {
+    task: SyncTask,
+    total_symbols: u64,
+}
+
+impl ProgressTeller {
+    /// Starts telling for the claim in `row`.
+    pub fn start(relay: Relay, row: JobRow) -> Self {
+        let (reports, inbox) = unbounded_channel();
+        let task = tokio::spawn(tell(relay, row, inbox));
+        Self { reports, task }
+    }
+
+    /// What hands over to this teller.
+    pub fn reporter(&self) -> Reporter {
+        Reporter(self.reports.clone())
+    }
+
+    /// Ends, giving what is on its way a moment.
+    pub async fn finish(self) {
+        drop(self.reports);
+        let mut task = self.task;
+        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+impl Reporter {
+    /// A sub-task is decided.
+    pub fn finished(&self, task: SyncTask, total_symbols: u64) {
+        // Nobody listens any more once the attempt is over.
+        let _ = self.0.send(Finished { task, total_symbols });
+    }
+}
+
+async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
+    let mut is_in_order = match relay.relay(row.id()).await {
+        Ok(is_told) => is_told,
+        Err(failure) => {
+            debug!(job.id = %row.id(), "progress of job {} is not told: {failure}", row.id());
+            false
+        }
+    };
+    let mut numbers = Numbers::after(&row);
+    // The first number is that of `cache_sync_started`.
+    numbers.next();
+    let mut furthest = 0;
+    while let Some(Finished { task, total_symbols }) = inbox.recv().await {
+        let completed = position(&row, task);
+        // Planning again after a conflict must not show less than before.
+        if !is_in_order || completed <= furthest {
+            continue;
+        }
+        furthest = completed;
+        let progress = Progress { task, completed, total_symbols };
+        let teller = Teller { names: &relay.names, at: Utc::now() };
+        let (event, status) = teller.progressed(&row, numbers.next(), &progress);
+        is_in_order = relay.progress(row.id(), event, status, total_symbols).await.is_ok();
+    }
+}
+
+fn position(row: &JobRow, task: SyncTask) -> u32 {
+    let tasks = row.request.mode.tasks();
+    tasks.iter().position(|known| *known == task).map_or(0, |index| index as u32 + 1)
+}

@@ -1,0 +1,68 @@
+//! The sweeper: puts accepted jobs that have no entry back on the stream.
+//!
+//! A job's row is what makes it accepted. Its entry can be missing because the producer died between the two,
+//! because Redis lost its data, or because the job waits for a retry that is due now. Putting one on the stream
+//! twice does no harm: whoever reads the second finds the job held or finished.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tracing::info;
+
+use super::{ROUND, Trouble, Worker, jittered};
+use crate::failure::{Failure, redis as redis_failure};
+use crate::publish::deliver::Delivery;
+use crate::store::jobs::{self, JobRow};
+use crate::stream::{consumer, producer};
+
+/// How long a job may have no entry: a producer writes it right after the row.
+const GRACE: Duration = Duration::from_secs(1);
+/// Jobs looked at in one round; the rest has its turn a second later.
+const JOBS_A_ROUND: i64 = 100;
+
+/// Sweeps round after round.
+pub async fn rounds(worker: Arc<Worker>) {
+    let mut trouble = Trouble::new("sweeper");
+    loop {
+        trouble.note(sweep(&worker).await.map(|_| ()));
+        tokio::time::sleep(jittered(ROUND)).await;
+    }
+}
+
+/// Puts jobs without an entry on the stream; how many there were.
+pub async fn sweep(worker: &Worker) -> Result<usize, Failure> {
+    let mut client = worker.database.client().await?;
+    let idle = jobs::without_worker(&mut client, JOBS_A_ROUND, GRACE).await?;
+    let mut swept = 0;
+    for row in idle {
+        if !has_entry(worker, &row).await? {
+            let entry_id = put_on_stream(worker, &row).await?;
+            jobs::note_entry(&mut client, row.id(), &entry_id).await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+async fn has_entry(worker: &Worker, row: &JobRow) -> Result<bool, Failure> {
+    let Some(entry_id) = &row.entry_id else { return Ok(false) };
+    consumer::has_entry(&worker.redis, &worker.names.job_stream(), entry_id)
+        .await
+        .map_err(redis_failure("look for a job's entry"))
+}
+
+async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure> {
+    info!(job.id = %row.id(), status = %row.status, "job {} has no entry; putting it on the stream", row.id());
+    let announcement = announcement(row);
+    let enqueued = producer::enqueue(&mut worker.redis.shared(), &worker.names, &row.request, &announcement)
+        .await
+        .map_err(redis_failure("put a job on the stream"))?;
+    Ok(enqueued.entry_id)
+}
+
+/// The status the job has, told again under the number it was told with.
+fn announcement(row: &JobRow) -> Delivery {
+    let status = super::telling::status_of(row, row.last_seq, Utc::now());
+    Delivery::of_status(status).listed_at(row.request.requested_at)
+}
