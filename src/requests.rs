@@ -4,20 +4,28 @@
 //! job is accepted all the same, and the sweeper of any worker puts it on the stream.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::outcome::{Plan, Refusal};
+use crate::plan::policy::Policy;
+use crate::plan::{Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::status::StatusHash;
-use crate::settings::Settings;
-use crate::store::Database;
+use crate::settings::{Settings, SourceSettings};
 use crate::store::jobs::{self, Accepted, JobRow};
+use crate::store::reading::{self, Reading};
+use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
 use crate::worker::telling::status_of;
+
+/// Bounds of a preview: somebody waits for it at a screen.
+const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
@@ -127,5 +135,43 @@ impl Desk {
     pub async fn recent_jobs(&self, limit: i64, offset: i64) -> Result<Vec<JobRow>, Failure> {
         let mut client = self.database.client().await?;
         jobs::recent(&mut client, limit, offset).await
+    }
+}
+
+/// What a job would do now.
+#[derive(Debug)]
+pub enum Preview {
+    /// This.
+    Planned(Box<Plan>),
+    /// It would wait for the import.
+    Waiting {
+        /// What was seen of it: `3,412 of 5,600 closes on 2026-03-02`.
+        seen: String,
+    },
+    /// It would be refused.
+    Refused(Refusal),
+}
+
+/// Decides as a sync would, in a transaction that can't write.
+pub async fn preview(
+    database: &Database,
+    source: &SourceSettings,
+    policy: &Policy,
+    request: &JobRequest,
+) -> Result<Preview, Failure> {
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    let (as_of, warning, snapshot) = match reading::read(&transaction, source, policy, request).await? {
+        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, snapshot),
+        Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
+        Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
+    };
+    let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
+    match plan(&snapshot, policy, &order, &mut |_| {}) {
+        Ok(mut plan) => {
+            plan.warnings.extend(warning);
+            Ok(Preview::Planned(Box::new(plan)))
+        }
+        Err(refusal) => Ok(Preview::Refused(refusal)),
     }
 }

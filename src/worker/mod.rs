@@ -179,15 +179,9 @@ impl Worker {
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
         while !self.shutdown.is_asked() {
-            let stepped = self.step(consumer, until).await;
-            match stepped {
-                Ok(Step::Worked) => pause.reset(),
-                Ok(Step::Idle) => {
-                    pause.reset();
-                    if until == Until::Idle && self.is_done().await? {
-                        return Ok(());
-                    }
-                }
+            match self.step(consumer, until).await {
+                Ok(Step::Worked | Step::Idle) => pause.reset(),
+                Ok(Step::Done) => return Ok(()),
                 Err(failure) => {
                     let delay = pause.next_backoff().unwrap_or(LONGEST_PAUSE);
                     warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
@@ -206,6 +200,7 @@ impl Worker {
         let is_patient = until == Until::Stopped;
         match consumer.next(is_patient).await.map_err(redis_failure("read the job stream"))? {
             Some(delivery) => process(self, delivery).await.map(|()| Step::Worked),
+            None if until == Until::Idle && self.is_done().await? => Ok(Step::Done),
             None => Ok(Step::Idle),
         }
     }
@@ -233,9 +228,11 @@ impl Worker {
     }
 }
 
+/// What one turn of the loop came to.
 enum Step {
     Worked,
     Idle,
+    Done,
 }
 
 /// Tells what is still owed, round after round.
