@@ -4,7 +4,10 @@
 //! standard output and nothing else does, so it can be piped; the one sentence of an error and the log go to standard
 //! error. How a command ends is an [`exit::Exit`].
 
-#![expect(clippy::doc_markdown, reason = "comments of arguments are shown as help, where backticks are noise")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "comments of arguments are shown as help, where backticks are noise"
+)]
 #![expect(
     clippy::format_push_string,
     clippy::format_collect,
