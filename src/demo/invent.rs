@@ -84,13 +84,14 @@ impl Registry {
         for attempt in 0.. {
             let candidate = match attempt {
                 0..12 => {
-                    let length = if rng.u8(0..8) == 0 { 3 } else { 4 };
+                    // Most short tickers belong to real companies: an invented one has four letters or five.
+                    let length = if rng.u8(0..8) == 0 { 5 } else { 4 };
                     letters_in_order(rng, &letters, length)
                 }
                 // Four random letters give 456,976 tickers; a larger market needs longer ones.
                 _ => random_letters(rng, 4 + (attempt - 12) / 8),
             };
-            if self.claim(&candidate) {
+            if candidate.len() >= 4 && self.claim(&candidate) {
                 return candidate;
             }
         }
@@ -148,7 +149,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(3);
         let tickers: HashSet<String> = (0..5_000).map(|_| registry.ticker(&mut rng, "Aa Bb Inc.")).collect();
         assert_eq!(tickers.len(), 5_000);
-        assert!(tickers.iter().all(|ticker| (2..=5).contains(&ticker.len())));
+        assert!(tickers.iter().all(|ticker| (4..=5).contains(&ticker.len())));
     }
 
     #[test]

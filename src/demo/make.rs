@@ -11,6 +11,7 @@ use super::funds::{self, Fund};
 use super::industries::{self, Industry, Sector};
 use super::invent::{Registry, bell, company_name, pick, spread, word};
 use super::market::{Kind, MadeMarket, MadeSecurity, Tier, worth};
+use super::prices::moved;
 
 /// One invented stock in this many was listed within the last thirty days: about twenty-five in a usual market.
 const STOCKS_PER_NEW_LISTING: usize = 160;
@@ -222,6 +223,9 @@ impl<'m> Maker<'m> {
             words: Some(&["Acquisition", "Acquisition II", "Merger", "Capital Acquisition"]),
         });
         shell.exchange = "NASDAQ";
+        // A shell that has found nobody after a few years gives the money back.
+        let days = self.rng.u64(60..1_100);
+        shell.list_date = Some(weekday_at_or_before(self.market.date - Days::new(days)));
         shell.sector = (self.rng.u8(0..4) == 0).then_some("Financial Services");
         let close = ten_thousandths(10.0 + self.rng.f64());
         set_price(&mut shell, close, cap);
@@ -270,7 +274,7 @@ impl<'m> Maker<'m> {
         second.composite_figi = Some(composite);
         second.share_class_figi = Some(share_class);
         // The company is worth the same whichever class one asks; only the price of the class differs.
-        set_price(&mut second, company.last_close * 197 / 200, company.market_cap.unwrap_or(0));
+        set_price(&mut second, moved(company.last_close, -0.015), company.market_cap.unwrap_or(0));
         self.market.securities[first].symbol = class_a;
         self.market.securities[first].name = format!("{} Class A", company.name);
         self.push(second);
@@ -378,6 +382,7 @@ impl<'m> Maker<'m> {
         carrier.industry = company.industry;
         carrier.sic_code = company.sic_code;
         carrier.market_cap = company.market_cap;
+        carrier.list_date = company.list_date;
         carrier.cik = company.cik;
         carrier.leader = issuer;
         carrier.last_close = ten_thousandths(dollars);
@@ -464,7 +469,9 @@ impl<'m> Maker<'m> {
     /// A listed security with an identity and nothing else, to be pushed next.
     fn blank(&mut self, kind: Kind, symbol: String, name: String) -> MadeSecurity {
         let (composite, share_class) = self.market.registry.figis();
-        let years = spread(&mut self.rng, 1.1, 45.0, 1.0);
+        // The first exchange-traded fund is from 1993, and most are far younger.
+        let oldest = if kind.is_exchange_traded_fund() { 28.0 } else { 45.0 };
+        let years = spread(&mut self.rng, 1.1, oldest, 1.0);
         let listed = self.market.date - Days::new((years * 365.25) as u64);
         let list_date = (self.rng.u8(0..16) > 0).then(|| weekday_at_or_before(listed));
         MadeSecurity {
@@ -499,7 +506,7 @@ impl<'m> Maker<'m> {
 fn cap_in(rng: &mut Rng, tier: Tier) -> i64 {
     let (low, high, skew) = match tier {
         Tier::Mega => (200e9, 260e9, 1.5),
-        Tier::Large => (10e9, 190e9, 1.9),
+        Tier::Large => (10e9, 125e9, 1.6),
         Tier::Mid => (2e9, 10e9, 1.1),
         Tier::Small => (300e6, 2e9, 1.0),
         Tier::Micro => (50e6, 300e6, 1.0),

@@ -65,9 +65,12 @@ pub fn bar(rng: &mut fastrand::Rng, date: NaiveDate, previous: i64, close: i64, 
     Bar { date, open, high, low, close, volume }
 }
 
-/// `price` after a move by the fraction `by`, never below [`LOWEST_PRICE`].
+/// `price` after a move by the fraction `by`, never below [`LOWEST_PRICE`]: in whole cents from a dollar up, as
+/// exchanges quote it.
 pub fn moved(price: i64, by: f64) -> i64 {
-    ((price as f64 * (1.0 + by)).round() as i64).max(LOWEST_PRICE)
+    let exact = price as f64 * (1.0 + by);
+    let tick = if exact >= 10_000.0 { 100.0 } else { 1.0 };
+    (((exact / tick).round() * tick) as i64).max(LOWEST_PRICE)
 }
 
 #[cfg(test)]

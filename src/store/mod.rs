@@ -19,6 +19,7 @@ pub mod source;
 
 mod catalog;
 mod decode;
+mod statement;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -186,10 +187,11 @@ impl Client {
     ) -> Result<Transaction<'_>, Failure> {
         let doing = "open a transaction";
         // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
-        // statement that takes a snapshot.
+        // statement that takes a snapshot. Ten thousand cheap probes look expensive enough to be compiled, which costs
+        // more than it saves, so `jit` is off.
         let settings = format!(
             "set local search_path to {}; set local statement_timeout = {}; set local lock_timeout = {}; \
-             set local idle_in_transaction_session_timeout = {}",
+             set local idle_in_transaction_session_timeout = {}; set local jit = off",
             quoted(&self.schema),
             limits.statement.as_millis(),
             limits.lock.as_millis(),

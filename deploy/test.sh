@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# Runs every check of the project: format, lints, documentation, tests. Ends with a list of what was not run, and why.
+set -euo pipefail
+
+# shellcheck source=deploy/tools.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
+
+usage() {
+  cat <<'END'
+Usage: deploy/test.sh [--all] [--yes] [--help] [-- ARGS]
+
+Checks the tools, installs what is missing (asks first), then runs format, lints, documentation and all tests.
+A step that fails does not keep the next one from running.
+
+  --all    also what is long or needs more tools: the long tests, and the dependency audit (cargo-deny)
+  --yes    install missing packages without asking; without a terminal this is always so
+  --help   this text
+  -- ARGS  passed to cargo test, for example: deploy/test.sh -- an_empty_import_is_refused
+
+Nothing is written outside of target/, cargo's home and temporary folders, but for packages of the distribution.
+No server that was not running before is left running.
+Exit codes: 0 all passed, 1 a step failed, 2 usage, 3 a tool is missing (the line that installs it is shown).
+END
+}
+
+all=0
+yes=0
+test_args=()
+
+# Steps in the order they run; one is taken off when it has ended, so what is left at the end was never reached.
+waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test")
+failed=()
+not_run=()
+
+main() {
+  parse "$@"
+  trap finish EXIT
+  trap 'exit 130' INT TERM HUP
+
+  heading "tools"
+  ensure_tools "$yes" 1
+  cd "$ROOT"
+
+  format
+  lints
+  documentation
+  scripts
+  dependencies
+  tests
+  [ ${#failed[@]} -eq 0 ]
+}
+
+parse() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --all) all=1 ;;
+      --yes) yes=1 ;;
+      --help | -h) usage; exit 0 ;;
+      --) shift; test_args=("$@"); return ;;
+      *) usage >&2; exit 2 ;;
+    esac
+    shift
+  done
+}
+
+# --------------------------------------------------------------------------------------------------------------- Steps
+
+format() {
+  if cargo fmt --version >/dev/null 2>&1; then
+    step "cargo fmt" cargo fmt --check
+  else
+    skip "cargo fmt" "this Rust has no rustfmt ($(component_hint rustfmt))"
+  fi
+}
+
+lints() {
+  if cargo clippy --version >/dev/null 2>&1; then
+    step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
+  else
+    skip "cargo clippy" "this Rust has no clippy ($(component_hint clippy))"
+  fi
+}
+
+documentation() {
+  step "cargo doc" env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+}
+
+scripts() {
+  if command -v shellcheck >/dev/null; then
+    step "shellcheck" shellcheck --external-sources deploy/*.sh .ci/run
+  else
+    skip "shellcheck" "not in PATH (the package shellcheck has it)"
+  fi
+}
+
+dependencies() {
+  if [ "$all" = 0 ]; then
+    skip "cargo deny" "only with --all"
+  elif cargo deny --version >/dev/null 2>&1; then
+    step "cargo deny" audit
+  else
+    skip "cargo deny" "cargo-deny is not installed (cargo install cargo-deny --locked)"
+  fi
+}
+
+# The advisories come from a repository on the network. Being offline is no finding, but it is not a pass either.
+audit() {
+  cargo deny --locked check bans licenses sources || return 1
+  if cargo deny --locked fetch db; then
+    cargo deny --locked check advisories
+  else
+    not_run+=("cargo deny check advisories: the advisory database could not be fetched")
+  fi
+}
+
+tests() {
+  local long=()
+  if [ "$all" = 1 ]; then
+    long=(CACHE_SYNC_LONG_TESTS=1)
+  else
+    not_run+=("long tests: only with --all")
+  fi
+  if [ ${#test_args[@]} -gt 0 ]; then
+    not_run+=("tests that were not asked for: cargo test was given ${test_args[*]}")
+  fi
+  step "cargo test" run_tests "${long[@]}"
+  list_ignored_tests
+}
+
+# One failed test binary does not keep the next from running. The output is kept to find the ignored tests in it; cargo's
+# own lines, which say whose tests these are, go the same way so that they stay in order.
+run_tests() {
+  mkdir -p target
+  env -u CACHE_SYNC_LONG_TESTS "$@" cargo test --locked --no-fail-fast "${test_args[@]}" 2>&1 | tee target/test.log
+}
+
+list_ignored_tests() {
+  local name
+  while read -r name; do
+    not_run+=("test $name")
+  done < <(sed -n 's/^test \(.*\) \.\.\. ignored\(.*\)$/\1: marked as ignored\2/p' target/test.log)
+}
+
+component_hint() {
+  if command -v rustup >/dev/null; then
+    echo "rustup component add $1"
+  else
+    echo "install it beside $(command -v rustc)"
+  fi
+}
+
+# ----------------------------------------------------------------------------------------------------------- Reporting
+
+# step NAME COMMAND...: runs it under a heading, and notes whether it failed.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  heading "$name"
+  if "$@"; then
+    printf '%s passed in %d s\n' "$name" $((SECONDS - began))
+  else
+    failed+=("$name")
+    printf '%s FAILED after %d s\n' "$name" $((SECONDS - began))
+  fi
+  reached "$name"
+}
+
+skip() {
+  not_run+=("$1: $2")
+  reached "$1"
+}
+
+reached() {
+  local name left=()
+  for name in "${waiting[@]}"; do
+    [ "$name" = "$1" ] || left+=("$name")
+  done
+  waiting=("${left[@]}")
+}
+
+heading() {
+  printf '\n=== [%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$1"
+}
+
+# Runs at every exit, so that a failure or Ctrl-C also ends with what was not run.
+finish() {
+  local code=$? name
+  for name in "${waiting[@]}"; do
+    not_run+=("$name: stopped before it")
+  done
+  heading "result"
+  list "Not run:" "${not_run[@]}"
+  list "Failed:" "${failed[@]}"
+  if [ "$code" = 0 ]; then
+    echo "Everything else passed."
+  elif [ ${#failed[@]} -eq 0 ]; then
+    echo "Stopped with exit code $code."
+  fi
+}
+
+list() {
+  local title=$1
+  shift
+  if [ $# -gt 0 ]; then
+    echo "$title"
+    printf '  - %s\n' "$@"
+  fi
+}
+
+main "$@"

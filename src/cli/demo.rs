@@ -1,0 +1,278 @@
+//! `demo`: the whole job on a made market, on servers of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{NaiveDate, Utc};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use super::exit::Exit;
+use super::plan::render_plan;
+use super::screen::{self, Ink, Style, Table};
+use super::universes::{UniverseLine, render_universes};
+use crate::demo::day::DayChange;
+use crate::demo::load;
+use crate::demo::market::MadeMarket;
+use crate::demo::servers::{PrivatePostgres, PrivateRedis};
+use crate::domain::calendar;
+use crate::domain::job::{JobId, JobRequest, JobStatus};
+use crate::domain::task::Mode;
+use crate::publish::event::Source;
+use crate::requests::{Desk, Preview, preview};
+use crate::settings::{LoadArgs, Settings};
+use crate::store::{history, migrations};
+use crate::worker::shutdown::Shutdown;
+use crate::worker::{Until, Worker};
+
+/// Trading days of prices that are loaded.
+const SESSIONS: usize = 250;
+/// The first evening of the made market; fixed, so that everybody sees the same.
+const FIRST_EVENING: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date");
+
+/// Shows the whole job on a made market, with private servers, in under a minute
+///
+/// Starts a Postgres and a Redis of its own in a temporary folder, loads a market that is made from a seed, syncs two
+/// trading days, and shows what came of it. Prices are invented, also those of real companies. Nothing that runs on
+/// this machine already is touched, and nothing is left behind.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cache-sync demo
+  cache-sync demo --keep          (the servers go on, so that you can look around; Ctrl-C ends them)
+  cache-sync demo --seed 7 --securities 10000")]
+pub struct DemoArgs {
+    /// The seed of the market: the same seed makes the same market
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// How many securities the market has
+    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(2_000..=1_000_000))]
+    securities: u32,
+    /// Keep servers and a worker running at the end, and say how to reach them
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo. It reads no configuration: it shows the program as it comes.
+pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
+    let (postgres, redis) = start_servers().await?;
+    let settings = settings(&postgres, &redis)?;
+    let desk = Desk::new(&settings).map_err(Exit::NotDone)?;
+    let client = desk.database.dedicated().await?;
+
+    let mut market = MadeMarket::sized(args.seed, FIRST_EVENING, args.securities as usize);
+    let sessions = sessions_up_to(FIRST_EVENING);
+    load::create_source_tables(&client, "public").await.map_err(not_done)?;
+    load_market(&client, &market, &sessions).await?;
+    let step = Step::begin("Making our tables (cache-sync migrate)");
+    migrations::migrate(&desk.database, &settings.source).await?;
+    step.done();
+
+    title(style, &format!("Day one: {FIRST_EVENING}, the first fill"))?;
+    sync(&settings, &desk, "day-one").await?;
+    show_universes(&desk, style).await?;
+
+    let second = calendar::next_session(FIRST_EVENING);
+    title(style, &format!("Day two: {second}, prices move, companies come and go"))?;
+    let change = market.next_day(second);
+    load::apply_day(&client, "public", &market, &change).await.map_err(not_done)?;
+    show_news(&change, style)?;
+    show_plan(&settings, &desk, style).await?;
+    sync(&settings, &desk, "day-two").await?;
+    show_leaders(&desk, style).await?;
+    show_next(args, &postgres, &redis, style)?;
+    if args.keep { keep(&settings).await } else { Ok(()) }
+}
+
+async fn start_servers() -> Result<(PrivatePostgres, PrivateRedis), Exit> {
+    let step = Step::begin("Starting a private Postgres and a private Redis");
+    let started = tokio::task::spawn_blocking(|| {
+        let redis = PrivateRedis::start(&[])?;
+        PrivatePostgres::start().map(|postgres| (postgres, redis))
+    });
+    let servers = started.await.map_err(not_done)?.map_err(not_done)?;
+    step.done();
+    Ok(servers)
+}
+
+fn settings(postgres: &PrivatePostgres, redis: &PrivateRedis) -> Result<Settings, Exit> {
+    let env = [("DATABASE_URL", postgres.url()), ("REDIS_URL", redis.url())];
+    // A folder without a configuration file: the demo shows the built-in settings.
+    let args = LoadArgs {
+        config: None,
+        directory: postgres.folder().to_owned(),
+        env: env.into_iter().map(|(key, value)| (key.into(), value.into())),
+        overrides: Vec::new(),
+    };
+    Ok(Settings::load(args)?)
+}
+
+fn sessions_up_to(last: NaiveDate) -> Vec<NaiveDate> {
+    let mut sessions: Vec<NaiveDate> =
+        std::iter::successors(Some(last), |date| Some(calendar::previous_session(*date))).take(SESSIONS).collect();
+    sessions.reverse();
+    sessions
+}
+
+async fn load_market(
+    client: &tokio_postgres::Client,
+    market: &MadeMarket,
+    sessions: &[NaiveDate],
+) -> Result<(), Exit> {
+    let text = format!(
+        "Loading a made market: {} securities, {} trading days",
+        HumanCount(market.securities().len() as u64),
+        sessions.len()
+    );
+    let step = Step::begin(&text);
+    load::load_market(client, "public", market, sessions, |done, total| step.progress(done, total))
+        .await
+        .map_err(not_done)?;
+    step.done();
+    Ok(())
+}
+
+/// Asks for a job and works on it, as `submit` and `worker --once` would.
+async fn sync(settings: &Settings, desk: &Desk, id: &str) -> Result<(), Exit> {
+    let step = Step::begin(&format!("Syncing (cache-sync submit --job-id {id}; cache-sync worker --once)"));
+    let job_id = JobId::parse(id).expect("the demo's job ids are valid");
+    let request = JobRequest::new(job_id.clone(), Mode::Full, "demo", Utc::now());
+    desk.submit(&request, Source::Job, Utc::now()).await?;
+    let worker = Worker::new(settings, Shutdown::default()).map_err(Exit::NotDone)?;
+    Arc::new(worker).run(Until::Idle).await?;
+    step.done();
+    let job = desk.job(&job_id).await?.ok_or_else(|| Exit::NotDone("the job vanished".to_owned()))?;
+    if job.status != JobStatus::Completed {
+        return Err(Exit::NotDone(format!("the sync {}: {}", job.status, job.error.unwrap_or_default())));
+    }
+    let result = crate::worker::telling::JobResult::of_row(&job);
+    screen::print(&format!(
+        "\nJob {id} completed in {}: {} changes in {} universes.\n\n",
+        screen::duration(job.duration_seconds(Utc::now())),
+        screen::thousands(result.total_changes),
+        result.universes_updated.len()
+    ))
+}
+
+async fn show_universes(desk: &Desk, style: &Style) -> Result<(), Exit> {
+    let mut client = desk.database.client().await?;
+    let transaction = client.begin().await?;
+    let universes = history::universes_now(&transaction).await?;
+    let lines: Vec<UniverseLine> = universes.iter().map(UniverseLine::of).collect();
+    screen::print(&render_universes(&lines, Utc::now(), style))
+}
+
+fn show_news(change: &DayChange, style: &Style) -> Result<(), Exit> {
+    let mut table = Table::new(["NEWS", "SYMBOL", "NAME", "WHAT HAPPENED"]);
+    for listed in &change.listed {
+        let row = ["listed".into(), listed.symbol.as_str().into(), listed.name.as_str().into(), listed.story.as_str().into()];
+        table.row(row);
+    }
+    for gone in &change.delisted {
+        let row = ["delisted".into(), gone.symbol.as_str().into(), gone.name.as_str().into(), gone.story.as_str().into()];
+        table.row(row);
+    }
+    screen::print(&format!("{}\n", table.render(style)))
+}
+
+/// What the sync will do and why, before it does it.
+async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<(), Exit> {
+    let request = JobRequest::new(JobId::fresh(), Mode::Full, "demo", Utc::now());
+    match preview(&desk.database, &settings.source, &settings.policy(), &request).await? {
+        Preview::Planned(plan) => {
+            screen::print("What a sync would change now, and why (cache-sync plan):\n\n")?;
+            screen::print(&format!("{}\n", render_plan(&plan, style)))
+        }
+        Preview::Waiting { seen } => Err(Exit::NotDone(format!("the made market is not complete: {seen}"))),
+        Preview::Refused(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The first of some universes, for the eye to recognise.
+async fn show_leaders(desk: &Desk, style: &Style) -> Result<(), Exit> {
+    let mut client = desk.database.client().await?;
+    let transaction = client.begin().await?;
+    let mut table = Table::new(["UNIVERSE", "ITS FIRST MEMBERS"]);
+    for universe in SHOWN {
+        let members = history::universe_members(&transaction, universe, None).await?.unwrap_or_default();
+        let first: Vec<&str> = members.iter().take(10).map(|member| member.symbol.as_str()).collect();
+        table.row([(*universe).into(), first.join(" ").into()]);
+    }
+    screen::print(&table.render(style))
+}
+
+/// Universes whose first members people know by heart.
+const SHOWN: &[&str] = &[
+    "mega_cap",
+    "large_cap",
+    "top_10_technology",
+    "top_10_healthcare",
+    "top_10_financial_services",
+    "top_10_consumer_staples",
+    "top_10_energy",
+];
+
+fn show_next(args: &DemoArgs, postgres: &PrivatePostgres, redis: &PrivateRedis, style: &Style) -> Result<(), Exit> {
+    let title = style.paint(Ink::Bold, "What to try next");
+    if !args.keep {
+        return screen::print(&format!(
+            "\n{title}\n  cache-sync demo --keep     the same, and the servers stay for you to look around\n  \
+             cache-sync --help          every command, with examples\n  \
+             cache-sync doctor          whether your own Postgres and Redis are ready\n"
+        ));
+    }
+    screen::print(&format!(
+        "\n{title}, in another terminal\n\n  export DATABASE_URL='{}' REDIS_URL={}\n  \
+         cache-sync universes top_100\n  cache-sync jobs\n  cache-sync submit --wait\n  \
+         {} XADD tickstock:jobs:cache_sync '*' mode full triggered_by admin\n  \
+         {} -c 'select universe, symbol_count, status from cache_entries_metadata'\n\n\
+         A worker is running. Ctrl-C ends it and the servers.\n",
+        postgres.url(),
+        redis.url(),
+        redis.redis_cli_command(),
+        postgres.psql_command(),
+    ))
+}
+
+/// Works on until Ctrl-C.
+async fn keep(settings: &Settings) -> Result<(), Exit> {
+    let shutdown = Shutdown::on_signals(settings.worker.drain).map_err(not_done)?;
+    let worker = Worker::new(settings, shutdown).map_err(Exit::NotDone)?;
+    Ok(Arc::new(worker).run(Until::Stopped).await?)
+}
+
+fn title(style: &Style, text: &str) -> Result<(), Exit> {
+    screen::print(&format!("\n{}\n\n", style.paint(Ink::Bold, text)))
+}
+
+fn not_done(error: impl std::fmt::Display) -> Exit {
+    Exit::NotDone(error.to_string())
+}
+
+/// Something that takes a while: a spinner or a bar on a terminal, one line when it is done anywhere.
+struct Step {
+    text: String,
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Step {
+    fn begin(text: &str) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(text.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { text: text.to_owned(), bar, began: Instant::now() }
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        if self.bar.length() != Some(total) {
+            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {percent:>3} %");
+            self.bar.set_style(style.expect("the template is well formed"));
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(done);
+    }
+
+    fn done(self) {
+        self.bar.finish_and_clear();
+        eprintln!("{} ... {}", self.text, screen::duration(self.began.elapsed().as_secs_f64()));
+    }
+}

@@ -1,0 +1,177 @@
+//! Asking for jobs and looking at them: what the command line, the HTTP API and the triggers share.
+//!
+//! A job is accepted by its row in Postgres; the entry on the stream follows. Should Redis be away in between, the
+//! job is accepted all the same, and the sweeper of any worker puts it on the stream.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::job::{JobId, JobRequest};
+use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::outcome::{Plan, Refusal};
+use crate::plan::policy::Policy;
+use crate::plan::{Order, plan};
+use crate::publish::event::Source;
+use crate::publish::keys::Names;
+use crate::publish::status::StatusHash;
+use crate::settings::{Settings, SourceSettings};
+use crate::store::jobs::{self, Accepted, JobRow};
+use crate::store::reading::{self, Reading};
+use crate::store::{Database, Limits};
+use crate::stream::connection::Redis;
+use crate::stream::{entry, producer};
+use crate::worker::telling::status_of;
+
+/// Bounds of a preview: somebody waits for it at a screen.
+const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
+
+/// Where jobs are asked for and looked up.
+#[derive(Clone)]
+pub struct Desk {
+    /// Where they are accepted.
+    pub database: Database,
+    /// Where they are put on the stream.
+    pub redis: Redis,
+    /// Under which names.
+    pub names: Names,
+    notify: bool,
+    job_monitor: bool,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The job that stands for it.
+    pub job_id: JobId,
+    /// Whether that job was there before: the id was known, or the dedupe key taken.
+    pub is_duplicate: bool,
+    /// Why the job is not on the stream yet, where it is not: the sweeper of a worker will put it there.
+    pub delayed: Option<Failure>,
+}
+
+impl Desk {
+    /// A desk by these settings, connected to nothing yet. Must be called inside a runtime.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            database: Database::new(&settings.database)?,
+            redis: Redis::new(&settings.redis.url)?,
+            names: settings.redis.names()?,
+            notify: settings.sync.enable_notifications,
+            job_monitor: settings.redis.job_monitor_keys,
+        })
+    }
+
+    /// Accepts a job and puts it on the stream. A request that no worker would take is a permanent failure.
+    pub async fn submit(
+        &self,
+        request: &JobRequest,
+        source: Source,
+        now: DateTime<Utc>,
+    ) -> Result<Submitted, Failure> {
+        entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
+        let mut client = self.database.client().await?;
+        let accepted = jobs::accept(&mut client, request, now).await?;
+        drop(client);
+        match accepted {
+            Accepted::Duplicate { of } => Ok(Submitted { job_id: of, is_duplicate: true, delayed: None }),
+            Accepted::Known(row) => {
+                Ok(Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None })
+            }
+            Accepted::New(row) => {
+                let delayed = self.put_on_stream(request, source, now).await.err();
+                Ok(Submitted { job_id: row.request.job_id, is_duplicate: false, delayed })
+            }
+        }
+    }
+
+    async fn put_on_stream(
+        &self,
+        request: &JobRequest,
+        source: Source,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);
+        let announcement =
+            if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
+        let enqueued = producer::enqueue(&mut self.redis.shared(), &self.names, request, &announcement)
+            .await
+            .map_err(redis_failure("put the job on the stream"))?;
+        let mut client = self.database.client().await?;
+        jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
+    }
+
+    /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.
+    pub async fn status(&self, id: &JobId) -> Result<Option<StatusHash>, Failure> {
+        if let Ok(Some(status)) = self.status_in_redis(id).await {
+            return Ok(Some(status));
+        }
+        let row = self.job(id).await?;
+        Ok(row.map(|row| status_of(&row, row.last_seq, row.updated_at)))
+    }
+
+    async fn status_in_redis(&self, id: &JobId) -> Result<Option<StatusHash>, Failure> {
+        let doing = "read the job's status";
+        let mut command = redis::cmd("HGETALL");
+        let fields: HashMap<String, String> = command
+            .arg(self.names.status(id))
+            .query_async(&mut self.redis.shared())
+            .await
+            .map_err(redis_failure(doing))?;
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        StatusHash::from_fields(&fields).map(Some).map_err(|problem| Failure::permanent(doing, problem))
+    }
+
+    /// A job as Postgres has it; `None` for an unknown id.
+    pub async fn job(&self, id: &JobId) -> Result<Option<JobRow>, Failure> {
+        let mut client = self.database.client().await?;
+        jobs::load(&mut client, id).await
+    }
+
+    /// Jobs, newest first.
+    pub async fn recent_jobs(&self, limit: i64, offset: i64) -> Result<Vec<JobRow>, Failure> {
+        let mut client = self.database.client().await?;
+        jobs::recent(&mut client, limit, offset).await
+    }
+}
+
+/// What a job would do now.
+#[derive(Debug)]
+pub enum Preview {
+    /// This.
+    Planned(Box<Plan>),
+    /// It would wait for the import.
+    Waiting {
+        /// What was seen of it: `3,412 of 5,600 closes on 2026-03-02`.
+        seen: String,
+    },
+    /// It would be refused.
+    Refused(Refusal),
+}
+
+/// Decides as a sync would, in a transaction that can't write.
+pub async fn preview(
+    database: &Database,
+    source: &SourceSettings,
+    policy: &Policy,
+    request: &JobRequest,
+) -> Result<Preview, Failure> {
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    let (as_of, warning, snapshot) = match reading::read(&transaction, source, policy, request).await? {
+        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, snapshot),
+        Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
+        Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
+    };
+    let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
+    match plan(&snapshot, policy, &order, &mut |_| {}) {
+        Ok(mut plan) => {
+            plan.warnings.extend(warning);
+            Ok(Preview::Planned(Box::new(plan)))
+        }
+        Err(refusal) => Ok(Preview::Refused(refusal)),
+    }
+}

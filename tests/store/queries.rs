@@ -1,0 +1,37 @@
+//! Every file of `sql/queries` is a statement that Postgres takes over the migrated tables.
+
+use super::world::World;
+
+/// Templates: `store::source` fills their braces in, and its tests run them.
+const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
+
+#[tokio::test]
+async fn every_query_can_be_prepared_over_the_migrated_tables() {
+    let world = World::migrated().await;
+    let mut client = world.dedicated().await;
+    let tx = client.begin().await.unwrap();
+    tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/queries");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let sql = std::fs::read_to_string(&path).unwrap();
+        assert!(sql.starts_with("-- "), "{name} has no header");
+        if TEMPLATES.contains(&name.as_str()) {
+            continue;
+        }
+        if let Err(error) = tx.prepare(&sql).await {
+            panic!("{name}: {}", error.as_db_error().map_or(error.to_string(), ToString::to_string));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_templates_can_be_prepared_over_the_usual_source() {
+    let world = World::migrated().await;
+    let source = world.discover().await.unwrap();
+    let client = world.dedicated().await;
+    for sql in [source.securities_sql(false), source.securities_sql(true), source.closes_sql()] {
+        client.prepare(&sql).await.unwrap();
+    }
+}
