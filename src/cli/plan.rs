@@ -284,7 +284,7 @@ mod tests {
     use crate::domain::money::Usd;
     use crate::domain::task::SyncTask;
     use crate::domain::universe::{CacheType, UniverseName};
-    use crate::plan::outcome::{ForeignCleanup, TaskReport, TaskStatus, Warning};
+    use crate::plan::outcome::{Counts, ForeignCleanup, TaskReport, TaskStatus, Warning};
     use crate::plan::snapshot::RunState;
 
     const TASK: SyncTask = SyncTask::MarketCapRecalculation;
@@ -335,6 +335,7 @@ mod tests {
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
             run: RunState::default(),
+            counts: Counts::default(),
             total_symbols: 5_612,
         }
     }

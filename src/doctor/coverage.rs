@@ -95,8 +95,7 @@ fn facts(stocks: &[&Security], policy: &Policy, newest: Option<NaiveDate>) -> Ve
         (Some(close), Some(newest)) => sessions_between(close.date, newest) <= MAX_CLOSE_AGE_SESSIONS,
         _ => false,
     };
-    let sector =
-        |stock: &Security| policy.sectors.sector(&stock.symbol.key(), stock.sector.as_deref()).is_some();
+    let sector = |stock: &Security| policy.sectors.sector_of(stock).is_some();
     let cap = |stock: &Security| {
         let computed = if usable_close(stock) {
             stock
@@ -173,7 +172,7 @@ mod tests {
     use crate::domain::figure::Figure;
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
-    use crate::plan::policy::{Guards, SectorTable};
+    use crate::plan::policy::{FundRules, Guards, SectorTable, ThemeRules};
 
     fn policy() -> Policy {
         Policy {
@@ -181,6 +180,8 @@ mod tests {
             tier_floors: Vec::new(),
             rankings: Vec::new(),
             sectors: SectorTable::new([], [("tech".to_owned(), crate::domain::sector::Sector::Technology)]),
+            themes: ThemeRules::default(),
+            funds: FundRules::default(),
             guards: Guards::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),

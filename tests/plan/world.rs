@@ -6,7 +6,7 @@ use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::Security;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
-use cache_sync::plan::policy::{Guards, Policy, Ranking, SectorTable};
+use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
 
 /// The rules as they are shipped, but for the number of stocks that make a market.
@@ -24,6 +24,8 @@ pub(crate) fn policy() -> Policy {
         ],
         rankings: [100, 500, 1000, 2000].map(ranking).into(),
         sectors: SectorTable::new([("V".to_owned(), Sector::FinancialServices)], sector_names()),
+        themes: ThemeRules::default(),
+        funds: FundRules::default(),
         guards: Guards { min_active_stocks: 0, ..Guards::default() },
         adopt_existing: false,
         protected_types: ["app_settings".to_owned()].into(),
