@@ -321,10 +321,9 @@ impl<'a> Draft<'a> {
         let is_of_funds = matches!(universe.rule, Rule::FundCategory(_) | Rule::AllFunds);
         match self.market.standing(index) {
             Standing::Delisted => ExitReason::Delisted,
-            Standing::OtherType | Standing::ActivityUnknown | Standing::Duplicate => ExitReason::Ineligible,
             Standing::Fund if is_of_funds => ExitReason::Rule,
             Standing::Eligible if !is_of_funds => self.exit_of_eligible(universe.rule, index),
-            Standing::Fund | Standing::Eligible => ExitReason::Ineligible,
+            _ => ExitReason::Ineligible,
         }
     }
 

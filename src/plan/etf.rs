@@ -16,8 +16,12 @@ use super::universes::{Rule, Universe};
 /// Settles every universe of exchange-traded products.
 pub(super) fn maintain(draft: &mut Draft) {
     let funds = draft.market.funds();
-    let categories: Vec<Option<FundCategory>> =
-        funds.iter().map(|index| kind(draft.market, draft.policy, *index).category()).collect();
+    let mut sorter = draft.policy.funds.sorter();
+    let category = |index: &u32| {
+        let fund = draft.market.security(*index);
+        sorter.kind(&fund.symbol.key(), fund.etf_type.as_deref(), fund.name.as_deref()).category()
+    };
+    let categories: Vec<Option<FundCategory>> = funds.iter().map(category).collect();
     let of_category = |wanted: FundCategory| {
         let fitting = funds.iter().zip(&categories).filter(|(_, category)| **category == Some(wanted));
         fitting.map(|(index, _)| *index).collect()

@@ -21,7 +21,7 @@ mod funds;
 mod pattern;
 mod themes;
 
-pub use funds::{FundKind, FundRules};
+pub use funds::{FundKind, FundRules, FundSorter};
 pub use pattern::{Pattern, WordTable, Words};
 pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
 

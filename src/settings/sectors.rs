@@ -33,7 +33,7 @@ pub(super) fn read(layers: &mut Layers) -> SectorTable {
         match SicRange::parse(&codes) {
             Some(range) => ranges.push((range, sector)),
             None => {
-                layers.refuse(&format!("sic.{codes}"), "is no SIC code and no range such as \"3570-3579\"")
+                layers.refuse(&format!("sic.{codes}"), "is no SIC code and no range such as \"3570-3579\"");
             }
         }
     }

@@ -204,16 +204,8 @@ pub(crate) fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
 }
 
 /// No made fund has a name or a type text, so none has a category.
-const CATEGORIES: [&str; 8] = [
-    "bonds",
-    "commodities",
-    "international",
-    "sectors",
-    "technology",
-    "growth",
-    "value",
-    "broad_market",
-];
+const CATEGORIES: [&str; 8] =
+    ["bonds", "commodities", "international", "sectors", "technology", "growth", "value", "broad_market"];
 
 /// Those of `all` that are new, day by day from the newest.
 fn new_listings(rows: &[Row], all: &[String]) -> Vec<String> {

@@ -8,6 +8,7 @@ use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
 use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
+use cache_sync::settings::{LoadArgs, Settings};
 
 /// The rules as they are shipped, but for the number of stocks that make a market.
 pub(crate) fn policy() -> Policy {

@@ -1,6 +1,6 @@
 //! The rules of exchange-traded products: which category each is of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -60,19 +60,51 @@ impl FundRules {
 
     /// What a fund with this symbol, type text and name is.
     pub fn kind<'a>(&self, symbol_key: &str, etf_type: Option<&'a str>, name: Option<&str>) -> FundKind<'a> {
-        if let Some(category) = self.curated.get(symbol_key) {
+        self.sorter().kind(symbol_key, etf_type, name)
+    }
+
+    /// Tells the kinds of many funds, looking at each type text once: vendors have a few dozen of them.
+    pub fn sorter<'a>(&self) -> FundSorter<'_, 'a> {
+        FundSorter { rules: self, types: HashMap::new() }
+    }
+
+    fn are_geared(&self, text: &str) -> bool {
+        self.geared.as_ref().is_some_and(|words| words.are_in(text))
+    }
+}
+
+/// [`FundRules`] with what it has seen of type texts.
+#[derive(Debug)]
+pub struct FundSorter<'r, 'a> {
+    rules: &'r FundRules,
+    types: HashMap<&'a str, FundKind<'a>>,
+}
+
+impl<'a> FundSorter<'_, 'a> {
+    /// As [`FundRules::kind`].
+    pub fn kind(&mut self, symbol_key: &str, etf_type: Option<&'a str>, name: Option<&str>) -> FundKind<'a> {
+        if let Some(category) = self.rules.curated.get(symbol_key) {
             return FundKind::Curated(*category);
         }
-        let is_geared = |text: &str| self.geared.as_ref().is_some_and(|words| words.are_in(text));
-        if etf_type.is_some_and(is_geared) || name.is_some_and(is_geared) {
+        let by_type = etf_type.map_or(FundKind::Unknown, |text| self.by_type(text));
+        if by_type == FundKind::Geared || name.is_some_and(|name| self.rules.are_geared(name)) {
             return FundKind::Geared;
         }
-        if let Some((text, category)) = etf_type.and_then(|text| Some((text, self.types.find(text)?))) {
-            return FundKind::Typed(*category, text);
+        match (by_type, name) {
+            (FundKind::Unknown, Some(name)) => {
+                self.rules.names.find(name).map_or(FundKind::Unknown, |category| FundKind::Named(*category))
+            }
+            (by_type, _) => by_type,
         }
-        match name.and_then(|name| self.names.find(name)) {
-            Some(category) => FundKind::Named(*category),
+    }
+
+    fn by_type(&mut self, text: &'a str) -> FundKind<'a> {
+        let rules = self.rules;
+        let look = || match rules.types.find(text) {
+            _ if rules.are_geared(text) => FundKind::Geared,
+            Some(category) => FundKind::Typed(*category, text),
             None => FundKind::Unknown,
-        }
+        };
+        *self.types.entry(text).or_insert_with(look)
     }
 }

@@ -95,6 +95,9 @@ pub struct WordTable<T> {
 
 impl<T> WordTable<T> {
     /// A table of these rows; the first that fits decides.
+    ///
+    /// # Panics
+    /// If the patterns, each of which compiled, do not compile together, for which they have room enough.
     pub fn new(rows: Vec<(T, Words)>) -> Self {
         let patterns = rows.iter().map(|(_, words)| words.pattern.as_str());
         let any = RegexSetBuilder::new(patterns)
