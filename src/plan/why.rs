@@ -53,7 +53,7 @@ fn merit(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String 
             let scoring = &policy.themes.scoring;
             let (found, facts) = found(market, theme, index);
             let score = found.score(scoring);
-            format!("score {score}, {} is enough: {}", scoring.entry_score, in_words(found, &facts, scoring))
+            format!("score {score} of {}: {}", scoring.entry_score, in_words(found, &facts, scoring))
         }
         Method::DividendGrowth { .. } => match security.dividend_growth_years {
             Some(years) => format!("dividend raised for {} in a row", counted(years.max(0) as usize, "year")),
@@ -102,7 +102,7 @@ pub(super) fn left(
     let Some(index) = index else { return "no row in symbols".to_owned() };
     match reason {
         ExitReason::Delisted => delisted(market, index),
-        ExitReason::Ineligible => ineligible(market, index),
+        ExitReason::Ineligible => ineligible(market, universe, index),
         ExitReason::NoCap => "no valid market cap".to_owned(),
         ExitReason::WindowEnd => format!("{}, {LISTING_DAYS} days are over", listed(market, index)),
         _ => outranked(market, policy, universe, index),
@@ -116,10 +116,12 @@ fn delisted(market: &Market, index: u32) -> String {
     }
 }
 
-fn ineligible(market: &Market, index: u32) -> String {
-    match market.standing(index) {
-        Standing::ActivityUnknown => "active is empty".to_owned(),
-        _ => format!("type {} is not eligible", market.security(index).kind),
+fn ineligible(market: &Market, universe: &Universe, index: u32) -> String {
+    let kind = &market.security(index).kind;
+    match (market.standing(index), universe.rule) {
+        (Standing::ActivityUnknown, _) => "active is empty".to_owned(),
+        (_, Rule::FundCategory(_) | Rule::AllFunds) => format!("type {kind} is no exchange-traded product"),
+        _ => format!("type {kind} is not eligible"),
     }
 }
 
@@ -152,13 +154,27 @@ fn outranked(market: &Market, policy: &Policy, universe: &Universe, index: u32) 
 fn out_of_theme(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String {
     let floor = Usd::dollars(theme.exit_floor);
     let merit = merit(market, policy, theme, index);
-    match market.cap(index) {
-        _ if theme.deny.contains(&*market.security(index).symbol.key()) => "denied by a person".to_owned(),
-        Some(cap) if cap < floor => {
-            format!("cap fell to {}, members need {}", cap.short(), bound(floor))
+    let security = market.security(index);
+    let falls_short = match &theme.method {
+        _ if theme.deny.contains(&*security.symbol.key()) => Some("denied by a person".to_owned()),
+        _ if market.cap(index).is_some_and(|cap| cap < floor) => {
+            let cap = market.cap(index).unwrap_or_default();
+            Some(format!("cap fell to {}, members need {}", cap.short(), bound(floor)))
         }
-        _ => format!("{merit}; not enough, or outranked for {}", counted(theme.max_members, "seat")),
-    }
+        _ if goes_by_list(market, theme) => {
+            let scoring = &policy.themes.scoring;
+            let score = found(market, theme, index).0.score(scoring);
+            (score < scoring.exit_score).then(|| format!("members need {}: {merit}", scoring.exit_score))
+        }
+        Method::DividendGrowth { min_years } => {
+            let is_short = security.dividend_growth_years.is_none_or(|years| years < *min_years);
+            is_short.then(|| format!("{merit}, {min_years} are needed"))
+        }
+        Method::EsgScore(_) => Some(format!("{merit}, excluded or not among the best of its sector")),
+        Method::SectorLeaders(sector) => (market.sector(index) != Some(*sector)).then(|| merit.clone()),
+        Method::Evidence(_) => None,
+    };
+    falls_short.unwrap_or_else(|| format!("outranked for {}: {merit}", counted(theme.max_members, "seat")))
 }
 
 fn out_of_tier(policy: &Policy, tier: Tier, cap: Usd) -> String {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
 //! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes nor funds |
-//! | `policy: shipped seats=5 curated=2026-01-15 off=esg_leaders` | the shipped rules, and deviations for all themes |
+//! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
 //! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
 //! | `securities:` | the market; after a `yesterday`, what is different now |
@@ -189,13 +189,14 @@ impl File {
                 "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
                 "adopt_existing" => policy.adopt_existing = true,
                 "shipped" => policy = world::shipped_policy(),
+                "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
                     let seats = value.parse().expect("a number");
                     policy.themes.themes.iter_mut().for_each(|theme| theme.max_members = seats);
                 }
                 "curated" => policy.themes.themes.iter_mut().for_each(|theme| theme.curated = date(value)),
-                "off" => policy.themes.themes.iter_mut().for_each(|theme| {
-                    theme.is_enabled &= theme.universe.as_str() != value;
+                "only" => policy.themes.themes.iter_mut().for_each(|theme| {
+                    theme.is_enabled = list().any(|name| name == theme.universe.as_str());
                 }),
                 _ => panic!("unknown policy {word:?}"),
             }

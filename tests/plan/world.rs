@@ -10,7 +10,7 @@ use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, 
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
 use cache_sync::settings::{LoadArgs, Settings};
 
-/// The rules as they are shipped, but for the number of stocks that make a market.
+/// The rules as they are shipped, but for the number of stocks that make a market, and without themes and funds.
 pub(crate) fn policy() -> Policy {
     let billion = 1_000_000_000;
     let million = 1_000_000;
@@ -31,6 +31,20 @@ pub(crate) fn policy() -> Policy {
         adopt_existing: false,
         protected_types: ["app_settings".to_owned()].into(),
     }
+}
+
+/// All rules as they are shipped, but for the number of stocks that make a market.
+pub(crate) fn shipped_policy() -> Policy {
+    let database = ("DATABASE_URL".into(), "postgresql://nobody@nowhere/nothing".into());
+    let nowhere = LoadArgs {
+        config: None,
+        directory: "/nonexistent".into(),
+        env: [database].into_iter(),
+        overrides: Vec::new(),
+    };
+    let mut policy = Settings::load(nowhere).expect("the shipped rules are valid").policy();
+    policy.guards.min_active_stocks = 0;
+    policy
 }
 
 pub(crate) fn ranking(limit: usize) -> Ranking {
