@@ -63,7 +63,8 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
         let now = Utc::now();
         let teller = Teller { names: &worker.names, at: now };
         let tell = |row: &JobRow| match row.status.is_final() {
-            true => teller.ended(row, &mut Numbers::after(row)),
+            // Behind whatever was told before: that it was asked for, or the progress of a worker that died.
+            true => teller.ended(row, &mut Numbers::after_progress(row)),
             false => teller.started(row),
         };
         let mut client = worker.database.client().await?;
