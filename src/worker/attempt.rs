@@ -63,8 +63,22 @@ async fn sync(
     client: &mut Client,
 ) -> Outcome {
     let progress = ProgressTeller::start(worker.relay.clone(), row.clone());
+    let outcome = sync_until_no_conflict(worker, row, warnings, heartbeat, client, &progress).await;
+    // Before the end of the job is told: progress that comes after it is passed over.
+    progress.finish().await;
+    outcome
+}
+
+async fn sync_until_no_conflict(
+    worker: &Worker,
+    row: &JobRow,
+    warnings: &[String],
+    heartbeat: &Heartbeat,
+    client: &mut Client,
+    progress: &ProgressTeller,
+) -> Outcome {
     for redo in 1.. {
-        match sync_once(worker, row, warnings, heartbeat, client, &progress).await {
+        match sync_once(worker, row, warnings, heartbeat, client, progress).await {
             Ok(outcome) => return outcome,
             Err(Failure::Conflict { .. }) if redo < REDOS => {
                 info!(job.id = %row.id(), redo, "job {}: another transaction won; doing it again", row.id());
