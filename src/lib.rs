@@ -57,7 +57,9 @@
 //! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← command
 //! line. A test reads the sources and checks it.
 
+pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod failure;
 pub mod plan;

@@ -6,6 +6,6 @@ insert into cache_sync_jobs (
     job_id, mode, status, dedupe_key, run_id, triggered_by, force, accept_churn, as_of, requested_as_of,
     revert_of, replay_of, requested_at, created_at, updated_at, entry_id, entry_written_at
 )
-values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13, case when $13 is not null then $12 end)
+values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12::timestamptz, $12::timestamptz, $13::text, case when $13::text is not null then $12::timestamptz end)
 on conflict (job_id) do nothing
 returning *

@@ -234,8 +234,8 @@ fn redis(main: &mut Layers) -> RedisSettings {
         dotted_names: main.switch("redis.dotted_names"),
         job_monitor_keys: main.switch("redis.job_monitor_keys"),
         channels: given(main, "redis.channels", |main, key| {
-            main.text_in_form(key, "a channel of up to 200 characters without blanks", |text| {
-                text.len() <= 200 && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+            main.text_in_form(key, "a channel of up to 200 characters without blanks and commas", |text| {
+                text.len() <= 200 && !text.contains(breaks_a_name)
             })
         }),
     }
@@ -346,12 +346,14 @@ fn required_identifier(main: &mut Layers, key: &str) -> String {
 }
 
 fn name_part(main: &mut Layers, key: &str) -> String {
-    main.text_in_form(key, "up to 64 characters without blanks, and no ':' at an end", |text| {
-        text.len() <= 64
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-            && !text.starts_with(':')
-            && !text.ends_with(':')
+    main.text_in_form(key, "up to 64 characters without blanks and commas, and no ':' at an end", |text| {
+        text.len() <= 64 && !text.contains(breaks_a_name) && !text.starts_with(':') && !text.ends_with(':')
     })
+}
+
+/// Blanks break a key on a command line; commas break the list of channels in an event stream.
+fn breaks_a_name(c: char) -> bool {
+    c == ',' || c.is_whitespace() || c.is_control()
 }
 
 /// A URL, which no complaint shows.

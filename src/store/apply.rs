@@ -40,6 +40,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse};
 use crate::plan::snapshot::Snapshot;
 
+use super::lease::Lease;
 use super::snapshot::members_digest;
 
 const DOING: &str = "apply the plan";
@@ -83,17 +84,18 @@ pub struct Applied {
     pub closed: usize,
 }
 
-/// Writes everything that `plan` calls for into the open transaction; commits nothing.
+/// Writes everything that `plan` calls for into the transaction under the lease; commits nothing.
 ///
-/// The transaction must be the one that `snapshot` was read in, with the lease held since before.
+/// `snapshot` must have been read in that transaction too.
 /// [`Failure::Conflict`] says that another transaction wrote one of the rows: the job is to be redone from a fresh
 /// snapshot.
 pub async fn apply(
-    tx: &Transaction<'_>,
+    lease: &Lease<'_>,
     plan: &Plan,
     snapshot: &Snapshot,
     ctx: ApplyContext<'_>,
 ) -> Result<Applied, Failure> {
+    let tx = lease.transaction();
     let changes = staged_changes(plan, snapshot);
     let mut applied = count(plan);
     if !changes.is_empty() {

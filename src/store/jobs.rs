@@ -319,8 +319,12 @@ pub async fn claim(
         return Ok(Claim::Held { by: by.worker.clone() });
     }
     if row.cancel_requested_at.is_some() {
-        let ending =
-            Ending { status: JobStatus::Cancelled, error: Some("cancelled".to_owned()), ..Ending::default() };
+        let ending = Ending {
+            status: JobStatus::Cancelled,
+            error: Some("cancelled".to_owned()),
+            last_seq: row.last_seq + ENDING_NUMBERS,
+            ..Ending::default()
+        };
         let Some(row) = end_within(&transaction, &row, &ending, now).await? else { return Ok(Claim::NotDue) };
         outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
         transaction.commit().await.map_err(postgres(doing))?;
@@ -354,7 +358,7 @@ async fn end_as_duplicate(
     let ending = Ending {
         status: JobStatus::Completed,
         warnings: vec![format!("duplicate_of:{of}")],
-        last_seq: 1,
+        last_seq: row.last_seq + ENDING_NUMBERS,
         ..Ending::default()
     };
     end_within(transaction, &row, &ending, now).await?.ok_or_else(vanished)
@@ -422,6 +426,9 @@ async fn take_ownership(
     ];
     transaction.query_typed(sql, &params).await.map_err(postgres("take the job")).map(|_| ())
 }
+
+/// Event numbers that the end of a job takes: one for what went wrong, the last one for the end itself.
+pub const ENDING_NUMBERS: i64 = 2;
 
 /// How a job ends.
 #[derive(Debug, Clone)]
@@ -652,10 +659,34 @@ pub async fn reject(
 ) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
     let Some(row) = insert(&transaction, request, Some(entry_id), now).await? else { return Ok(None) };
-    let ending = Ending { error: Some(error), last_seq: 1, ..Ending::default() };
+    let ending = Ending { error: Some(error), last_seq: row.last_seq + ENDING_NUMBERS, ..Ending::default() };
     let ended = end_within(&transaction, &row, &ending, now).await?;
     match close(transaction, ended, now, tell).await? {
         Ended::Done(row) => Ok(Some(*row)),
         Ended::Lost => Ok(None),
     }
+}
+
+/// Days a job is kept after its end.
+const KEEP_JOBS_DAYS: i32 = 400;
+/// Days an event is kept after it was told.
+const KEEP_EVENTS_DAYS: i32 = 7;
+/// Rows forgotten in one go, so that no round holds locks for long; the rest goes in the next.
+const FORGET_AT_ONCE: i64 = 10_000;
+
+/// Forgets jobs, events and owners whose time is over. History and audit are kept for ever.
+pub async fn forget_old(client: &mut Client) -> Result<(), Failure> {
+    let doing = "forget old jobs and events";
+    let transaction = client.begin().await?;
+    let rounds = [
+        (include_str!("../../sql/queries/jobs_prune.sql"), KEEP_JOBS_DAYS),
+        (include_str!("../../sql/queries/outbox_prune.sql"), KEEP_EVENTS_DAYS),
+    ];
+    for (sql, days) in rounds {
+        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&days, Type::INT4), (&FORGET_AT_ONCE, Type::INT8)];
+        transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    }
+    let sql = include_str!("../../sql/queries/owners_prune.sql");
+    transaction.query_typed(sql, &[]).await.map_err(postgres(doing))?;
+    transaction.commit().await.map_err(postgres(doing))
 }

@@ -72,6 +72,23 @@ pub async fn migrate(db: &Database, source: &SourceSettings) -> Result<Migrated,
     }
 }
 
+/// Whether our tables are there, in the shape this version wants; [`Failure::Permanent`] says what to do if not.
+pub async fn check(db: &Database) -> Result<(), Failure> {
+    let doing = "use the tables of this program";
+    let mut client = db.client().await?;
+    let tx = client.begin().await?;
+    let recorded = match catalog::relations(&tx, db.schema(), &[BOOKS]).await?.get(BOOKS) {
+        Some(_) => read_books(&tx).await?,
+        None => Vec::new(),
+    };
+    let done = sum_up(&recorded)?.already.len();
+    if done < MIGRATIONS.len() {
+        let problem = format!("they are missing or old in schema {}; run `cache-sync migrate`", db.schema());
+        return Err(Failure::permanent(doing, problem));
+    }
+    layout::check(&tx, db.schema()).await
+}
+
 enum Step {
     Applied(String),
     Finished(Migrated),

@@ -22,7 +22,7 @@ use crate::plan::outcome::{Plan, Refusal, TaskReport};
 use crate::plan::snapshot::Snapshot;
 use crate::plan::{Order, plan};
 use crate::store::apply::{self, ApplyContext};
-use crate::store::jobs::{self, Ending, JobRow};
+use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
 use crate::store::lease::Lease;
 use crate::store::reading::{self, Reading};
 use crate::store::{Client, Limits, outbox, owners};
@@ -63,30 +63,19 @@ async fn sync(
     client: &mut Client,
 ) -> Outcome {
     let progress = ProgressTeller::start(worker.relay.clone(), row.clone());
-    let outcome = sync_until_no_conflict(worker, row, warnings, heartbeat, client, &progress).await;
-    // Before the end of the job is told: progress that comes after it is passed over.
-    progress.finish().await;
-    outcome
-}
-
-async fn sync_until_no_conflict(
-    worker: &Worker,
-    row: &JobRow,
-    warnings: &[String],
-    heartbeat: &Heartbeat,
-    client: &mut Client,
-    progress: &ProgressTeller,
-) -> Outcome {
-    for redo in 1.. {
-        match sync_once(worker, row, warnings, heartbeat, client, progress).await {
-            Ok(outcome) => return outcome,
+    let mut redo = 1;
+    let outcome = loop {
+        match sync_once(worker, row, warnings, heartbeat, client, &progress).await {
+            Ok(outcome) => break outcome,
             Err(Failure::Conflict { .. }) if redo < REDOS => {
                 info!(job.id = %row.id(), redo, "job {}: another transaction won; doing it again", row.id());
+                redo += 1;
             }
-            Err(failure) => return Outcome::Failed(failure),
+            Err(failure) => break Outcome::Failed(failure),
         }
-    }
-    unreachable!("the loop ends by returning")
+    };
+    progress.finish().await;
+    outcome
 }
 
 async fn sync_once(
@@ -122,7 +111,7 @@ async fn sync_once(
     heartbeat.step("apply", None);
     let now = Utc::now();
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
-    apply::apply(lease.transaction(), &plan, &snapshot, context).await?;
+    apply::apply(&lease, &plan, &snapshot, context).await?;
     // The end is timed after the work that it ends.
     if !end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
         return Ok(Outcome::Interrupted(Interruption::Lost));
@@ -225,13 +214,12 @@ async fn end(
         error: None,
         warnings: warnings.iter().cloned().chain(plan.warnings.iter().map(ToString::to_string)).collect(),
         result: JobResult::of_plan(plan, durations).to_json(),
-        // One more, for the end itself.
-        last_seq: numbers.last() + 1,
+        last_seq: numbers.last() + ENDING_NUMBERS,
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
         return Ok(false);
     };
-    owing.extend(teller.ended(&ended, &mut numbers));
+    owing.extend(teller.ended(&ended));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
     Ok(true)
 }

@@ -31,6 +31,7 @@ pub mod telling;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::backoff::ExponentialBackoff;
 use ::backoff::backoff::Backoff;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -43,7 +44,7 @@ use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::settings::{Settings, SourceSettings};
-use crate::store::{Database, jobs};
+use crate::store::{Database, jobs, migrations};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
 use crate::stream::identity::Identity;
@@ -157,6 +158,7 @@ pub enum Until {
 impl Worker {
     /// Works. Servers that are away are waited for; only what trying again can't mend is an error.
     pub async fn run(self: Arc<Self>, until: Until) -> Result<(), Failure> {
+        self.wait_for_tables().await?;
         info!(worker = self.identity.name(), policy = %self.fingerprint, "worker {} begins", self.identity.name());
         let mut rounds = JoinSet::new();
         rounds.spawn(relay_rounds(Arc::clone(&self)));
@@ -176,20 +178,35 @@ impl Worker {
         ended
     }
 
+    /// Waits for Postgres; tables that are not there are no matter of waiting.
+    async fn wait_for_tables(&self) -> Result<(), Failure> {
+        let mut pause = reconnecting(LONGEST_PAUSE);
+        while !self.shutdown.is_asked() {
+            match migrations::check(&self.database).await {
+                Err(failure) if failure.is_transient() => self.wait_after(&failure, &mut pause).await,
+                checked => return checked,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is wrong and waits a moment, unless asked to stop.
+    async fn wait_after(&self, failure: &Failure, pause: &mut ExponentialBackoff) {
+        let delay = pause.next_backoff().unwrap_or(LONGEST_PAUSE);
+        warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = self.shutdown.asked.cancelled() => {}
+        }
+    }
+
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
         while !self.shutdown.is_asked() {
             match self.step(consumer, until).await {
                 Ok(Step::Worked | Step::Idle) => pause.reset(),
                 Ok(Step::Done) => return Ok(()),
-                Err(failure) => {
-                    let delay = pause.next_backoff().unwrap_or(LONGEST_PAUSE);
-                    warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
-                    tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
-                        () = self.shutdown.asked.cancelled() => {}
-                    }
-                }
+                Err(failure) => self.wait_after(&failure, &mut pause).await,
             }
         }
         Ok(())

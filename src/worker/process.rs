@@ -14,7 +14,7 @@ use super::telling::{Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::store::jobs::{self, Claim, ClaimTerms, Ended, Ending, JobRow, Postponement};
+use crate::store::jobs::{self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Postponement};
 use crate::stream::consumer::{self, Delivery, Entry};
 use crate::stream::dead::{self, bury};
 use crate::stream::entry::dead_letter::{DeadLetter, DeadReason, Original};
@@ -62,11 +62,7 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
     loop {
         let now = Utc::now();
         let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow| match row.status.is_final() {
-            // Behind whatever was told before: that it was asked for, or the progress of a worker that died.
-            true => teller.ended(row, &mut Numbers::after_progress(row)),
-            false => teller.started(row),
-        };
+        let tell = |row: &JobRow| if row.status.is_final() { teller.ended(row) } else { teller.started(row) };
         let mut client = worker.database.client().await?;
         match jobs::claim(&mut client, request, &entry.id, &terms, now, tell).await? {
             Claim::Held { by } => {
@@ -214,13 +210,11 @@ async fn end(
         status,
         error: Some(error.to_owned()),
         warnings: warnings.to_vec(),
-        // An error and the end.
-        last_seq: Numbers::after_progress(row).last() + 2,
+        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended, &mut Numbers::after_progress(row)))
-        .await
+    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
 }
 
 /// Why an attempt is not counted.
@@ -251,10 +245,8 @@ async fn postpone(
     };
     let problem = error.filter(|_| free == Free::No).map(|error| ("retry", error));
     let mut client = worker.database.client().await?;
-    jobs::postpone(&mut client, row, &postponement, now, |postponed| {
-        teller.postponed(postponed, &mut Numbers::after_progress(row), problem)
-    })
-    .await
+    jobs::postpone(&mut client, row, &postponement, now, |postponed| teller.postponed(postponed, problem))
+        .await
 }
 
 /// A job that has been begun too often: whatever it does to its workers, it does it to no more of them.
@@ -296,8 +288,7 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
         let requested_at = entry::entry_time(&entry.id).unwrap_or(now);
         let request = JobRequest::new(job_id.clone(), Mode::Full, entry::DEFAULT_TRIGGERED_BY, requested_at);
         let teller = Teller { names: &worker.names, at: now };
-        let tell =
-            |row: &JobRow| teller.ended(row, &mut Numbers::after(&JobRow { last_seq: 0, ..row.clone() }));
+        let tell = |row: &JobRow| teller.ended(row);
         let mut client = worker.database.client().await?;
         let rejected =
             jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;

@@ -5,7 +5,7 @@
 //! twice does no harm: whoever reads the second finds the job held or finished.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tracing::info;
@@ -21,13 +21,26 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Jobs looked at in one round; the rest has its turn a second later.
 const JOBS_A_ROUND: i64 = 100;
 
+/// How often old rows are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
 /// Sweeps round after round.
 pub async fn rounds(worker: Arc<Worker>) {
     let mut trouble = Trouble::new("sweeper");
+    let mut forgot_at = Instant::now();
     loop {
         trouble.note(sweep(&worker).await.map(|_| ()));
+        if forgot_at.elapsed() >= FORGET_EVERY {
+            forgot_at = Instant::now();
+            trouble.note(forget_old(&worker).await);
+        }
         tokio::time::sleep(jittered(ROUND)).await;
     }
+}
+
+async fn forget_old(worker: &Worker) -> Result<(), Failure> {
+    let mut client = worker.database.client().await?;
+    jobs::forget_old(&mut client).await
 }
 
 /// Puts jobs without an entry on the stream; how many there were.

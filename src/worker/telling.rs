@@ -140,9 +140,10 @@ impl Teller<'_> {
         (event, status)
     }
 
-    /// The job goes on later: a warning about why, where something went wrong, and the status.
-    pub fn postponed(&self, row: &JobRow, numbers: &mut Numbers, problem: Option<(&str, &str)>) -> Vec<Owed> {
-        let seq = numbers.next();
+    /// The job goes on later: a warning about why, where something went wrong, and the status. Its number is the
+    /// row's last.
+    pub fn postponed(&self, row: &JobRow, problem: Option<(&str, &str)>) -> Vec<Owed> {
+        let seq = row.last_seq;
         let status = status_of(row, seq, self.at);
         match problem {
             Some((category, message)) => {
@@ -161,14 +162,14 @@ impl Teller<'_> {
         }
     }
 
-    /// The job ended: what went wrong, where something did, and the end.
-    pub fn ended(&self, row: &JobRow, numbers: &mut Numbers) -> Vec<Owed> {
+    /// The job ended: what went wrong, where something did, and the end, whose number is the row's last.
+    pub fn ended(&self, row: &JobRow) -> Vec<Owed> {
         let mut owing = Vec::new();
         if let (JobStatus::Failed, Some(error)) = (row.status, &row.error) {
             let report = report(Severity::Error, "job", error, row);
-            owing.push(owed(self.occasion(row, numbers.next()).error(&report), None));
+            owing.push(owed(self.occasion(row, row.last_seq - 1).error(&report), None));
         }
-        owing.push(self.completed(row, numbers.next()));
+        owing.push(self.completed(row, row.last_seq));
         owing
     }
 

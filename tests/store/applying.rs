@@ -5,6 +5,7 @@ use cache_sync::failure::Failure;
 use cache_sync::plan::outcome::{Hold, Plan};
 use cache_sync::plan::snapshot::StockState;
 use cache_sync::store::Limits;
+use cache_sync::store::lease::Lease;
 
 use super::world::{World, cleanup, date, symbols};
 
@@ -330,10 +331,10 @@ async fn another_writer_of_a_row_makes_the_apply_a_conflict() {
     let world = World::migrated().await;
     world.sync("job-1", D1, &[("top_100", &["A"])]).await;
     let mut client = world.dedicated().await;
-    let tx = client.begin_repeatable(Limits::default()).await.unwrap();
-    let snapshot = world.snapshot(&tx, D2, &[("top_100", &["B"])]).await;
+    let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
+    let snapshot = world.snapshot(lease.transaction(), D2, &[("top_100", &["B"])]).await;
     world.sql("update cache_entries set content = '{}' where universe = 'top_100'").await;
-    let failure = world.try_apply(&tx, "job-2", &snapshot, D2, &[("top_100", &["B"])]).await.unwrap_err();
+    let failure = world.try_apply(&lease, "job-2", &snapshot, D2, &[("top_100", &["B"])]).await.unwrap_err();
     assert!(matches!(failure, Failure::Conflict { .. }), "{failure:?}");
 }
 
@@ -341,10 +342,10 @@ async fn another_writer_of_a_row_makes_the_apply_a_conflict() {
 async fn an_apply_that_is_not_committed_leaves_nothing() {
     let world = World::migrated().await;
     let mut client = world.dedicated().await;
-    let tx = client.begin_repeatable(Limits::default()).await.unwrap();
-    let snapshot = world.snapshot(&tx, D1, &[("top_100", &["A"])]).await;
-    world.try_apply(&tx, "job-1", &snapshot, D1, &[("top_100", &["A"])]).await.unwrap();
-    drop(tx);
+    let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
+    let snapshot = world.snapshot(lease.transaction(), D1, &[("top_100", &["A"])]).await;
+    world.try_apply(&lease, "job-1", &snapshot, D1, &[("top_100", &["A"])]).await.unwrap();
+    drop(lease);
     drop(client);
     for table in ["cache_entries", "universe_membership", "cache_sync_changes", "cache_sync_runs"] {
         assert_eq!(world.ask(&format!("select count(*) from {table}")).await, ["0"], "{table}");

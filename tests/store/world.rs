@@ -16,6 +16,7 @@ use cache_sync::plan::outcome::{Before, ForeignCleanup, Joined, Left, Plan, Plan
 use cache_sync::plan::snapshot::{RunState, Snapshot, StoredUniverse};
 use cache_sync::settings::{DatabaseSettings, Secret, SourceSettings};
 use cache_sync::store::apply::{Applied, ApplyContext, apply};
+use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
 use cache_sync::store::snapshot::{StateRead, Wanted, read_snapshot, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
@@ -156,22 +157,21 @@ impl World {
         adjust: impl FnOnce(&mut Plan),
     ) -> Applied {
         let mut client = self.db.dedicated().await.unwrap();
-        let limits = Limits::default();
-        let tx = client.begin_repeatable(limits).await.unwrap();
-        let snapshot = self.snapshot(&tx, as_of, wanted).await;
+        let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
+        let snapshot = self.snapshot(lease.transaction(), as_of, wanted).await;
         let mut plan = plan(&snapshot, as_of, wanted);
         adjust(&mut plan);
         let job_id = JobId::parse(job).unwrap();
         let ctx = ApplyContext { job_id: &job_id, now: evening_of(as_of), batch_size: 3 };
-        let applied = apply(&tx, &plan, &snapshot, ctx).await.unwrap();
-        tx.commit().await.unwrap();
+        let applied = apply(&lease, &plan, &snapshot, ctx).await.unwrap();
+        lease.commit().await.unwrap();
         applied
     }
 
     /// Applies without committing.
     pub(crate) async fn try_apply(
         &self,
-        tx: &tokio_postgres::Transaction<'_>,
+        lease: &Lease<'_>,
         job: &str,
         snapshot: &Snapshot,
         as_of: &str,
@@ -179,7 +179,7 @@ impl World {
     ) -> Result<Applied, Failure> {
         let job_id = JobId::parse(job).unwrap();
         let ctx = ApplyContext { job_id: &job_id, now: evening_of(as_of), batch_size: 3 };
-        apply(tx, &plan(snapshot, as_of, wanted), snapshot, ctx).await
+        apply(lease, &plan(snapshot, as_of, wanted), snapshot, ctx).await
     }
 
     pub(crate) async fn snapshot(
@@ -263,6 +263,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         foreign: Vec::new(),
         tasks: Vec::new(),
         warnings: Vec::new(),
+        counts: cache_sync::plan::outcome::Counts::default(),
         run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, stocks: Vec::new() },
         total_symbols: snapshot.securities.len(),
     }

@@ -1,0 +1,139 @@
+//! `dead`: entries of the job stream that were given up, with why and what they said.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::screen::{self, Cell, Ink, Style, Table};
+
+/// Looks at dead letters: entries that were given up, with why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cache-sync dead list
+  cache-sync dead show 1767992999000-0
+  cache-sync dead list --json | jq -r '.[].reason' | sort | uniq -c")]
+pub struct DeadArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: DeadCommand,
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, clap::Subcommand)]
+pub enum DeadCommand {
+    /// Lists dead letters, newest first
+    List {
+        /// How many, up to 1000
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one with everything it said
+    Show {
+        /// The id of its entry, or of its job
+        id: String,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A dead letter: its id in the stream of dead letters, and its fields as that stream has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadEntry {
+    /// The id in the stream of dead letters.
+    pub id: String,
+    /// Its fields, in order; bytes that are no text are shown as such.
+    pub fields: Vec<(String, String)>,
+}
+
+impl DeadEntry {
+    fn get(&self, name: &str) -> &str {
+        self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
+    }
+}
+
+/// A table of dead letters, in the order given.
+pub fn render_dead(letters: &[DeadEntry], now: DateTime<Utc>, style: &Style) -> String {
+    if letters.is_empty() {
+        return "No dead letters.\n".to_owned();
+    }
+    let mut table = Table::new(["ENTRY", "JOB", "REASON", "#ATTEMPTS", "GIVEN UP", "ERROR"]);
+    for letter in letters {
+        let given_up = letter.get("failed_at").parse().map(|at| screen::when(at, now)).unwrap_or_default();
+        table.row([
+            letter.get("entry_id").into(),
+            letter.get("job_id").into(),
+            Cell::new(Ink::Red, letter.get("reason")),
+            letter.get("attempts").into(),
+            given_up.into(),
+            letter.get("error").into(),
+        ]);
+    }
+    table.render(style)
+}
+
+/// One dead letter with all its fields.
+pub fn render_dead_letter(letter: &DeadEntry, style: &Style) -> String {
+    let mut table = Table::new(["", ""]);
+    for (name, text) in &letter.fields {
+        let ink = if name == "error" || name == "reason" { Ink::Red } else { Ink::Plain };
+        table.row([Cell::new(Ink::Dim, format!("  {name}")), Cell::new(ink, text.clone())]);
+    }
+    format!("Dead letter {}\n{}", style.paint(Ink::Bold, &letter.id), table.render(style))
+}
+
+/// A dead letter for a program: its fields, and its id as `id`.
+pub fn dead_json(letter: &DeadEntry) -> Value {
+    let id = [("id".to_owned(), Value::from(letter.id.clone()))];
+    let fields = letter.fields.iter().map(|(name, text)| (name.clone(), Value::from(text.clone())));
+    id.into_iter().chain(fields).collect::<Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter() -> DeadEntry {
+        let fields = [
+            ("entry_id", "1767992999000-0"),
+            ("job_id", "eod-1"),
+            ("reason", "invalid_field"),
+            ("error", "mode: \"everything\" is no mode"),
+            ("attempts", "0"),
+            ("last_step", ""),
+            ("failed_at", "2026-01-09T21:10:00.000Z"),
+            ("original.mode", "every\u{1b}[2Jthing"),
+        ];
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        DeadEntry { id: "1767993000000-0".to_owned(), fields }
+    }
+
+    #[test]
+    fn dead_letters_are_listed_with_why() {
+        let now = "2026-01-09T21:15:00Z".parse().expect("a time");
+        insta::assert_snapshot!(render_dead(&[letter()], now, &Style::PLAIN), @r#"
+        ENTRY            JOB    REASON         ATTEMPTS  GIVEN UP   ERROR
+        1767992999000-0  eod-1  invalid_field         0  5 min ago  mode: "everything" is no mode
+        "#);
+        assert_eq!(render_dead(&[], now, &Style::PLAIN), "No dead letters.\n");
+    }
+
+    #[test]
+    fn one_is_shown_with_what_it_said_but_without_what_steers_a_terminal() {
+        insta::assert_snapshot!(render_dead_letter(&letter(), &Style::PLAIN), @r#"
+        Dead letter 1767993000000-0
+          entry_id       1767992999000-0
+          job_id         eod-1
+          reason         invalid_field
+          error          mode: "everything" is no mode
+          attempts       0
+          last_step
+          failed_at      2026-01-09T21:10:00.000Z
+          original.mode  every [2Jthing
+        "#);
+        assert_eq!(dead_json(&letter())["original.mode"], "every\u{1b}[2Jthing");
+    }
+}

@@ -1,0 +1,402 @@
+//! `status` and `jobs`: one job, and the recent ones.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::domain::job::{JobId, JobStatus};
+use crate::store::jobs::{self, JobRow};
+
+use super::exit::Exit;
+use super::picture::Picture;
+use super::progress::wait_for_end;
+use super::screen::{self, Cell, Ink, Style, Table};
+use super::{Context, now};
+
+/// Shows one job: where it stands, what it changed, what went wrong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cache-sync status 0198c3f2-7d1e-7a60-9f3b-2f1f6a3b9c55
+  cache-sync status eod-2026-01-09 --watch
+  cache-sync status eod-2026-01-09 --json | jq .total_changes")]
+pub struct StatusArgs {
+    /// The job's id, as `submit` and `jobs` print it
+    job_id: String,
+    /// Follow it to its end
+    #[arg(long)]
+    watch: bool,
+    /// Print a JSON object with the fields of the status hash
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists recent jobs, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cache-sync jobs
+  cache-sync jobs --limit 200 --json | jq -r '.[] | select(.status == \"failed\") | .job_id'")]
+pub struct JobsArgs {
+    /// How many, up to 1000
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Print a JSON array of objects with the fields of the status hash
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `status`.
+pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Exit> {
+    let job_id = parse_job_id(&args.job_id)?;
+    let picture = if args.watch {
+        wait_for_end(async || look(context, &job_id).await, None).await?
+    } else {
+        look(context, &job_id).await?
+    };
+    if args.json {
+        screen::print_json(&picture.to_json())
+    } else {
+        screen::print(&render_status(&picture, now(), &context.style))
+    }
+}
+
+/// Runs `jobs`.
+pub async fn jobs(args: &JobsArgs, context: &Context) -> Result<(), Exit> {
+    let mut client = context.client().await?;
+    let rows = jobs::recent(&mut client, args.limit.into(), 0).await?;
+    let pictures: Vec<Picture> = rows.iter().map(|row| Picture::of_row(row, now())).collect();
+    if args.json {
+        screen::print_json(&Value::Array(pictures.iter().map(Picture::to_json).collect()))
+    } else {
+        screen::print(&render_jobs(&pictures, now(), &context.style))
+    }
+}
+
+/// A job's id from the command line; what can't be one is an unknown job.
+pub fn parse_job_id(text: &str) -> Result<JobId, Exit> {
+    JobId::parse(text).ok_or_else(|| unknown_job(text))
+}
+
+/// What is known of a job now.
+pub async fn look(context: &Context, job_id: &JobId) -> Result<Picture, Exit> {
+    let mut client = context.client().await?;
+    let row: Option<JobRow> = jobs::load(&mut client, job_id).await?;
+    row.map(|row| Picture::of_row(&row, now())).ok_or_else(|| unknown_job(job_id.as_str()))
+}
+
+fn unknown_job(job_id: &str) -> Exit {
+    Exit::NotDone(format!("there is no job {job_id:?}; `cache-sync jobs` lists the recent ones"))
+}
+
+/// A table of jobs, in the order given.
+pub fn render_jobs(jobs: &[Picture], now: DateTime<Utc>, style: &Style) -> String {
+    if jobs.is_empty() {
+        return "No jobs yet; ask for one with: cache-sync submit\n".to_owned();
+    }
+    let mut table =
+        Table::new(["JOB", "MODE", "STATUS", "AS OF", "ASKED FOR", "BY", "#TOOK", "#CHANGES", "NOTE"]);
+    for job in jobs {
+        table.row([
+            job.get("job_id").into(),
+            job.get("mode").into(),
+            Cell::new(status_ink(job), job.get("status")),
+            job.get("as_of").into(),
+            job.time("created_at").map(|at| screen::when(at, now)).unwrap_or_default().into(),
+            job.get("triggered_by").into(),
+            took(job).into(),
+            changes(job).into(),
+            note(job).into(),
+        ]);
+    }
+    table.render(style)
+}
+
+/// Everything about one job, for a person.
+pub fn render_status(job: &Picture, now: DateTime<Utc>, style: &Style) -> String {
+    let mut text = format!(
+        "Job {}: {}\n\n",
+        style.paint(Ink::Bold, &screen::printable(job.get("job_id"))),
+        style.paint(status_ink(job), job.get("status"))
+    );
+    let mut table = Table::new(["", ""]);
+    let asked = job.time("created_at").map(|at| screen::when(at, now)).unwrap_or_default();
+    let attempt = match (job.get("attempt"), job.get("worker")) {
+        ("" | "0", _) => String::new(),
+        (attempt, "") => attempt.to_owned(),
+        (attempt, worker) => format!("{attempt}, by {worker}"),
+    };
+    let of_universes = match job.list("universes_updated").len() {
+        0 => String::new(),
+        universes => format!(" in {}", screen::counted(universes, "universe", "universes")),
+    };
+    for (name, value) in [
+        ("mode", job.get("mode").to_owned()),
+        ("as of", job.get("as_of").to_owned()),
+        ("asked for", format!("{asked} by {}", job.get("triggered_by"))),
+        ("run", job.get("run_id").to_owned()),
+        ("replay of", job.get("replay_of").to_owned()),
+        ("attempt", attempt),
+        ("at work on", job.get("current_task").to_owned()),
+        ("took", took(job)),
+        ("changes", format!("{}{of_universes}", changes(job))),
+        ("updated", job.list("universes_updated").join(", ")),
+        ("held", job.list("held_universes").join(", ")),
+        ("error", job.get("error").to_owned()),
+    ] {
+        if !value.is_empty() {
+            let ink = if name == "error" { Ink::Red } else { Ink::Plain };
+            table.row([Cell::new(Ink::Dim, format!("  {name}")), Cell::new(ink, value)]);
+        }
+    }
+    text += &table.render(style);
+    text += &render_tasks(job, style);
+    text + &render_warnings(&job.list("warnings"), style)
+}
+
+fn render_tasks(job: &Picture, style: &Style) -> String {
+    let tasks = job.object("task_results");
+    if tasks.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["  SUB-TASK", "STATUS", "#CHANGES", "#TOOK"]);
+    for (task, result) in tasks {
+        let changes = result["changes"].as_u64().map(screen::thousands).unwrap_or_default();
+        let took = result["duration_seconds"].as_f64().map(screen::duration).unwrap_or_default();
+        table.row([
+            format!("  {task}").into(),
+            result["status"].as_str().unwrap_or_default().into(),
+            changes.into(),
+            took.into(),
+        ]);
+    }
+    format!("\n{}", table.render(style))
+}
+
+/// Warnings as a list, with a blank line before them; nothing where there are none.
+pub fn render_warnings(warnings: &[String], style: &Style) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["", ""]);
+    for warning in warnings {
+        table.row([Cell::new(Ink::Yellow, "  !"), warning.as_str().into()]);
+    }
+    format!("\n{}\n{}", style.paint(Ink::Bold, "Warnings"), table.render(style))
+}
+
+fn status_ink(job: &Picture) -> Ink {
+    match job.status() {
+        Some(JobStatus::Completed) if job.list("held_universes").is_empty() => Ink::Green,
+        Some(JobStatus::Completed | JobStatus::Retrying) => Ink::Yellow,
+        Some(JobStatus::Failed) => Ink::Red,
+        Some(JobStatus::Queued | JobStatus::Running | JobStatus::Cancelled) | None => Ink::Plain,
+    }
+}
+
+fn took(job: &Picture) -> String {
+    job.get("duration_seconds").parse().map(screen::duration).unwrap_or_default()
+}
+
+fn changes(job: &Picture) -> String {
+    match job.get("total_changes") {
+        "" => String::new(),
+        _ => screen::thousands(job.number("total_changes")),
+    }
+}
+
+/// The most important thing to know of a job, in one line.
+fn note(job: &Picture) -> String {
+    let held = job.list("held_universes");
+    let warnings = job.list("warnings").len();
+    if !job.get("error").is_empty() {
+        job.get("error").to_owned()
+    } else if !held.is_empty() {
+        format!("held: {}", held.join(", "))
+    } else if warnings > 0 {
+        screen::counted(warnings, "warning", "warnings")
+    } else {
+        job.get("current_task").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::job::JobRequest;
+    use crate::domain::task::Mode;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    /// A job that has just been accepted.
+    fn row(job_id: &str) -> JobRow {
+        let asked = at("2026-01-09T21:10:00Z");
+        let job_id = JobId::parse(job_id).expect("a job id");
+        JobRow {
+            request: JobRequest::new(job_id, Mode::Full, "eod_import", asked),
+            status: JobStatus::Queued,
+            as_of: None,
+            attempt: 0,
+            lease_number: 0,
+            not_before: None,
+            waiting_since: None,
+            created_at: asked,
+            start_time: None,
+            end_time: None,
+            updated_at: asked,
+            cancel_requested_at: None,
+            entry_id: None,
+            worker: None,
+            last_step: None,
+            last_seq: 1,
+            error: None,
+            warnings: Vec::new(),
+            result: json!({}),
+            policy_fingerprint: None,
+        }
+    }
+
+    /// A job that did its work, with a universe held.
+    fn completed() -> JobRow {
+        JobRow {
+            status: JobStatus::Completed,
+            as_of: "2026-01-09".parse().ok(),
+            attempt: 1,
+            start_time: Some(at("2026-01-09T21:10:01Z")),
+            end_time: Some(at("2026-01-09T21:10:02.212Z")),
+            worker: Some("alpha-71-9f3b".to_owned()),
+            warnings: vec!["held: large_cap: 31 of 712 would change".to_owned()],
+            last_seq: 1_000_031,
+            result: json!({
+                "total_changes": 1249,
+                "universes_updated": ["all_stocks", "top_100"],
+                "held_universes": ["large_cap"],
+                "task_results": {
+                    "market_cap_recalculation": {"status": "completed", "changes": 1249, "duration_seconds": 0.218}
+                },
+            }),
+            ..row("eod-2026-01-09")
+        }
+    }
+
+    fn failed() -> JobRow {
+        JobRow {
+            status: JobStatus::Failed,
+            attempt: 5,
+            start_time: Some(at("2026-01-09T21:10:01Z")),
+            end_time: Some(at("2026-01-09T21:31:40Z")),
+            error: Some("active_drop: 3,100 active stocks, 5,600 in the last good run".to_owned()),
+            ..row("second")
+        }
+    }
+
+    #[test]
+    fn jobs_are_listed_a_line_each() {
+        let now = at("2026-01-09T21:40:00Z");
+        let jobs = [row("third"), failed(), completed()].map(|row| Picture::of_row(&row, now));
+        insta::assert_snapshot!(render_jobs(&jobs, now, &Style { width: 140, ..Style::PLAIN }), @r"
+        JOB             MODE  STATUS     AS OF       ASKED FOR   BY                 TOOK  CHANGES  NOTE
+        third           full  queued                 30 min ago  eod_import
+        second          full  failed                 30 min ago  eod_import  21 min 39 s           active_drop: 3,100 active stocks, 5,600 in the
+                                                                                                   last good run
+        eod-2026-01-09  full  completed  2026-01-09  30 min ago  eod_import        1.2 s    1,249  held: large_cap
+        ");
+        assert_eq!(
+            render_jobs(&[], now, &Style::PLAIN),
+            "No jobs yet; ask for one with: cache-sync submit\n"
+        );
+    }
+
+    #[test]
+    fn a_status_shows_what_is_known_and_nothing_else() {
+        let now = at("2026-01-09T21:40:00Z");
+        insta::assert_snapshot!(render_status(&Picture::of_row(&completed(), now), now, &Style::PLAIN), @r"
+        Job eod-2026-01-09: completed
+
+          mode       full
+          as of      2026-01-09
+          asked for  30 min ago by eod_import
+          attempt    1, by alpha-71-9f3b
+          took       1.2 s
+          changes    1,249 in 2 universes
+          updated    all_stocks, top_100
+          held       large_cap
+
+          SUB-TASK                  STATUS     CHANGES  TOOK
+          market_cap_recalculation  completed    1,249  218 ms
+
+        Warnings
+          !  held: large_cap: 31 of 712 would change
+        ");
+        insta::assert_snapshot!(render_status(&Picture::of_row(&row("third"), now), now, &Style::PLAIN), @r"
+        Job third: queued
+
+          mode       full
+          asked for  30 min ago by eod_import
+        ");
+    }
+
+    #[test]
+    fn json_has_the_fields_of_the_status_hash_with_their_types() {
+        let now = at("2026-01-09T21:40:00Z");
+        insta::assert_snapshot!(format!("{:#}", Picture::of_row(&completed(), now).to_json()), @r#"
+        {
+          "job_id": "eod-2026-01-09",
+          "mode": "full",
+          "status": "completed",
+          "phase": "cache_sync",
+          "current_task": null,
+          "completed": 5,
+          "total_items": 5,
+          "percentage": 100,
+          "attempt": 1,
+          "worker": "alpha-71-9f3b",
+          "triggered_by": "eod_import",
+          "run_id": null,
+          "as_of": "2026-01-09",
+          "created_at": "2026-01-09T21:10:00.000Z",
+          "start_time": "2026-01-09T21:10:01.000Z",
+          "end_time": "2026-01-09T21:10:02.212Z",
+          "updated_at": "2026-01-09T21:10:00.000Z",
+          "duration_seconds": 1.212,
+          "total_changes": 1249,
+          "universes_updated": [
+            "all_stocks",
+            "top_100"
+          ],
+          "held_universes": [
+            "large_cap"
+          ],
+          "task_results": {
+            "market_cap_recalculation": {
+              "status": "completed",
+              "changes": 1249,
+              "duration_seconds": 0.218
+            }
+          },
+          "warnings": [
+            "held: large_cap: 31 of 712 would change"
+          ],
+          "error": null,
+          "replay_of": null,
+          "seq": 1000031
+        }
+        "#);
+    }
+
+    #[test]
+    fn the_newer_picture_is_shown() {
+        let picture = |seq: &str| Picture::of_hash([("seq".to_owned(), seq.to_owned())]);
+        assert_eq!(picture("7").or_newer(picture("12")), picture("12"));
+        assert_eq!(picture("12").or_newer(picture("7")), picture("12"));
+        assert_eq!(picture("12").or_newer(Picture::default()), picture("12"));
+    }
+
+    #[test]
+    fn what_can_be_no_job_is_an_unknown_job() {
+        assert_eq!(parse_job_id("a:b").expect_err("no id").code(), 1);
+    }
+}

@@ -1,0 +1,63 @@
+//! `migrate`: makes or updates our tables.
+
+/// Makes or updates the tables of this program
+///
+/// Safe to run twice and by several at once. A table that is not ours is never altered.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cache-sync migrate
+  CACHE_SYNC__DATABASE__SCHEMA=staging cache-sync migrate")]
+pub struct MigrateArgs {
+    /// Print a JSON object: applied, already, newer
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What migrating did: migrations by name, applied now, applied before, and unknown to this version.
+pub fn render_migrated(schema: &str, applied: &[String], already: &[String], newer: &[String]) -> String {
+    let mut text: String = applied.iter().map(|name| format!("applied {name}\n")).collect();
+    text += &match (applied.len(), already.len()) {
+        (0, _) => format!("Schema {schema} is up to date, {}.\n", migrations(already.len())),
+        (now, 0) => format!("Schema {schema} is ready, {} applied.\n", migrations(now)),
+        (now, before) => {
+            format!("Schema {schema} is up to date, {} applied, {before} before.\n", migrations(now))
+        }
+    };
+    if !newer.is_empty() {
+        text += &format!(
+            "A newer version of cache-sync has applied {} here that this one does not know.\n",
+            migrations(newer.len())
+        );
+    }
+    text
+}
+
+fn migrations(number: usize) -> String {
+    super::screen::counted(number, "migration", "migrations")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrating_says_what_it_did_and_what_was_done_already() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let shown = |applied: &[&str], already: &[&str], newer: &[&str]| {
+            render_migrated("public", &names(applied), &names(already), &names(newer))
+        };
+        insta::assert_snapshot!(shown(&["0001_tables"], &[], &[]), @r"
+        applied 0001_tables
+        Schema public is ready, 1 migration applied.
+        ");
+        insta::assert_snapshot!(shown(&["0002_more"], &["0001_tables"], &[]), @r"
+        applied 0002_more
+        Schema public is up to date, 1 migration applied, 1 before.
+        ");
+        insta::assert_snapshot!(shown(&[], &["0001_tables"], &["0009_future"]), @r"
+        Schema public is up to date, 1 migration.
+        A newer version of cache-sync has applied 1 migration here that this one does not know.
+        ");
+    }
+}

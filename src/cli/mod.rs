@@ -1,0 +1,219 @@
+//! The command line: one file per group of commands.
+//!
+//! A command loads the settings, calls the library, and shows what it got; decisions are the library's. Output goes to
+//! standard output and nothing else does, so it can be piped; the one sentence of an error and the log go to standard
+//! error. How a command ends is an [`exit::Exit`].
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "comments of arguments are shown as help, where backticks are noise"
+)]
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "screens are small, and the plain form can be read beside what it shows"
+)]
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chrono::Utc;
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{LoadArgs, Settings};
+use crate::store::{Client, Database};
+
+pub mod dead;
+pub mod doctor;
+pub mod exit;
+pub mod jobs;
+mod log;
+pub mod migrate;
+pub mod picture;
+pub mod plan;
+pub mod progress;
+pub mod screen;
+pub mod submit;
+pub mod universes;
+pub mod worker;
+
+use exit::Exit;
+use log::LogFormat;
+use screen::{ColorChoice, Style};
+
+/// Keeps the stock and ETF universes of TickStock in step with the market: once a trading day, exactly once.
+///
+/// Workers take jobs from a Redis stream, read `symbols` and daily closes from Postgres, and write what changed to
+/// `cache_entries`, with history and events. Everything else here asks for jobs or looks at them.
+#[derive(Debug, Parser)]
+#[command(name = "cache-sync", version, propagate_version = true, after_help = HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const HELP: &str = "\
+Configuration, strongest first:
+  flags          --config FILE, --set KEY=VALUE
+  environment    DATABASE_URL, REDIS_URL, CACHE_SYNC_CONFIG, CACHE_SYNC_API_KEY,
+                 CACHE_SYNC__SECTION__KEY for any other setting
+  file           config/cache_sync.toml, which explains every setting
+Passwords belong in the environment or the file: a command line shows in the list of processes.
+
+Exit codes:
+  0  done    1  what was asked for did not succeed    2  usage or configuration    3  Redis or Postgres out of reach
+
+Example:
+  export DATABASE_URL=postgresql://user:password@localhost/tickstock REDIS_URL=redis://localhost:6379
+  cache-sync doctor";
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration file; one that is named must exist [default: config/cache_sync.toml where it exists]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// One setting, stronger than file and environment, such as redis.prefix=staging; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = false)]
+    color: ColorChoice,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", global = true, env = "CACHE_SYNC_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// Log more, -vv still more; CACHE_SYNC_LOG=cache_sync=debug chooses exactly
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+/// The commands. One is registered here once the library can do it.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(jobs::StatusArgs),
+    Jobs(jobs::JobsArgs),
+    Doctor(doctor::DoctorArgs),
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE, such as redis.prefix=staging")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    say_one_sentence_on_panic();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) => {
+            // Help and version come this way too. A closed pipe is no reason to complain.
+            let _ = shown.print();
+            return ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2));
+        }
+    };
+    // The hook has said what there is to say.
+    let ended = std::panic::catch_unwind(|| execute(cli)).unwrap_or(Err(Exit::NotDoneAsShown));
+    let Err(exit) = ended else { return ExitCode::SUCCESS };
+    if let Some(message) = exit.message() {
+        eprintln!("error: {message}");
+    }
+    ExitCode::from(exit.code())
+}
+
+/// A panic is a mistake of ours. Its place is worth a report, a backtrace is worth nothing to an operator.
+fn say_one_sentence_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let what = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        eprintln!(
+            "error: this is a bug in cache-sync, please report it: {} ({place})",
+            screen::printable(what)
+        );
+    }));
+}
+
+fn execute(cli: Cli) -> Result<(), Exit> {
+    log::start(cli.global.log_format, cli.global.verbose, std::io::stderr().is_terminal())?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Exit::NotDone(format!("cannot start the runtime: {error}")))?;
+    let ended = runtime.block_on(dispatch(cli));
+    // Something may still be talking to a server that does not answer; nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Exit> {
+    let context = Context::load(cli.global)?;
+    match cli.command {
+        Command::Status(args) => jobs::status(&args, &context).await,
+        Command::Jobs(args) => jobs::jobs(&args, &context).await,
+        Command::Doctor(args) => doctor::doctor(&args, &context).await,
+    }
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration.
+    pub settings: Settings,
+    /// The screen.
+    pub style: Style,
+}
+
+impl Context {
+    fn load(global: Global) -> Result<Self, Exit> {
+        let settings = Settings::load(LoadArgs::of_process(global.config, global.set))?;
+        tracing::info!("configuration: {}", settings.summary());
+        Ok(Self { settings, style: Style::of_stdout(global.color) })
+    }
+
+    /// The database, not yet connected.
+    pub fn database(&self) -> Result<Database, Exit> {
+        Database::new(&self.settings.database).map_err(Exit::Usage)
+    }
+
+    /// A connection to the database.
+    pub async fn client(&self) -> Result<Client, Exit> {
+        let at = self.settings.database.address();
+        self.database()?.client().await.map_err(|failure| match Exit::from(failure) {
+            Exit::OutOfReach(text) => Exit::OutOfReach(format!("{text} (DATABASE_URL leads to {at})")),
+            other => other,
+        })
+    }
+}
+
+/// The time that everything of one screen is told from.
+fn now() -> chrono::DateTime<Utc> {
+    Utc::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("cache-sync {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_setting_on_the_command_line_is_a_key_and_a_value() {
+        let cli = Cli::try_parse_from(["cache-sync", "jobs", "--set", "redis.prefix=a=b"]).expect("valid");
+        assert_eq!(cli.global.set, [("redis.prefix".to_owned(), "a=b".to_owned())]);
+        assert!(Cli::try_parse_from(["cache-sync", "jobs", "--set", "redis.prefix"]).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! `submit`: asks for a job, and may wait for its end.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
+
+use crate::domain::job::{JobId, JobRequest};
+use crate::domain::task::Mode;
+
+use super::exit::Exit;
+
+/// Asks for a sync and prints the job's id
+///
+/// The job is accepted once its id is printed: it will be done by the workers, whatever happens to Redis or to this
+/// command.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = "\
+Examples:
+  cache-sync submit --wait
+  cache-sync submit --mode ipos --as-of 2026-01-09
+  cache-sync submit --accept-churn --wait --timeout 600     (after a look at: cache-sync plan)
+  job=$(cache-sync submit --dedupe-key eod:2026-01-09)")]
+pub struct SubmitArgs {
+    /// What to do
+    #[arg(long, default_value = "full", value_parser = mode_parser())]
+    mode: Mode,
+    /// Skip the checks that only save work; it opens no guard and changes no date
+    #[arg(long)]
+    force: bool,
+    /// Believe changes that the size guards would hold back
+    #[arg(long)]
+    accept_churn: bool,
+    /// The date to sync [default: the newest complete one]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<NaiveDate>,
+    /// The job's id, 1 to 64 of A-Z a-z 0-9 _ . - [default: a new one]
+    #[arg(long, value_name = "ID", value_parser = job_id)]
+    job_id: Option<JobId>,
+    /// One job per key while that one is unfinished or done for its date; a second request gets the first one's id
+    #[arg(long, value_name = "KEY")]
+    dedupe_key: Option<String>,
+    /// A run of yours that the job belongs to; it is passed through to events and status
+    #[arg(long, value_name = "RUN")]
+    run_id: Option<String>,
+    /// Who asks; eod_import and scheduler wait for a complete import and do nothing twice
+    #[arg(long, value_name = "NAME", default_value = "cli")]
+    triggered_by: String,
+    /// Wait for the job's end and exit 0 only if it completed; Ctrl-C leaves the job alone
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait at most so many seconds
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    timeout: Option<u64>,
+    /// Print a JSON object: job_id and duplicate, or with --wait the fields of the status hash
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl SubmitArgs {
+    /// What is asked for.
+    pub fn request(&self, now: DateTime<Utc>) -> JobRequest {
+        let job_id = self.job_id.clone().unwrap_or_else(JobId::fresh);
+        JobRequest {
+            force: self.force,
+            accept_churn: self.accept_churn,
+            run_id: self.run_id.clone(),
+            dedupe_key: self.dedupe_key.clone(),
+            as_of: self.as_of,
+            ..JobRequest::new(job_id, self.mode, &self.triggered_by, now)
+        }
+    }
+
+    /// The longest wait.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+}
+
+/// The modes that may be asked for; a revert has a command of its own.
+pub fn mode_parser() -> impl TypedValueParser<Value = Mode> {
+    let modes = Mode::ALL.iter().filter(|mode| **mode != Mode::Revert).map(|mode| mode.as_str());
+    PossibleValuesParser::new(modes.collect::<Vec<_>>())
+        .try_map(|text| Mode::from_text(&text).ok_or("it is no mode"))
+}
+
+fn job_id(text: &str) -> Result<JobId, String> {
+    JobId::parse(text).ok_or_else(|| "a job id has 1 to 64 of A-Z a-z 0-9 _ . -".to_owned())
+}
+
+/// What is printed of a job that was accepted: its id alone, for `job=$(cache-sync submit)`.
+pub fn render_accepted(job_id: &JobId) -> String {
+    format!("{job_id}\n")
+}
+
+/// What is said on standard error when another job stands for the dedupe key.
+pub fn render_duplicate(job_id: &JobId, key: &str) -> String {
+    format!("job {job_id} stands for the dedupe key {key:?} already; nothing was added\n")
+}
+
+/// What is left to say when the waiting was broken off.
+pub fn say_interrupted(job_id: &JobId) -> Exit {
+    eprintln!("stopped waiting; the job goes on, look again with: cache-sync status {job_id} --watch");
+    Exit::Interrupted
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SubmitArgs,
+    }
+
+    fn parse(line: &str) -> Result<SubmitArgs, clap::Error> {
+        let words = std::iter::once("submit").chain(line.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.args)
+    }
+
+    #[test]
+    fn a_bare_submit_asks_for_everything_under_a_new_id() {
+        let now = Utc::now();
+        let request = parse("").expect("valid").request(now);
+        assert_eq!(request, JobRequest::new(request.job_id.clone(), Mode::Full, "cli", now));
+        assert_ne!(request.job_id, parse("").expect("valid").request(now).job_id);
+    }
+
+    #[test]
+    fn every_flag_reaches_the_request() {
+        let args = parse(
+            "--mode ipos --force --accept-churn --as-of 2026-01-09 --job-id j1 --dedupe-key k --run-id r \
+             --triggered-by scheduler --wait --timeout 60",
+        )
+        .expect("valid");
+        let now = Utc::now();
+        let request = args.request(now);
+        assert_eq!(
+            request,
+            JobRequest {
+                force: true,
+                accept_churn: true,
+                run_id: Some("r".to_owned()),
+                dedupe_key: Some("k".to_owned()),
+                as_of: NaiveDate::from_ymd_opt(2026, 1, 9),
+                ..JobRequest::new(JobId::parse("j1").expect("an id"), Mode::Ipos, "scheduler", now)
+            }
+        );
+        assert_eq!((args.wait, args.timeout()), (true, Some(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn what_can_not_be_asked_for_is_a_usage_error() {
+        for line in ["--mode revert", "--mode FULL", "--as-of tomorrow", "--job-id a:b", "--timeout 5"] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2);
+        }
+    }
+}

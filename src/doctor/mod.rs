@@ -1,0 +1,138 @@
+//! Checks everything that a sync depends on, and says what to do about what it finds.
+//!
+//! Nothing is changed. Each part asks one server or looks at one kind of data and returns [`Finding`]s; a part whose
+//! server is out of reach says so and leaves the others alone, so one run shows all there is to mend.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::words;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+pub mod coverage;
+mod postgres;
+mod redis;
+
+/// What was looked at, what was seen, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about, in a word: `postgres`, `redis`, `source`, `data`.
+    pub subject: &'static str,
+    /// What was seen.
+    pub what: String,
+    /// What to do; empty where nothing needs doing.
+    pub remedy: String,
+}
+
+words! {
+    /// How bad a finding is.
+    Level {
+        /// As it should be.
+        Ok = "ok",
+        /// It works, but something may be lost or wrong.
+        Warn = "warn",
+        /// A sync can't work or can't be right.
+        Error = "error",
+    }
+}
+
+impl Finding {
+    /// It is as it should be.
+    pub fn ok(subject: &'static str, what: impl Into<String>) -> Self {
+        Self { level: Level::Ok, subject, what: what.into(), remedy: String::new() }
+    }
+
+    /// It works, but something may be lost or wrong.
+    pub fn warn(subject: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { level: Level::Warn, subject, what: what.into(), remedy: remedy.into() }
+    }
+
+    /// A sync can't work or can't be right.
+    pub fn error(subject: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { level: Level::Error, subject, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// In the order of the checks.
+    pub findings: Vec<Finding>,
+    /// Whether Redis or Postgres did not answer.
+    pub out_of_reach: bool,
+}
+
+impl Report {
+    /// The worst level of all findings.
+    pub fn worst(&self) -> Level {
+        self.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+    }
+
+    /// Adds what a part found, or that it could not look.
+    fn add(&mut self, subject: &'static str, part: Result<Vec<Finding>, Failure>, remedy: &str) {
+        match part {
+            Ok(findings) => self.findings.extend(findings),
+            Err(failure) => {
+                self.out_of_reach |= failure.is_transient();
+                self.findings.push(Finding::error(subject, failure.to_string(), remedy));
+            }
+        }
+    }
+}
+
+/// Looks at everything.
+pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
+    let mut report = Report { findings: vec![configuration(settings)], out_of_reach: false };
+    let (postgres, redis) = tokio::join!(postgres::examine(settings, now), redis::examine(settings, now));
+    let at = settings.database.address();
+    report.add("postgres", postgres, &format!("check that DATABASE_URL ({at}) is right and the server runs"));
+    let at = settings.redis.address();
+    report.add("redis", redis, &format!("check that REDIS_URL ({at}) is right and the server runs"));
+    report
+}
+
+fn configuration(settings: &Settings) -> Finding {
+    Finding::ok("settings", format!("{}; rules {}", settings.summary(), settings.policy().fingerprint()))
+}
+
+/// A clock that is further away than this makes leases and "today" doubtful.
+const MAX_CLOCK_DISTANCE_SECONDS: i64 = 5;
+
+/// Whether a server's clock agrees with ours.
+fn clock(subject: &'static str, theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<Finding> {
+    let distance = (theirs - ours).num_seconds();
+    (distance.abs() > MAX_CLOCK_DISTANCE_SECONDS).then(|| {
+        let direction = if distance > 0 { "ahead of" } else { "behind" };
+        Finding::warn(
+            subject,
+            format!("its clock is {} s {direction} the one of this machine", distance.abs()),
+            "let both machines take their time from NTP",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_an_error_and_told_from_one_that_refuses() {
+        let mut report = Report::default();
+        report.add("redis", Ok(vec![Finding::ok("redis", "version 7.2.4")]), "");
+        assert_eq!((report.worst(), report.out_of_reach), (Level::Ok, false));
+        report.add("redis", Err(Failure::permanent("ask", "NOPERM")), "grant it");
+        assert_eq!((report.worst(), report.out_of_reach), (Level::Error, false));
+        report.add("postgres", Err(Failure::transient("connect", "refused")), "start it");
+        assert!(report.out_of_reach);
+    }
+
+    #[test]
+    fn clocks_that_differ_by_seconds_are_reported_with_their_direction() {
+        let ours: DateTime<Utc> = "2026-01-09T21:10:00Z".parse().expect("a time");
+        assert_eq!(clock("redis", ours + chrono::TimeDelta::seconds(5), ours), None);
+        let behind = clock("redis", ours - chrono::TimeDelta::seconds(90), ours).expect("a finding");
+        assert_eq!(behind.what, "its clock is 90 s behind the one of this machine");
+    }
+}

@@ -1,0 +1,291 @@
+//! Looks at the Postgres server, at our schema and at the source tables.
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
+
+use crate::failure::{Failure, postgres};
+use crate::settings::{DatabaseSettings, Settings, SourceSettings};
+use crate::store::{Database, Limits};
+
+use super::{Finding, clock};
+
+/// The oldest major version that is tested.
+const OLDEST_MAJOR: i32 = 15;
+/// Connections that should be free: two workers' worth.
+const SPARE_CONNECTIONS: i64 = 10;
+const SUBJECT: &str = "postgres";
+
+/// Everything about Postgres.
+pub(super) async fn examine(settings: &Settings, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
+    let doing = "connect to Postgres";
+    let database = Database::new(&settings.database).map_err(|problem| Failure::permanent(doing, problem))?;
+    let mut client = database.client().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
+    let mut findings = server(&transaction, now).await?;
+    findings.extend(tables(&transaction, &settings.database, &settings.source).await?);
+    Ok(findings)
+}
+
+async fn server(transaction: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
+    let sql = include_str!("../../sql/queries/server_read.sql");
+    let rows = transaction.query_typed(sql, &[]).await.map_err(postgres("ask Postgres about itself"))?;
+    Ok(rows.first().map(|row| server_findings(&Server::from_row(row), now)).unwrap_or_default())
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone)]
+struct Server {
+    version_number: i32,
+    version: String,
+    encoding: String,
+    time_zone: String,
+    is_replica: bool,
+    is_read_only: bool,
+    fsync: bool,
+    synchronous_commit: String,
+    free_connections: i64,
+    at: DateTime<Utc>,
+}
+
+impl Server {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            version_number: row.get("version_number"),
+            version: row.get("version"),
+            encoding: row.get("encoding"),
+            time_zone: row.get("time_zone"),
+            is_replica: row.get("is_replica"),
+            is_read_only: row.get("is_read_only"),
+            fsync: row.get("fsync"),
+            synchronous_commit: row.get("synchronous_commit"),
+            free_connections: row.get("free_connections"),
+            at: row.get("at"),
+        }
+    }
+}
+
+fn server_findings(server: &Server, now: DateTime<Utc>) -> Vec<Finding> {
+    let Server { version, encoding, time_zone, free_connections, .. } = server;
+    let mut findings = vec![if server.version_number / 10_000 < OLDEST_MAJOR {
+        Finding::error(
+            SUBJECT,
+            format!("version {version} is older than {OLDEST_MAJOR}"),
+            format!("update the server to {OLDEST_MAJOR} or newer"),
+        )
+    } else {
+        Finding::ok(SUBJECT, format!("version {version}, encoding {encoding}, time zone {time_zone}"))
+    }];
+    if encoding != "UTF8" {
+        findings.push(Finding::error(
+            SUBJECT,
+            format!("the database's encoding is {encoding}, so that company names can't all be written"),
+            "make the database with encoding UTF8",
+        ));
+    }
+    if server.is_replica {
+        findings.push(Finding::error(
+            SUBJECT,
+            "the server is a replica",
+            "let DATABASE_URL lead to the primary",
+        ));
+    } else if server.is_read_only {
+        findings.push(Finding::error(
+            SUBJECT,
+            "transactions are read-only by default",
+            "set default_transaction_read_only off for this role and database",
+        ));
+    }
+    if !server.fsync {
+        findings.push(Finding::warn(SUBJECT, "fsync is off: a power cut ruins the database", "set fsync on"));
+    }
+    if server.synchronous_commit == "off" {
+        findings.push(Finding::warn(
+            SUBJECT,
+            "synchronous_commit is off: a crash of the server forgets the last commits, told to the world or not",
+            "set synchronous_commit on for this role",
+        ));
+    }
+    if *free_connections < SPARE_CONNECTIONS {
+        findings.push(Finding::warn(
+            SUBJECT,
+            format!("{free_connections} connections are free; a worker takes up to 5"),
+            "raise max_connections, or put a pooler in between",
+        ));
+    }
+    findings.extend(clock(SUBJECT, server.at, now));
+    findings
+}
+
+async fn tables(
+    transaction: &Transaction<'_>,
+    database: &DatabaseSettings,
+    source: &SourceSettings,
+) -> Result<Vec<Finding>, Failure> {
+    let sql = include_str!("../../sql/queries/tables_look.sql");
+    let doing = "look for the tables";
+    let rows = transaction
+        .query_typed(
+            sql,
+            &[
+                (&database.schema, Type::TEXT),
+                (&source.schema, Type::TEXT),
+                (&source.symbols_table, Type::TEXT),
+                (&source.bars_table, Type::TEXT),
+            ],
+        )
+        .await
+        .map_err(postgres(doing))?;
+    let Some(row) = rows.first() else {
+        return Err(Failure::permanent(doing, "the catalogue gave no answer"));
+    };
+    Ok(table_findings(&Tables::from_row(row), database, source))
+}
+
+/// What the catalogue says of the tables we need; `None` where there is no such thing.
+#[derive(Debug, Clone)]
+struct Tables {
+    may_create: Option<bool>,
+    has_jobs: bool,
+    may_read_symbols: Option<bool>,
+    may_read_bars: Option<bool>,
+}
+
+impl Tables {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            may_create: row.get("may_create"),
+            has_jobs: row.get("has_jobs"),
+            may_read_symbols: row.get("may_read_symbols"),
+            may_read_bars: row.get("may_read_bars"),
+        }
+    }
+}
+
+fn table_findings(tables: &Tables, database: &DatabaseSettings, source: &SourceSettings) -> Vec<Finding> {
+    let schema = &database.schema;
+    let ours = if tables.has_jobs {
+        Finding::ok("schema", format!("the tables of cache-sync are in schema {schema}"))
+    } else if tables.may_create == Some(false) {
+        Finding::error(
+            "schema",
+            format!("the tables are missing from schema {schema}, and this role may not create any"),
+            format!("grant create on schema {schema} to it, then run: cache-sync migrate"),
+        )
+    } else {
+        Finding::error(
+            "schema",
+            format!("the tables are missing from schema {schema}"),
+            "run: cache-sync migrate",
+        )
+    };
+    let sources = [
+        (&source.symbols_table, tables.may_read_symbols, "source.symbols_table"),
+        (&source.bars_table, tables.may_read_bars, "source.bars_table"),
+    ];
+    let sources = sources.map(|(table, may_read, key)| {
+        let table = format!("{}.{table}", source.schema);
+        match may_read {
+            Some(true) => Finding::ok("source", format!("{table} can be read")),
+            Some(false) => Finding::error(
+                "source",
+                format!("{table} may not be read by this role"),
+                format!("grant select on {table} to it"),
+            ),
+            None => Finding::error(
+                "source",
+                format!("there is no table or view {table}"),
+                format!("let source.schema and {key} name where it is"),
+            ),
+        }
+    });
+    std::iter::once(ours).chain(sources).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+    use crate::settings::Secret;
+
+    fn healthy() -> Server {
+        Server {
+            version_number: 160_002,
+            version: "16.2".to_owned(),
+            encoding: "UTF8".to_owned(),
+            time_zone: "America/New_York".to_owned(),
+            is_replica: false,
+            is_read_only: false,
+            fsync: true,
+            synchronous_commit: "on".to_owned(),
+            free_connections: 90,
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn lines(findings: &[Finding]) -> Vec<String> {
+        findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect()
+    }
+
+    #[test]
+    fn a_healthy_server_is_one_line_whatever_its_time_zone() {
+        let findings = server_findings(&healthy(), DateTime::UNIX_EPOCH);
+        assert_eq!(lines(&findings), ["ok version 16.2, encoding UTF8, time zone America/New_York"]);
+    }
+
+    #[test]
+    fn each_trouble_of_a_server_has_its_finding_and_its_remedy() {
+        let server = Server {
+            version_number: 140_011,
+            version: "14.11".to_owned(),
+            encoding: "LATIN1".to_owned(),
+            is_replica: true,
+            fsync: false,
+            synchronous_commit: "off".to_owned(),
+            free_connections: 3,
+            ..healthy()
+        };
+        let findings = server_findings(&server, DateTime::UNIX_EPOCH);
+        assert!(findings.iter().all(|finding| !finding.remedy.is_empty()));
+        insta::assert_snapshot!(lines(&findings).join("\n"), @r"
+        error version 14.11 is older than 15
+        error the database's encoding is LATIN1, so that company names can't all be written
+        error the server is a replica
+        warn fsync is off: a power cut ruins the database
+        warn synchronous_commit is off: a crash of the server forgets the last commits, told to the world or not
+        warn 3 connections are free; a worker takes up to 5
+        ");
+        let read_only = server_findings(&Server { is_read_only: true, ..healthy() }, DateTime::UNIX_EPOCH);
+        assert_eq!(read_only[1].level, Level::Error);
+    }
+
+    #[test]
+    fn missing_tables_are_told_from_forbidden_ones() {
+        let database = DatabaseSettings { url: Secret::new(""), schema: "app".to_owned() };
+        let source = SourceSettings {
+            schema: "market".to_owned(),
+            symbols_table: "symbols".to_owned(),
+            bars_table: "bars".to_owned(),
+            columns: std::collections::BTreeMap::new(),
+        };
+        let all = |may_create, has_jobs, may_read_symbols, may_read_bars| {
+            let tables = Tables { may_create, has_jobs, may_read_symbols, may_read_bars };
+            lines(&table_findings(&tables, &database, &source)).join("\n")
+        };
+        insta::assert_snapshot!(all(Some(true), true, Some(true), Some(true)), @r"
+        ok the tables of cache-sync are in schema app
+        ok market.symbols can be read
+        ok market.bars can be read
+        ");
+        insta::assert_snapshot!(all(Some(false), false, Some(false), None), @r"
+        error the tables are missing from schema app, and this role may not create any
+        error market.symbols may not be read by this role
+        error there is no table or view market.bars
+        ");
+        insta::assert_snapshot!(all(None, false, None, None), @r"
+        error the tables are missing from schema app
+        error there is no table or view market.symbols
+        error there is no table or view market.bars
+        ");
+    }
+}

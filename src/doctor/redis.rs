@@ -1,0 +1,200 @@
+//! Looks at the Redis server: whether it keeps what it was given.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::failure::{Failure, redis};
+use crate::settings::Settings;
+use crate::stream::connection::Redis;
+
+use super::{Finding, clock};
+
+/// The oldest version whose commands suffice.
+const OLDEST: (u32, u32) = (7, 0);
+const SUBJECT: &str = "redis";
+
+/// Everything about Redis.
+pub(super) async fn examine(settings: &Settings, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
+    let doing = "ask Redis about itself";
+    let server =
+        Redis::new(&settings.redis.url).map_err(|problem| Failure::permanent("connect to Redis", problem))?;
+    let mut connection = server.shared();
+    let info: String = ::redis::cmd("INFO").query_async(&mut connection).await.map_err(redis(doing))?;
+    let (seconds, micros): (i64, u32) =
+        ::redis::cmd("TIME").query_async(&mut connection).await.map_err(redis(doing))?;
+    let mut findings = server_findings(&Info::parse(&info));
+    let at = DateTime::from_timestamp(seconds, micros.saturating_mul(1_000));
+    findings.extend(at.and_then(|at| clock(SUBJECT, at, now)));
+    Ok(findings)
+}
+
+/// The answer to `INFO`.
+struct Info<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Info<'a> {
+    fn parse(text: &'a str) -> Self {
+        Self(text.lines().filter_map(|line| line.trim().split_once(':')).collect())
+    }
+
+    fn get(&self, field: &str) -> &str {
+        self.0.get(field).copied().unwrap_or_default()
+    }
+
+    /// Major and minor version; `None` where it can't be read.
+    fn version(&self) -> Option<(u32, u32)> {
+        let mut parts = self.get("redis_version").split('.').map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    }
+}
+
+fn server_findings(info: &Info<'_>) -> Vec<Finding> {
+    [version(info), cluster(info), role(info), eviction(info), persistence(info)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn version(info: &Info<'_>) -> Option<Finding> {
+    let shown = info.get("redis_version");
+    let (major, minor) = OLDEST;
+    Some(match info.version() {
+        Some(version) if version >= OLDEST => Finding::ok(SUBJECT, format!("version {shown}")),
+        Some(_) => Finding::error(
+            SUBJECT,
+            format!("version {shown} is older than {major}.{minor}"),
+            format!("update the server to {major}.{minor} or newer"),
+        ),
+        None => Finding::warn(
+            SUBJECT,
+            "the server does not tell its version",
+            format!("make sure that it has the commands of Redis {major}.{minor}"),
+        ),
+    })
+}
+
+fn cluster(info: &Info<'_>) -> Option<Finding> {
+    (info.get("redis_mode") == "cluster" || info.get("cluster_enabled") == "1").then(|| {
+        Finding::error(
+            SUBJECT,
+            "the server is part of a cluster, where one script may not touch keys of different slots",
+            "use a single server, or one behind Sentinel",
+        )
+    })
+}
+
+fn role(info: &Info<'_>) -> Option<Finding> {
+    (info.get("role") == "slave").then(|| {
+        Finding::error(
+            SUBJECT,
+            "the server is a replica and takes no writes",
+            "let REDIS_URL lead to the primary",
+        )
+    })
+}
+
+fn eviction(info: &Info<'_>) -> Option<Finding> {
+    let policy = info.get("maxmemory_policy");
+    let unlimited = info.get("maxmemory") == "0";
+    match policy {
+        "" => Some(Finding::warn(
+            SUBJECT,
+            "the server does not tell its maxmemory-policy",
+            "make sure that it is noeviction, or the job stream may vanish",
+        )),
+        "noeviction" => Some(Finding::ok(SUBJECT, "maxmemory-policy noeviction")),
+        _ if unlimited => Some(Finding::warn(
+            SUBJECT,
+            format!("maxmemory-policy is {policy}; without maxmemory nothing is evicted yet"),
+            "set maxmemory-policy noeviction before a maxmemory",
+        )),
+        _ => Some(Finding::error(
+            SUBJECT,
+            format!("maxmemory-policy is {policy}: a full server may evict the job stream"),
+            "set maxmemory-policy noeviction",
+        )),
+    }
+}
+
+fn persistence(info: &Info<'_>) -> Option<Finding> {
+    let appends = info.get("aof_enabled") == "1";
+    if appends && info.get("aof_last_write_status") == "err" {
+        return Some(Finding::error(
+            SUBJECT,
+            "the append-only file can't be written",
+            "look at the server's log and at the room on its disk",
+        ));
+    }
+    Some(if appends {
+        Finding::ok(SUBJECT, "the append-only file is on")
+    } else {
+        Finding::warn(
+            SUBJECT,
+            "the append-only file is off: jobs put on the stream by a bare XADD are lost when the server restarts",
+            "set appendonly yes; jobs from `submit` and the API are kept in Postgres either way",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(info: &str) -> String {
+        let findings = server_findings(&Info::parse(info));
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.remedy.is_empty() == (finding.level == crate::doctor::Level::Ok))
+        );
+        let lines: Vec<String> =
+            findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect();
+        lines.join("\n")
+    }
+
+    const HEALTHY: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n# Memory\r\nmaxmemory:0\r\n\
+        maxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\naof_last_write_status:ok\r\n# Replication\r\n\
+        role:master\r\n# Cluster\r\ncluster_enabled:0\r\n";
+
+    #[test]
+    fn a_healthy_server_has_nothing_to_mend() {
+        insta::assert_snapshot!(lines(HEALTHY), @r"
+        ok version 7.0.15
+        ok maxmemory-policy noeviction
+        ok the append-only file is on
+        ");
+    }
+
+    #[test]
+    fn each_trouble_of_a_server_has_its_finding() {
+        let troubled = HEALTHY
+            .replace("7.0.15", "6.2.14")
+            .replace("cluster_enabled:0", "cluster_enabled:1")
+            .replace("role:master", "role:slave")
+            .replace("maxmemory:0", "maxmemory:1000000")
+            .replace("noeviction", "allkeys-lru")
+            .replace("aof_enabled:1", "aof_enabled:0");
+        insta::assert_snapshot!(lines(&troubled), @r"
+        error version 6.2.14 is older than 7.0
+        error the server is part of a cluster, where one script may not touch keys of different slots
+        error the server is a replica and takes no writes
+        error maxmemory-policy is allkeys-lru: a full server may evict the job stream
+        warn the append-only file is off: jobs put on the stream by a bare XADD are lost when the server restarts
+        ");
+        let full_disk = HEALTHY.replace("status:ok", "status:err").replace("noeviction", "volatile-ttl");
+        insta::assert_snapshot!(lines(&full_disk), @r"
+        ok version 7.0.15
+        warn maxmemory-policy is volatile-ttl; without maxmemory nothing is evicted yet
+        error the append-only file can't be written
+        ");
+    }
+
+    #[test]
+    fn a_server_that_tells_nothing_is_doubted_rather_than_believed() {
+        insta::assert_snapshot!(lines(""), @r"
+        warn the server does not tell its version
+        warn the server does not tell its maxmemory-policy
+        warn the append-only file is off: jobs put on the stream by a bare XADD are lost when the server restarts
+        ");
+    }
+}
