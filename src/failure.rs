@@ -133,11 +133,11 @@ fn sort_sqlstate(state: &SqlState) -> Kind {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Kind::Conflict,
         // lock_not_available, query_canceled, idle_in_transaction_session_timeout, and the session timeouts
-        "55P03" | "57014" | "25P03" | "25P04" | "57P05" => Kind::Transient,
+        "55P03" | "57014" | "25P03" | "25P04" | "57P05"
         // admin_shutdown, crash_shutdown, cannot_connect_now
-        "57P01" | "57P02" | "57P03" => Kind::Transient,
+        | "57P01" | "57P02" | "57P03"
         // read_only_sql_transaction: a server that has just become a replica
-        "25006" => Kind::Transient,
+        | "25006" => Kind::Transient,
         // insufficient_resources, connection_exception, system_error
         code if code.starts_with("53") || code.starts_with("08") || code.starts_with("58") => Kind::Transient,
         _ => Kind::Permanent,

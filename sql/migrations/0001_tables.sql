@@ -182,4 +182,12 @@ create table cache_sync_runs (
     previous_entries jsonb not null default '{}', -- universe -> {cache_type, content} before the run, or null for none
     constraint cache_sync_runs_job unique (job_id)
 );
+-- Written at every sync and read at the next: the disk is cheaper than compressing half a megabyte each time.
+alter table cache_sync_runs
+    alter column symbols set storage external,
+    alter column caps_cents set storage external,
+    alter column closes_dollars set storage external,
+    alter column shares set storage external,
+    alter column sectors set storage external,
+    alter column previous_entries set storage external;
 create index cache_sync_runs_by_date on cache_sync_runs (as_of desc, id desc);

@@ -28,11 +28,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use crate::domain::change::{Action, EntryReason, ExitReason};
 use crate::domain::job::JobId;
 use crate::domain::money::Usd;
+use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
@@ -42,15 +43,13 @@ use crate::plan::snapshot::Snapshot;
 
 use super::lease::Lease;
 use super::snapshot::members_digest;
+use super::statement::{Param, execute, query_one};
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
 const KEPT_RUNS: i64 = 30;
 /// Staged in place of [`Action`] for symbols that were members before there was history.
 const ADOPTED: &str = "adopted";
-
-/// A value and its type, as unnamed statements take them.
-type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// What a plan is carried out for.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +106,7 @@ pub async fn apply(
     upsert_metadata(tx, plan, ctx).await?;
     if !plan.foreign.is_empty() {
         let sql = include_str!("../../sql/queries/foreign_clean.sql");
-        execute(tx, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
+        execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
     Ok(applied)
 }
@@ -313,13 +312,13 @@ async fn write_history(
     if applied.added + applied.adopted > 0 {
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../sql/queries/instruments_open.sql");
-        execute(tx, sql, &[(&as_of, Type::DATE)]).await?;
+        execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
         let sql = include_str!("../../sql/queries/memberships_open.sql");
         let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
         applied.opened = counted(tx, sql, &params).await?;
     }
     let sql = include_str!("../../sql/queries/changes_insert.sql");
-    execute(tx, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
+    execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
 async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
@@ -328,11 +327,12 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
     let caps: Vec<Option<i64>> = stocks.iter().map(|stock| stock.cap_cents).collect();
     let closes: Vec<Option<f64>> = stocks.iter().map(|stock| stock.close_dollars).collect();
     let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
-    let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(|s| s.as_str())).collect();
+    let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect();
     let ours = rewritten(plan).map(|universe| universe.name.as_str());
     let written: Vec<&str> = ours.chain(plan.foreign.iter().map(|row| row.universe.as_str())).collect();
     execute(
         tx,
+        DOING,
         include_str!("../../sql/queries/run_insert.sql"),
         &[
             (&plan.as_of, Type::DATE),
@@ -362,6 +362,7 @@ async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -
     let types: Vec<&str> = rewritten(plan).map(|universe| universe.cache_type.as_str()).collect();
     execute(
         tx,
+        DOING,
         include_str!("../../sql/queries/entries_upsert.sql"),
         &[
             (&names, Type::TEXT_ARRAY),
@@ -413,6 +414,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
         universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
     execute(
         tx,
+        DOING,
         include_str!("../../sql/queries/metadata_upsert.sql"),
         &[
             (&ctx.job_id.as_str(), Type::TEXT),
@@ -439,12 +441,8 @@ fn to_numeric(amount: Usd) -> Decimal {
     Decimal::try_from_i128_with_scale(amount.cents(), 2).expect("no Usd has more cents than a decimal holds")
 }
 
-async fn execute(tx: &Transaction<'_>, sql: &str, params: &[Param<'_>]) -> Result<(), Failure> {
-    tx.execute_typed(sql, params).await.map(drop).map_err(postgres(DOING))
-}
-
 /// Runs a statement that answers with one count.
 async fn counted(tx: &Transaction<'_>, sql: &str, params: &[Param<'_>]) -> Result<usize, Failure> {
-    let row = tx.query_typed_one(sql, params).await.map_err(postgres(DOING))?;
+    let row = query_one(tx, DOING, sql, params).await?;
     Ok(row.get::<_, i64>(0) as usize)
 }

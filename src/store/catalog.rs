@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use crate::failure::{Failure, postgres};
+use crate::failure::Failure;
+
+use super::statement::query;
+
+const DOING: &str = "read the catalogue";
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +56,7 @@ pub(super) async fn relations(
     names: &[&str],
 ) -> Result<BTreeMap<String, Relation>, Failure> {
     let sql = include_str!("../../sql/queries/columns_read.sql");
-    let rows = tx
-        .query_typed(sql, &[(&schema, Type::TEXT), (&names, Type::TEXT_ARRAY)])
-        .await
-        .map_err(postgres("read the catalogue"))?;
+    let rows = query(tx, DOING, sql, &[(&schema, Type::TEXT), (&names, Type::TEXT_ARRAY)]).await?;
     let mut relations = BTreeMap::new();
     for row in rows {
         let relation = relations
@@ -81,9 +82,6 @@ pub(super) async fn unique_keys(
     table: &str,
 ) -> Result<Vec<Vec<String>>, Failure> {
     let sql = include_str!("../../sql/queries/unique_keys_read.sql");
-    let rows = tx
-        .query_typed(sql, &[(&schema, Type::TEXT), (&table, Type::TEXT)])
-        .await
-        .map_err(postgres("read the catalogue"))?;
+    let rows = query(tx, DOING, sql, &[(&schema, Type::TEXT), (&table, Type::TEXT)]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

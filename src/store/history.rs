@@ -6,11 +6,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::domain::symbol::{Symbol, symbol_key};
-use crate::failure::{Failure, postgres};
+use crate::failure::Failure;
+
+use super::statement::query;
+
+const DOING: &str = "look up history";
 
 /// A universe of ours and how its last sync went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -87,7 +91,7 @@ pub struct Membership {
 
 /// Every universe of ours, by name.
 pub async fn universes_now(tx: &Transaction<'_>) -> Result<Vec<UniverseNow>, Failure> {
-    let rows = query(tx, include_str!("../../sql/queries/universes_list.sql"), &[]).await?;
+    let rows = query(tx, DOING, include_str!("../../sql/queries/universes_list.sql"), &[]).await?;
     let universes = rows.iter().map(|row| UniverseNow {
         universe: row.get("universe"),
         cache_type: row.get("cache_type"),
@@ -126,13 +130,14 @@ pub async fn symbol_history(tx: &Transaction<'_>, symbol: &Symbol) -> Result<Vec
     let spellings =
         [symbol.as_str().to_owned(), key.to_string(), key.replace('.', "/"), key.replace('.', "-")];
     let sql = include_str!("../../sql/queries/symbol_history.sql");
-    let rows = query(tx, sql, &[(&spellings.as_slice(), Type::TEXT_ARRAY)]).await?;
+    let rows = query(tx, DOING, sql, &[(&spellings.as_slice(), Type::TEXT_ARRAY)]).await?;
     Ok(rows.iter().map(membership).collect())
 }
 
 async fn members_now(tx: &Transaction<'_>, universe: &str) -> Result<Option<Vec<Member>>, Failure> {
     let rows =
-        query(tx, include_str!("../../sql/queries/members_now.sql"), &[(&universe, Type::TEXT)]).await?;
+        query(tx, DOING, include_str!("../../sql/queries/members_now.sql"), &[(&universe, Type::TEXT)])
+            .await?;
     if rows.is_empty() {
         return Ok(None);
     }
@@ -153,7 +158,7 @@ async fn members_on(
     date: NaiveDate,
 ) -> Result<Option<Vec<Member>>, Failure> {
     let sql = include_str!("../../sql/queries/members_on.sql");
-    let rows = query(tx, sql, &[(&universe, Type::TEXT), (&date, Type::DATE)]).await?;
+    let rows = query(tx, DOING, sql, &[(&universe, Type::TEXT), (&date, Type::DATE)]).await?;
     if rows.is_empty() && !exists(tx, universe).await? {
         return Ok(None);
     }
@@ -168,7 +173,7 @@ async fn members_on(
 
 async fn exists(tx: &Transaction<'_>, universe: &str) -> Result<bool, Failure> {
     let sql = include_str!("../../sql/queries/universe_exists.sql");
-    let rows = query(tx, sql, &[(&universe, Type::TEXT)]).await?;
+    let rows = query(tx, DOING, sql, &[(&universe, Type::TEXT)]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
@@ -188,12 +193,4 @@ fn membership(row: &Row) -> Membership {
         exit_job_id: row.get("exit_job_id"),
         recorded_at: row.get("recorded_at"),
     }
-}
-
-async fn query(
-    tx: &Transaction<'_>,
-    sql: &str,
-    params: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>, Failure> {
-    tx.query_typed(sql, params).await.map_err(postgres("look up history"))
 }

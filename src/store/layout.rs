@@ -92,7 +92,8 @@ fn flaw(table: &Relation, unique_keys: &[Vec<String>]) -> Option<String> {
 }
 
 fn wrong_column(table: &Relation) -> Option<String> {
-    let wanted: [(&str, &str, fn(&Column) -> bool); 4] = [
+    type Wanted = (&'static str, &'static str, fn(&Column) -> bool);
+    let wanted: [Wanted; 4] = [
         ("universe", "a text", Column::is_text),
         ("content", "jsonb", |column| column.kind == Some(Type::JSONB)),
         ("cache_type", "a text", Column::is_text),

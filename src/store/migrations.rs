@@ -14,6 +14,7 @@ use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
 
 use super::source::Source;
+use super::statement::{Param, execute, hexadecimal, query, query_one};
 use super::{Database, catalog, layout, quoted};
 
 const DOING: &str = "migrate the database";
@@ -119,14 +120,13 @@ async fn step(db: &Database, source: &SourceSettings) -> Result<Step, Failure> {
 async fn wait_for_others(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
     tx.batch_execute(WAIT_FOR_OTHERS).await.map_err(postgres(DOING))?;
     let lock = "select pg_advisory_xact_lock(hashtextextended('cache_sync_migrations:' || $1, 0))";
-    tx.query_typed(lock, &[(&schema, Type::TEXT)]).await.map_err(postgres(DOING))?;
-    Ok(())
+    execute(tx, DOING, lock, &[(&schema, Type::TEXT)]).await
 }
 
 async fn make_books(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
     // Asked first: `if not exists` wants the right to create even where there is nothing to create.
     let exists = "select exists (select from pg_namespace where nspname = $1)";
-    let row = tx.query_typed_one(exists, &[(&schema, Type::TEXT)]).await.map_err(postgres(DOING))?;
+    let row = query_one(tx, DOING, exists, &[(&schema, Type::TEXT)]).await?;
     if !row.get::<_, bool>(0) {
         tx.batch_execute(&format!("create schema {}", quoted(schema))).await.map_err(racing)?;
     }
@@ -147,7 +147,7 @@ struct Recorded {
 
 async fn read_books(tx: &Transaction<'_>) -> Result<Vec<Recorded>, Failure> {
     let sql = "select version, name, checksum from cache_sync_migrations order by version";
-    let rows = tx.query_typed(sql, &[]).await.map_err(postgres(DOING))?;
+    let rows = query(tx, DOING, sql, &[]).await?;
     Ok(rows
         .iter()
         .map(|row| Recorded { version: row.get(0), name: row.get(1), checksum: row.get(2) })
@@ -193,10 +193,9 @@ fn foreign(schema: &str, name: &str) -> Failure {
 async fn record(tx: &Transaction<'_>, applied: &Migration) -> Result<(), Failure> {
     let sql = "insert into cache_sync_migrations (version, name, checksum) values ($1, $2, $3)";
     let checksum = applied.checksum();
-    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+    let params: [Param<'_>; 3] =
         [(&applied.version, Type::INT4), (&applied.name, Type::TEXT), (&checksum, Type::TEXT)];
-    tx.execute_typed(sql, &values).await.map_err(postgres(DOING))?;
-    Ok(())
+    execute(tx, DOING, sql, &params).await
 }
 
 /// Another program that makes a table, schema or type of the same name at the same moment: the next try will see it.
@@ -221,8 +220,7 @@ impl Migration {
 
     /// SHA-256 of the file, whatever its line ends.
     fn checksum(&self) -> String {
-        let digest = Sha256::digest(self.sql.replace("\r\n", "\n"));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&Sha256::digest(self.sql.replace("\r\n", "\n")))
     }
 
     /// The tables that it makes, but for those it only makes where they are missing.

@@ -19,6 +19,7 @@ pub mod source;
 
 mod catalog;
 mod decode;
+mod statement;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -112,19 +113,16 @@ impl Database {
     /// It closes when dropped.
     pub async fn dedicated(&self) -> Result<Client, Failure> {
         let doing = "connect to Postgres";
-        let client = match tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))? {
-            Some(tls) => {
-                let (client, connection) =
-                    self.config.connect(tls).await.map_err(failure::connecting(doing))?;
-                tokio::spawn(connection);
-                client
-            }
-            None => {
-                let (client, connection) =
-                    self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
-                tokio::spawn(connection);
-                client
-            }
+        let tls = tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))?;
+        let client = if let Some(tls) = tls {
+            let (client, connection) = self.config.connect(tls).await.map_err(failure::connecting(doing))?;
+            tokio::spawn(connection);
+            client
+        } else {
+            let (client, connection) =
+                self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
+            tokio::spawn(connection);
+            client
         };
         Ok(Client { connection: Connection::Dedicated(client), schema: self.schema.clone() })
     }
@@ -186,10 +184,11 @@ impl Client {
     ) -> Result<Transaction<'_>, Failure> {
         let doing = "open a transaction";
         // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
-        // statement that takes a snapshot.
+        // statement that takes a snapshot. Ten thousand cheap probes look expensive enough to be compiled, which costs
+        // more than it saves, so `jit` is off.
         let settings = format!(
             "set local search_path to {}; set local statement_timeout = {}; set local lock_timeout = {}; \
-             set local idle_in_transaction_session_timeout = {}",
+             set local idle_in_transaction_session_timeout = {}; set local jit = off",
             quoted(&self.schema),
             limits.statement.as_millis(),
             limits.lock.as_millis(),

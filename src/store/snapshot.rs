@@ -1,7 +1,8 @@
 //! Reads the one consistent view that a plan is made from.
 //!
-//! Everything here runs in the caller's repeatable-read transaction, after the lease. Five statements do, or six where
-//! closes lie after the date of the sync, and one more where a row of ours was edited.
+//! Everything here runs in the caller's repeatable-read transaction, after the lease. Reading the source takes two
+//! statements, the applied dates one, our own tables three; one more where closes lie after the date of the sync, and
+//! one more where a row of ours was edited.
 //!
 //! # Why a digest
 //! History says who is a member, and the row in `cache_entries` repeats it for its readers. Anybody may edit that row,
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::NaiveDate;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::domain::calendar::sessions_back;
@@ -22,12 +23,13 @@ use crate::domain::change::ExitReason;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
-use crate::failure::{Failure, postgres};
+use crate::failure::Failure;
 use crate::plan::snapshot::{
     ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
 };
 
 use super::source::{Market, Source, reread_closes};
+use super::statement::{hexadecimal, query};
 
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
@@ -87,7 +89,7 @@ pub async fn read_snapshot(
 /// Reads which dates were applied, to judge whether a date is complete.
 pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
     let sql = include_str!("../../sql/queries/applied_read.sql");
-    let rows = query(tx, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
+    let rows = query(tx, DOING, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
     Ok(Applied {
         last: rows.first().map(|row| row.get("as_of")),
         recent_closes: rows.iter().map(|row| row.get::<_, i32>("closes") as usize).collect(),
@@ -115,7 +117,7 @@ pub fn members_digest(members: &[Symbol]) -> String {
         // No symbol holds a control character, so no two lists run together to the same text.
         hash.update("\n");
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize()[..8])
 }
 
 async fn read_entries(
@@ -126,9 +128,13 @@ async fn read_entries(
     let clean = wanted.clean_foreign.is_some();
     let protected: Vec<&str> = wanted.clean_foreign.into_iter().flatten().map(String::as_str).collect();
     let sql = include_str!("../../sql/queries/entries_read.sql");
-    let rows =
-        query(tx, sql, &[(&names, Type::TEXT_ARRAY), (&clean, Type::BOOL), (&protected, Type::TEXT_ARRAY)])
-            .await?;
+    let rows = query(
+        tx,
+        DOING,
+        sql,
+        &[(&names, Type::TEXT_ARRAY), (&clean, Type::BOOL), (&protected, Type::TEXT_ARRAY)],
+    )
+    .await?;
     let (ours, foreign): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_ours"));
 
     let mut universes = BTreeMap::new();
@@ -186,7 +192,7 @@ async fn consult_history(
     }
     let names: Vec<&str> = doubted.iter().map(UniverseName::as_str).collect();
     let sql = include_str!("../../sql/queries/members_read.sql");
-    let rows = query(tx, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+    let rows = query(tx, DOING, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
     let mut history: BTreeMap<&str, Vec<Symbol>> = BTreeMap::new();
     for row in &rows {
         history.entry(row.get(0)).or_default().extend(Symbol::parse(row.get(1)));
@@ -219,7 +225,7 @@ fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
 }
 
 async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
-    let rows = query(tx, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
+    let rows = query(tx, DOING, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
     Ok(rows.first().map(|row| RunState {
         as_of: row.get("as_of"),
         active_stocks: row.get::<_, i32>("active_stocks") as usize,
@@ -255,6 +261,7 @@ async fn read_recent_exits(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<V
     let sql = include_str!("../../sql/queries/exits_read.sql");
     let rows = query(
         tx,
+        DOING,
         sql,
         &[
             (&first, Type::DATE),
@@ -273,14 +280,6 @@ async fn read_recent_exits(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<V
         })
     });
     Ok(exits.collect())
-}
-
-async fn query(
-    tx: &Transaction<'_>,
-    sql: &str,
-    params: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>, Failure> {
-    tx.query_typed(sql, params).await.map_err(postgres(DOING))
 }
 
 #[cfg(test)]

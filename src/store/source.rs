@@ -15,7 +15,7 @@ use std::pin::pin;
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
 use rust_decimal::prelude::ToPrimitive;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::domain::security::{Close, Security};
@@ -26,6 +26,7 @@ use crate::settings::SourceSettings;
 use super::catalog::{self, Column, Relation};
 use super::decode::{SqlDate, SqlFigure, is_date, is_number};
 use super::quoted;
+use super::statement::{Param, query};
 
 const DISCOVER: &str = "find the columns of the source";
 const READ: &str = "read the securities and their closes";
@@ -185,8 +186,8 @@ pub async fn read_securities(
     bound: Option<NaiveDate>,
 ) -> Result<Market, Failure> {
     let sql = source.securities_sql(bound.is_some());
-    let params = bound.iter().map(|date| (date as &(dyn ToSql + Sync), Type::DATE));
-    let mut rows = pin!(tx.query_typed_raw(&sql, params.collect::<Vec<_>>()).await.map_err(postgres(READ))?);
+    let params = bound.map(|date| (date, Type::DATE));
+    let mut rows = pin!(tx.query_typed_raw(&sql, params).await.map_err(postgres(READ))?);
     let mut market = Market::default();
     while let Some(row) = rows.try_next().await.map_err(postgres(READ))? {
         let raw: Option<&str> = row.try_get(0).map_err(postgres(READ))?;
@@ -215,8 +216,8 @@ pub async fn reread_closes(
     if symbols.is_empty() {
         return Ok(0);
     }
-    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&as_of, Type::DATE), (&symbols, Type::TEXT_ARRAY)];
-    let rows = tx.query_typed(&source.closes_sql(), &params).await.map_err(postgres(READ))?;
+    let params: [Param<'_>; 2] = [(&as_of, Type::DATE), (&symbols, Type::TEXT_ARRAY)];
+    let rows = query(tx, READ, &source.closes_sql(), &params).await?;
     let mut earlier: HashMap<&str, Option<Close>> = HashMap::with_capacity(rows.len());
     for row in &rows {
         earlier.insert(
@@ -391,10 +392,9 @@ fn expression(alias: &str, kind: Kind, column: Option<&Column>) -> String {
     let raw = format!("{alias}.{}", quoted(&column.name));
     match kind {
         Kind::Flag if column.kind != Some(Type::BOOL) => format!("{raw} <> 0"),
-        Kind::Flag => raw,
         Kind::Text => format!("{raw}::text"),
         Kind::Number | Kind::Date if column.is_text() => format!("{raw}::text"),
-        Kind::Number | Kind::Date => raw,
+        Kind::Flag | Kind::Number | Kind::Date => raw,
     }
 }
 

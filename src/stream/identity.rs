@@ -84,7 +84,7 @@ fn process_start(pid: u32) -> Option<String> {
 }
 
 fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::domain::hex(&Sha256::digest(text.as_bytes())[..3])
 }
 
 #[cfg(test)]

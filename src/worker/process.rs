@@ -151,9 +151,8 @@ async fn settle(
     disposition: &Disposition,
 ) -> Result<Settled, Failure> {
     let ended = match disposition {
-        Disposition::Abandon => Ended::Lost,
-        // The row is read again below.
-        Disposition::Done => Ended::Lost,
+        // Nothing to write; the row is read again below.
+        Disposition::Done | Disposition::Abandon => Ended::Lost,
         Disposition::End { status, error, .. } => {
             log_end(row, *status, error);
             end(worker, row, warnings, *status, error).await?

@@ -92,7 +92,7 @@ impl Numbers {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> i64 {
+    pub fn take(&mut self) -> i64 {
         self.last += 1;
         self.last
     }
@@ -115,12 +115,12 @@ pub struct Teller<'a> {
 impl Teller<'_> {
     /// A worker began.
     pub fn started(&self, row: &JobRow) -> Vec<Owed> {
-        let seq = Numbers::after(row).next();
+        let seq = Numbers::after(row).take();
         let started = event::Started {
             run_id: row.request.run_id.as_deref(),
             total_items: row.request.mode.tasks().len() as u32,
         };
-        vec![owed(self.occasion(row, seq).started(started), Some(status_of(row, seq, self.at)))]
+        vec![owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)))]
     }
 
     /// A sub-task was decided; the status as it is then.
@@ -148,7 +148,7 @@ impl Teller<'_> {
         match problem {
             Some((category, message)) => {
                 let report = report(Severity::Warning, category, message, row);
-                vec![owed(self.occasion(row, seq).error(&report), Some(status))]
+                vec![owed(self.occasion(row, seq).error(&report), Some(&status))]
             }
             None => {
                 vec![Owed {
@@ -196,14 +196,14 @@ impl Teller<'_> {
         };
         let total_symbols = i64::try_from(result.total_symbols).ok().filter(|total| *total > 0);
         let status = status_of(row, seq, self.at);
-        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(status)) }
+        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(&status)) }
     }
 
     /// What a plan changes, before the end of the job is told.
     pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
         let mut owing: Vec<Owed> = changed
-            .map(|universe| owed(self.universe_updated(row, universe, numbers.next()), None))
+            .map(|universe| owed(self.universe_updated(row, universe, numbers.take()), None))
             .collect();
         owing.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
@@ -237,7 +237,7 @@ impl Teller<'_> {
         }
         let universes = plan.cleaned_up();
         let cleanup = event::DelistingCleanup { symbols: &symbols, universes: &universes };
-        Some(owed(self.occasion(row, numbers.next()).delisting_cleanup(cleanup), None))
+        Some(owed(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
     }
 
     fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<Owed> {
@@ -249,7 +249,7 @@ impl Teller<'_> {
         report.context.insert("held_runs".to_owned(), json!(hold.runs));
         report.context.insert("would_add".to_owned(), json!(hold.would_join.len()));
         report.context.insert("would_remove".to_owned(), json!(hold.would_leave.len()));
-        Some(owed(self.occasion(row, numbers.next()).error(&report), None))
+        Some(owed(self.occasion(row, numbers.take()).error(&report), None))
     }
 
     fn occasion<'a>(&'a self, row: &'a JobRow, seq: i64) -> Occasion<'a> {
@@ -310,12 +310,12 @@ fn report<'a>(severity: Severity, category: &'a str, message: &'a str, row: &Job
     ErrorReport { severity, message, category, component: "worker", context }
 }
 
-fn owed(event: Event, status: Option<StatusHash>) -> Owed {
+fn owed(event: Event, status: Option<&StatusHash>) -> Owed {
     Owed {
         seq: event.seq,
         channels: event.channels,
         envelope: Some(event.envelope),
-        status_hash: status.as_ref().map(StatusHash::to_json),
+        status_hash: status.map(StatusHash::to_json),
         total_symbols: None,
     }
 }

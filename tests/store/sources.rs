@@ -12,8 +12,8 @@ fn value(text: &str) -> Figure {
     Figure::Value(text.parse::<Decimal>().unwrap())
 }
 
-fn close(day: &str, price: &str) -> Option<Close> {
-    Some(Close { date: date(day), price: value(price) })
+fn close(day: &str, price: &str) -> Close {
+    Close { date: date(day), price: value(price) }
 }
 
 async fn only_security(world: &World) -> Security {
@@ -46,7 +46,7 @@ async fn columns_are_found_by_their_aliases_and_the_first_that_exists_wins() {
     assert_eq!(security.dividend_growth_years, Some(64));
     assert_eq!((security.esg_score, security.aum_millions), (value("7.5"), value("1.1")));
     assert_eq!((security.sector, security.cik), (None, None));
-    assert_eq!(security.close, close("2026-07-21", "70.25"));
+    assert_eq!(security.close, Some(close("2026-07-21", "70.25")));
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn columns_named_by_the_operator_go_before_the_aliases() {
     }
     let security = only_security(&world).await;
     assert_eq!((security.symbol.as_str(), security.active), ("A", Some(true)));
-    assert_eq!((security.stored_cap, security.close), (value("6"), close("2026-07-21", "2")));
+    assert_eq!((security.stored_cap, security.close), (value("6"), Some(close("2026-07-21", "2"))));
 
     world.source.columns.insert("sector".to_owned(), "gics".to_owned());
     let sentence = world.discover().await.unwrap_err();
@@ -196,10 +196,14 @@ async fn each_kind_of_date_means_its_trading_date() {
             let world = &world;
             async move { world.read_market(bound).await.securities[0].close }
         };
-        assert_eq!(only_security(&world).await.close, close(day, "2"), "{kind} {instant}");
-        assert_eq!(read(day).await, close(day, "2"), "{kind} {instant}: on its own date");
+        assert_eq!(only_security(&world).await.close, Some(close(day, "2")), "{kind} {instant}");
+        assert_eq!(read(day).await, Some(close(day, "2")), "{kind} {instant}: on its own date");
         let day_before = date(day).pred_opt().unwrap().to_string();
-        assert_eq!(read(&day_before).await, close("2026-01-02", "1"), "{kind} {instant}: the day before");
+        assert_eq!(
+            read(&day_before).await,
+            Some(close("2026-01-02", "1")),
+            "{kind} {instant}: the day before"
+        );
     }
 }
 
@@ -225,8 +229,8 @@ async fn a_close_after_the_date_is_read_again_with_the_last_one_before_it() {
         let found = securities.iter().find(|security| security.symbol.as_str() == symbol);
         found.unwrap().close
     };
-    assert_eq!(close_of("LATE"), close("2026-07-20", "1"), "the exact spelling counts");
-    assert_eq!(close_of("ONTIME"), close("2026-07-21", "3"));
+    assert_eq!(close_of("LATE"), Some(close("2026-07-20", "1")), "the exact spelling counts");
+    assert_eq!(close_of("ONTIME"), Some(close("2026-07-21", "3")));
     assert_eq!(close_of("NEW"), None);
     assert_eq!(reread_closes(&tx, &source, &mut securities, date("2026-07-21")).await.unwrap(), 0);
 }
@@ -241,7 +245,7 @@ async fn a_bar_without_a_close_is_passed_over() {
         )
         .await;
     let market = world.read_market(None).await;
-    assert_eq!(market.securities[0].close, close("2026-07-20", "1"));
+    assert_eq!(market.securities[0].close, Some(close("2026-07-20", "1")));
     assert_eq!(market.securities[1].close, None);
 }
 
@@ -312,5 +316,5 @@ async fn partitioned_bars_are_read_like_any_other() {
              insert into ohlcv_daily values ('A', '2025-12-31', 1), ('A', '2026-01-02', 2)",
         )
         .await;
-    assert_eq!(only_security(&world).await.close, close("2026-01-02", "2"));
+    assert_eq!(only_security(&world).await.close, Some(close("2026-01-02", "2")));
 }

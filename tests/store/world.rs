@@ -1,6 +1,6 @@
 //! A database of its own for every test, with verbs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -276,10 +276,11 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
         Some(_) => Before::Managed,
     };
     let was: Vec<Symbol> = stored.map(|stored| stored.members.clone()).unwrap_or_default();
+    let (old, new): (HashSet<&Symbol>, HashSet<&Symbol>) = (was.iter().collect(), members.iter().collect());
     let metadata = json!({"limit": members.len()});
     let content = stored.and_then(|stored| stored.content.as_ref());
     let joined = members.iter().enumerate().filter_map(|(index, symbol)| {
-        let reason = match (before, was.contains(symbol)) {
+        let reason = match (before, old.contains(symbol)) {
             (Before::Managed, true) => return None,
             (Before::Unmanaged, true) => EntryReason::Adopted,
             (Before::Nothing, _) => EntryReason::FirstFill,
@@ -294,7 +295,7 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
             why: "it is large".to_owned(),
         })
     });
-    let left = was.iter().filter(|symbol| !members.contains(symbol)).map(|symbol| Left {
+    let left = was.iter().filter(|symbol| !new.contains(symbol)).map(|symbol| Left {
         symbol: symbol.clone(),
         reason: ExitReason::Rule,
         task: SyncTask::MarketCapRecalculation,
