@@ -18,9 +18,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
+use tracing::warn;
 
 use super::Client;
 use super::outbox::{self, Owed};
+use super::owners;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
@@ -317,6 +319,12 @@ pub async fn claim(
     let owner = load_owner(&transaction, row.id()).await?;
     if let Some(by) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
         return Ok(Claim::Held { by: by.worker.clone() });
+    }
+    if let Some(gone) = &owner {
+        // Its transaction may still stand there with the lease: a backend that waits does not notice its client's end.
+        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
+            warn!(job.id = %row.id(), worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
+        }
     }
     if row.cancel_requested_at.is_some() {
         let ending = Ending {
