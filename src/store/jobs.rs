@@ -330,7 +330,8 @@ pub async fn claim(
         let ending = Ending {
             status: JobStatus::Cancelled,
             error: Some("cancelled".to_owned()),
-            last_seq: row.last_seq + ENDING_NUMBERS,
+            // A worker that died may have told progress under the last claim.
+            last_seq: row.last_seq + PROGRESS_NUMBERS + ENDING_NUMBERS,
             ..Ending::default()
         };
         let Some(row) = end_within(&transaction, &row, &ending, now).await? else { return Ok(Claim::NotDue) };
@@ -439,6 +440,8 @@ async fn take_ownership(
 pub const ENDING_NUMBERS: i64 = 2;
 
 /// How a job ends.
+/// Event numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
+pub const PROGRESS_NUMBERS: i64 = 100;
 #[derive(Debug, Clone)]
 pub struct Ending {
     /// Completed, failed or cancelled.

@@ -15,14 +15,11 @@ use crate::plan::outcome::{Plan, PlannedUniverse};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
 use crate::publish::status::{StatusHash, TaskResult};
-use crate::store::jobs::JobRow;
+use crate::store::jobs::{JobRow, PROGRESS_NUMBERS};
 use crate::store::outbox::Owed;
 
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
 const CRITICAL_AFTER_RUNS: u32 = 3;
-
-/// Numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
-const RESERVED_FOR_PROGRESS: i64 = 100;
 
 /// What a job did, as `cache_sync_jobs.result` keeps it: the status hash can be made again from the row alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -88,7 +85,7 @@ impl Numbers {
 
     /// Goes on after everything that may have been told of progress under this claim.
     pub fn after_progress(row: &JobRow) -> Self {
-        Self { last: row.last_seq + RESERVED_FOR_PROGRESS }
+        Self { last: row.last_seq + PROGRESS_NUMBERS }
     }
 
     /// The next number.
