@@ -341,11 +341,13 @@ pub async fn claim(
     }
     let exhausted = row.attempt >= terms.max_attempts;
     let step = owner.and_then(|owner| owner.step);
-    let claimed = begin_attempt(&transaction, &row, terms, step.as_deref(), now).await?;
+    // One that is given up is claimed to be ended, not to be begun once more.
+    let attempts = i32::from(!exhausted);
+    let claimed = begin_attempt(&transaction, &row, terms, step.as_deref(), attempts, now).await?;
     take_ownership(&transaction, &claimed, terms).await?;
     if exhausted {
         transaction.commit().await.map_err(postgres(doing))?;
-        return Ok(Claim::Exhausted(Box::new(JobRow { attempt: row.attempt, ..claimed })));
+        return Ok(Claim::Exhausted(Box::new(claimed)));
     }
     outbox::owe(&transaction, claimed.id(), &tell(&claimed), now).await?;
     transaction.commit().await.map_err(postgres(doing))?;
@@ -405,15 +407,17 @@ async fn begin_attempt(
     row: &JobRow,
     terms: &ClaimTerms<'_>,
     step: Option<&str>,
+    attempts: i32,
     now: DateTime<Utc>,
 ) -> Result<JobRow, Failure> {
     let sql = include_str!("../../sql/queries/job_claim.sql");
-    let params: [(&(dyn ToSql + Sync), Type); 5] = [
+    let params: [(&(dyn ToSql + Sync), Type); 6] = [
         (&row.id().as_str(), Type::TEXT),
         (&terms.worker, Type::TEXT),
         (&now, Type::TIMESTAMPTZ),
         (&terms.policy_fingerprint, Type::TEXT),
         (&step, Type::TEXT),
+        (&attempts, Type::INT4),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("claim the job"))?;
     let claimed =
