@@ -58,7 +58,7 @@ pub struct JobRow {
     pub entry_id: Option<String>,
     /// The worker that claimed it last.
     pub worker: Option<String>,
-    /// How far the last attempt came that did not end by itself.
+    /// How far the last attempt came that did not complete.
     pub last_step: Option<String>,
     /// The highest event number given out.
     pub last_seq: i64,
@@ -440,12 +440,12 @@ async fn take_ownership(
     transaction.query_typed(sql, &params).await.map_err(postgres("take the job")).map(|_| ())
 }
 
+/// Event numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
+pub const PROGRESS_NUMBERS: i64 = 100;
 /// Event numbers that the end of a job takes: one for what went wrong, the last one for the end itself.
 pub const ENDING_NUMBERS: i64 = 2;
 
 /// How a job ends.
-/// Event numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
-pub const PROGRESS_NUMBERS: i64 = 100;
 #[derive(Debug, Clone)]
 pub struct Ending {
     /// Completed, failed or cancelled.
@@ -493,7 +493,7 @@ pub async fn end_within(
 ) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_finish.sql");
     let warnings = Value::from(ending.warnings.clone());
-    let params: [(&(dyn ToSql + Sync), Type); 9] = [
+    let params: [(&(dyn ToSql + Sync), Type); 10] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&ending.status.as_str(), Type::TEXT),
@@ -503,6 +503,7 @@ pub async fn end_within(
         (&warnings, Type::JSONB),
         (&ending.result, Type::JSONB),
         (&ending.last_seq.max(row.last_seq), Type::INT8),
+        (&row.last_step, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("end the job"))?;
     rows.first().map(JobRow::from_row).transpose()
@@ -550,7 +551,7 @@ pub async fn postpone(
     let sql = include_str!("../../sql/queries/job_postpone.sql");
     let delay = postponement.delay.map(|delay| delay.as_secs_f64());
     let free_attempts = i32::from(postponement.is_attempt_free);
-    let params: [(&(dyn ToSql + Sync), Type); 9] = [
+    let params: [(&(dyn ToSql + Sync), Type); 10] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&postponement.status.as_str(), Type::TEXT),
@@ -560,6 +561,7 @@ pub async fn postpone(
         (&postponement.error, Type::TEXT),
         (&postponement.is_waiting_for_import, Type::BOOL),
         (&postponement.last_seq.max(row.last_seq), Type::INT8),
+        (&row.last_step, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("postpone the job"))?;
     let postponed = rows.first().map(JobRow::from_row).transpose()?;

@@ -128,6 +128,7 @@ fn circumstances(worker: &Worker, row: &JobRow) -> Circumstances {
     Circumstances {
         attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
         max_attempts: u32::try_from(worker.options.max_attempts).unwrap_or(u32::MAX),
+    let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
         waited: Duration::from_millis(u64::try_from(waited).unwrap_or(0)),
         longest_wait: worker.options.eod_wait,
         recheck: worker.options.eod_recheck,
