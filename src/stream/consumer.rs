@@ -159,9 +159,13 @@ impl Consumer {
         let script = Script::new(include_str!("take.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(consumer).arg(self.identity.name()).arg(TAKE_AT_MOST);
-        let ids: Vec<String> = call.invoke_async(self.connection().await?).await?;
+        let (taken, deleted): (Vec<String>, Vec<String>) =
+            call.invoke_async(self.connection().await?).await?;
+        if let Some(id) = deleted.into_iter().next() {
+            return Ok(Some(Delivery::Deleted(id)));
+        }
         // What was taken stands in this consumer's pending list now.
-        if ids.is_empty() { Ok(None) } else { self.read("0", None).await }
+        if taken.is_empty() { Ok(None) } else { self.read("0", None).await }
     }
 
     /// The first entry that nobody has touched for a lease.
