@@ -31,14 +31,22 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
         Delivery::Entry(entry) => entry,
         Delivery::Deleted(entry_id) => return report_deleted(worker, &entry_id).await,
     };
-    let ParsedRequest { request, warnings } = match entry::parse(&entry.id, &entry.fields) {
+    let ParsedRequest { request, mut warnings } = match entry::parse(&entry.id, &entry.fields) {
         Ok(parsed) => parsed,
         Err(rejection) => return reject(worker, &entry, &rejection).await,
     };
     match claim(worker, &request, &entry).await? {
-        Some(Claim::Claimed(row)) => work(worker, &entry, *row, &warnings).await,
+        Some(Claim::Claimed(row)) => {
+            warnings.extend(other_wishes(&row, &request));
+            work(worker, &entry, *row, &warnings).await
+        }
         Some(Claim::Exhausted(row)) => give_up(worker, &entry, *row).await,
-        Some(Claim::Ended(row)) => tell_again(worker, &entry, &row).await,
+        Some(Claim::Ended(row)) => {
+            if let Some(warning) = other_wishes(&row, &request) {
+                warn!(job.id = %row.id(), entry.id = %entry.id, "job {}: {warning}", row.id());
+            }
+            tell_again(worker, &entry, &row).await
+        }
         Some(Claim::NotDue) => acknowledge(worker, &entry.id).await,
         Some(Claim::Forbidden { .. }) => {
             reject(worker, &entry, &Rejection::of_bare_revert(request.job_id)).await
@@ -46,6 +54,27 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
         // The worker stops; the entry is set free when it leaves the group.
         Some(Claim::Held { .. }) | None => Ok(()),
     }
+}
+
+/// What `request` asks for that the job of its id does not: the first request counts.
+fn other_wishes(row: &JobRow, request: &JobRequest) -> Option<String> {
+    let first = &row.request;
+    let fields = [
+        ("mode", first.mode != request.mode),
+        ("force", first.force != request.force),
+        ("accept_churn", first.accept_churn != request.accept_churn),
+        ("triggered_by", first.triggered_by != request.triggered_by),
+        ("as_of", first.as_of != request.as_of),
+        ("run_id", first.run_id != request.run_id),
+        ("revert_of", first.revert_of != request.revert_of),
+    ];
+    let others: Vec<&str> = fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "id_known: the id was asked for again with another {}; the first request counts",
+            others.join(", ")
+        )
+    })
 }
 
 /// Claims the job, waiting while another worker holds it; `None` where this worker stops meanwhile.
@@ -99,6 +128,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let heartbeat = Heartbeat::start(worker.database.clone(), worker.redis.clone(), held);
     let outcome = attempt(worker, &row, warnings, &heartbeat).await;
     let disposition = dispose(outcome, &circumstances(worker, &row));
+    let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
     let settled = settle(worker, &row, warnings, &disposition).await?;
     drop(heartbeat);
@@ -128,7 +158,6 @@ fn circumstances(worker: &Worker, row: &JobRow) -> Circumstances {
     Circumstances {
         attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
         max_attempts: u32::try_from(worker.options.max_attempts).unwrap_or(u32::MAX),
-    let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
         waited: Duration::from_millis(u64::try_from(waited).unwrap_or(0)),
         longest_wait: worker.options.eod_wait,
         recheck: worker.options.eod_recheck,
