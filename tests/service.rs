@@ -8,13 +8,21 @@
 #[path = "world/mod.rs"]
 mod world;
 
+#[path = "service/crashes.rs"]
+mod crashes;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/imports.rs"]
 mod imports;
 #[path = "service/requests.rs"]
 mod requests;
+#[path = "service/retries.rs"]
+mod retries;
+#[path = "service/streams.rs"]
+mod streams;
 #[path = "service/telling.rs"]
 mod telling;
 #[path = "service/universes.rs"]
 mod universes;
+#[path = "service/workers.rs"]
+mod workers;

@@ -9,7 +9,7 @@ const IMPATIENT: (&str, &str) = ("sync_settings.eod_recheck_seconds", "1");
 async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_blocking_others() {
     let world = World::filled_with(&[IMPATIENT]).await;
     let date = world.close_part_of_next_day(60, &[]).await;
-    let worker = world.start_worker("a");
+    let worker = world.start_worker();
     world.xadd(&[("job_id", "nightly"), ("triggered_by", "eod_import")]).await;
     until("the job to wait", async || {
         world.status("nightly").await.get("status").is_some_and(|status| status == "retrying")
@@ -18,7 +18,8 @@ async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_block
     let status = world.status("nightly").await;
     assert!(status["error"].contains("78 of 130 closes on 2026-03-03"), "{}", status["error"]);
     let held_locks = "select count(*) from pg_locks where relation = 'cache_sync_lease'::regclass
-                      and mode = 'ExclusiveLock' and granted";
+                      and mode = 'ExclusiveLock' and granted
+                   and database = (select oid from pg_database where datname = current_database())";
 
     // Somebody else's job is done meanwhile, by the same worker.
     world.xadd(&[("job_id", "other"), ("triggered_by", "admin"), ("as_of", "2026-03-02")]).await;

@@ -85,12 +85,25 @@ async fn the_same_id_twice_is_one_job_and_the_first_request_counts() {
     world.xadd(&[("job_id", "twin"), ("mode", "market_cap")]).await;
     world.xadd(&[("job_id", "twin"), ("mode", "delisted")]).await;
     world.run_once().await;
+    assert_eq!(world.status("twin").await["warnings"], "[]", "it was done before the second was read");
     let job = world.job("twin").await;
     assert_eq!((job.request.mode.as_str(), job.attempt), ("market_cap", 1));
     assert_eq!(world.count("select count(*) from cache_sync_runs where job_id = 'twin'").await, 1);
     let ends = world.event_names("twin").await;
     assert_eq!(ends.iter().filter(|name| *name == "cache_sync_completed").count(), 1);
     assert!(world.entries().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_is_asked_for_again_with_other_fields_before_it_begins_warns_of_it() {
+    let world = World::filled().await;
+    world.accept(&request("job")).await;
+    world.xadd(&[("job_id", "job"), ("mode", "delisted"), ("triggered_by", "admin")]).await;
+    world.run_once().await;
+    let status = world.status("job").await;
+    assert_eq!((status["status"].as_str(), status["mode"].as_str()), ("completed", "full"));
+    assert!(status["warnings"].contains("id_known: "), "{}", status["warnings"]);
+    assert!(status["warnings"].contains("another mode;"), "{}", status["warnings"]);
 }
 
 #[tokio::test]
@@ -169,7 +182,7 @@ async fn a_job_that_is_cancelled_at_work_is_rolled_back_as_a_whole() {
     let world = World::with(&[("worker.heartbeat_seconds", "1")]).await;
     let gate = world.gate("insert on cache_sync_changes").await;
     world.xadd(&[("job_id", "job")]).await;
-    let worker = world.start_worker("a");
+    let worker = world.start_worker();
     gate.reached().await;
     world.cancel("job").await;
     let status = world.ended("job").await;

@@ -26,6 +26,16 @@ impl World {
         .await
     }
 
+    /// Closes a gate before a change of rows that fulfil a condition: `update on cache_sync_outbox`, `new.seq > 5`.
+    pub(crate) async fn gate_for(&self, change: &str, condition: &str) -> Gate<'_> {
+        self.close_gate(|name, function| {
+            format!(
+                "create trigger {name} before {change} for each row when ({condition}) execute function {function}()"
+            )
+        })
+        .await
+    }
+
     /// Closes a gate inside the commit of a job that completes.
     pub(crate) async fn gate_in_commit(&self) -> Gate<'_> {
         self.close_gate(|name, function| {
@@ -44,7 +54,7 @@ impl World {
         let (name, function) = (format!("gate_{number}"), format!("wait_at_gate_{number}"));
         self.sql(&format!(
             "create function {function}() returns trigger language plpgsql as $$
-             begin perform pg_advisory_xact_lock_shared(4711, {number}); return null; end $$;
+             begin perform pg_advisory_xact_lock_shared(4711, {number}); return new; end $$;
              {}",
             trigger(&name, &function)
         ))

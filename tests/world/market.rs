@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate};
 use super::World;
 
 /// The date of the background, a Monday.
-pub(crate) const START: &str = "2026-03-02";
+pub(super) const START: &str = "2026-03-02";
 /// Stocks of the background; a hundred are the least that a market has.
 const STOCKS: usize = 130;
 /// What every share of the background costs at first.

@@ -20,8 +20,8 @@ use cache_sync::domain::task::Mode;
 use cache_sync::publish::event::Source;
 use cache_sync::publish::keys::{GROUP, Names};
 use cache_sync::settings::{LoadArgs, Settings};
-use cache_sync::store::Database;
 use cache_sync::store::jobs::{self, Accepted, JobRow};
+use cache_sync::store::{Client, Database};
 use cache_sync::stream::connection::Redis;
 use cache_sync::stream::producer;
 use cache_sync::worker::shutdown::Shutdown;
@@ -39,13 +39,12 @@ mod market;
 mod process;
 mod servers;
 
-pub(crate) use gate::Gate;
 pub(crate) use listener::{Heard, Listener};
-pub(crate) use market::{START, background, stock};
+pub(crate) use market::{background, stock};
 pub(crate) use process::Process;
 
 /// The longest wait for anything: far above what a busy machine takes.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -60,7 +59,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The background market, closed on [`START`], and nothing synced yet.
+    /// The background market, closed on [`market::START`], and nothing synced yet.
     pub(crate) async fn new() -> Self {
         Self::with(&[]).await
     }
@@ -158,22 +157,31 @@ fn job_id(text: &str) -> JobId {
 
 /// Working.
 impl World {
-    /// A worker in this process. Two that work at the same time need two names.
-    pub(crate) fn worker(&self, name: &str) -> Arc<Worker> {
+    fn worker(&self, name: Option<&str>) -> Arc<Worker> {
         let mut settings = self.settings.clone();
-        settings.push(("worker.name".to_owned(), name.to_owned()));
+        settings.extend(name.map(|name| ("worker.name".to_owned(), name.to_owned())));
         let settings = load(&self.database_url, &self.redis.url(), &settings);
         Arc::new(Worker::new(&settings, Shutdown::default()).unwrap())
     }
 
     /// Has a worker work until nothing is left.
     pub(crate) async fn run_once(&self) {
-        let worker = self.worker("once");
+        let worker = self.worker(None);
         tokio::time::timeout(DEADLINE, worker.run(Until::Idle)).await.expect("it ends").unwrap();
     }
 
-    /// Has a worker work in the background until it is dropped.
-    pub(crate) fn start_worker(&self, name: &str) -> Working {
+    /// Has a worker work in the background until it is dropped. Like the program itself it knows at once when another
+    /// worker on this machine dies.
+    pub(crate) fn start_worker(&self) -> Working {
+        self.start(None)
+    }
+
+    /// The same under a name of its own: two workers in one process are told apart by nothing else.
+    pub(crate) fn start_worker_named(&self, name: &str) -> Working {
+        self.start(Some(name))
+    }
+
+    fn start(&self, name: Option<&str>) -> Working {
         let worker = self.worker(name);
         let shutdown = worker.shutdown.clone();
         let task = tokio::spawn(worker.run(Until::Stopped));
@@ -246,8 +254,19 @@ pub(crate) struct Told {
 
 /// Looking at Redis.
 impl World {
+    /// What Redis answers; asked again where the connection was lost.
     pub(crate) async fn ask_redis<T: FromRedisValue>(&self, command: &redis::Cmd) -> T {
-        command.query_async(&mut self.shared.clone()).await.unwrap()
+        eventually("an answer of Redis", async || match command.query_async(&mut self.connection()).await {
+            Ok(answer) => Some(answer),
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => None,
+            Err(error) => panic!("{error}"),
+        })
+        .await
+    }
+
+    /// A connection, for commands that may fail.
+    pub(crate) fn connection(&self) -> ConnectionManager {
+        self.shared.clone()
     }
 
     /// The status hash of a job; empty where there is none.
@@ -334,8 +353,30 @@ impl World {
     }
 }
 
+/// The right to change universes, in the hands of the test.
+pub(crate) struct HeldLease(Client);
+
+impl HeldLease {
+    pub(crate) async fn release(self) {
+        self.0.batch_execute("rollback").await.unwrap();
+    }
+}
+
 /// Looking at Postgres.
 impl World {
+    /// Takes the lease, so that every job waits in line.
+    pub(crate) async fn hold_lease(&self) -> HeldLease {
+        let client = self.database.dedicated().await.unwrap();
+        client.batch_execute("begin; lock table cache_sync_lease in exclusive mode").await.unwrap();
+        HeldLease(client)
+    }
+
+    /// Waits until the worker of a job is at this step.
+    pub(crate) async fn reached_step(&self, id: &str, step: &str) {
+        let at = format!("select count(*) from cache_sync_owners where job_id = '{id}' and step = '{step}'");
+        until(&format!("job {id} at step {step}"), async || self.count(&at).await == 1).await;
+    }
+
     /// Runs statements.
     pub(crate) async fn sql(&self, sql: &str) {
         self.database.client().await.unwrap().batch_execute(sql).await.unwrap();
