@@ -280,7 +280,8 @@ pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
         triggered_by: row.request.triggered_by.clone(),
         run_id: row.request.run_id.clone(),
         as_of: row.as_of,
-        created_at: Some(row.created_at),
+        // When it was asked for: that is what its first status says, and where it stands among the recent jobs.
+        created_at: Some(row.request.requested_at),
         start_time: row.start_time,
         end_time: row.end_time,
         updated_at: Some(at),
