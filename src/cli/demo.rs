@@ -45,7 +45,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// How many securities the market has
-    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(2_000..=1_000_000))]
+    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(3_000..=1_000_000))]
     securities: u32,
     /// Keep servers and a worker running at the end, and say how to reach them
     #[arg(long)]

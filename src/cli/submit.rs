@@ -54,7 +54,7 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "RUN")]
     run_id: Option<String>,
     /// Who asks; eod_import and scheduler wait for a complete import and do nothing twice
-    #[arg(long, value_name = "NAME", default_value = "cli")]
+    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     triggered_by: String,
     /// Wait for the job's end and exit 0 only if it completed; Ctrl-C leaves the job alone
     #[arg(long)]

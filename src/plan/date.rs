@@ -107,14 +107,18 @@ impl Coverage {
     /// with a close in the five sessions up to `date`.
     pub fn usual(&self, date: NaiveDate) -> usize {
         median(&self.applied_closes).unwrap_or_else(|| {
-            // A date beyond all data has no five sessions of its own; the newest date's are the best there is.
-            let known = self.newest().map_or(date, |newest| newest.min(date));
-            self.closes(calendar::sessions_back(known, USUAL_SESSIONS - 1))
+            // Where hardly any data is, nothing is usual yet: all of them are expected. A date beyond all data has no
+            // five sessions of its own, so those up to the newest are taken.
+            self.newest().map_or(self.active, |newest| {
+                self.closes(calendar::sessions_back(newest.min(date), USUAL_SESSIONS - 1))
+            })
         })
     }
 
+    /// Stray bars never make a date complete, not even before there is anything usual.
     fn need(&self, date: NaiveDate) -> usize {
-        (self.usual(date) * COMPLETE_PCT).div_ceil(100).max(1)
+        let usual = (self.usual(date) * COMPLETE_PCT).div_ceil(100);
+        usual.max((self.active * NEWEST_PCT).div_ceil(100)).max(1)
     }
 
     fn newest_where(&self, enough: impl Fn(NaiveDate, usize) -> bool) -> Option<NaiveDate> {

@@ -85,10 +85,10 @@ pub(super) fn sector_doubt(draft: &Draft, since: &Since) -> Option<String> {
     }
     let symbols = since.sectors_changed.iter().map(|(index, _)| &draft.market.security(*index).symbol);
     Some(format!(
-        "the sector of {} of {} is blank or another than on {} ({}: {}), at most {} is expected",
+        "the sector of {} of {} is blank or another than in the last run believed ({}: {}), \
+         at most {} is expected",
         grouped(since.sectors_changed.len()),
         counted(since.sectors_before, "stock"),
-        last.as_of,
         percent(seen),
         first_few(symbols),
         percent(allowed),
@@ -233,7 +233,7 @@ fn would_be_empty(change: &Change) -> Option<String> {
     if stays_filled || lost == 0 {
         return None;
     }
-    Some(format!("{} would lose its last {}", change.universe.name, counted(lost, "member")))
+    Some(format!("{} would be empty, {} would leave", change.universe.name, counted(lost, "member")))
 }
 
 /// The bound of a universe: what is counted against what, and how much of it is believed.

@@ -294,7 +294,7 @@ impl<'a> Market<'a> {
         (!symbols.is_empty()).then(|| Warning {
             code: "active_unknown",
             text: format!(
-                "active is empty for {}, which are in no universe: {}",
+                "{} of symbols without a value in active, left out of all universes: {}",
                 counted(symbols.len(), "row"),
                 first_few(symbols.iter())
             ),
@@ -308,13 +308,17 @@ impl<'a> Market<'a> {
             .iter()
             .map(|other| {
                 let counts = self.by_key[&key(*other)];
-                format!("{} counts, {} does not", self.security(counts).symbol, self.security(*other).symbol)
+                format!("{} over {}", self.security(counts).symbol, self.security(*other).symbol)
             })
             .collect();
         pairs.sort_unstable();
         (!pairs.is_empty()).then(|| Warning {
             code: "duplicate_symbol",
-            text: format!("{} equal to another: {}", counted(pairs.len(), "symbol"), first_few(pairs.iter())),
+            text: format!(
+                "{} of symbols with a symbol that another row has too, left out: {}",
+                counted(pairs.len(), "row"),
+                first_few(pairs.iter())
+            ),
         })
     }
 

@@ -211,6 +211,12 @@ impl Plan {
         held.map(|universe| universe.name.to_string()).collect()
     }
 
+    /// Whether the rules were applied to a universe. If not, it only loses what no longer trades, and stays as held or
+    /// not as it was: its status, its held runs and the date it was last applied do not change.
+    pub fn recalculates(&self, universe: &PlannedUniverse) -> bool {
+        self.mode.runs(universe.task)
+    }
+
     /// Symbols that left any universe as delisted, each once, in order.
     pub fn delisted(&self) -> Vec<Symbol> {
         let left = self.universes.iter().flat_map(|universe| &universe.left);

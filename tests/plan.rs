@@ -1,0 +1,12 @@
+//! The planner from outside: scenario files that a person can read, and made markets against a slow oracle.
+
+#[path = "plan/oracle.rs"]
+mod oracle;
+#[path = "plan/properties.rs"]
+mod properties;
+#[path = "plan/render.rs"]
+mod render;
+#[path = "plan/scenario.rs"]
+mod scenario;
+#[path = "plan/world.rs"]
+mod world;

@@ -1,0 +1,109 @@
+//! A plan, or a choice of date, as the text that a scenario file ends with.
+
+use std::fmt::Write;
+
+use cache_sync::domain::symbol::Symbol;
+use cache_sync::plan::date::{DateChoice, closes_text};
+use cache_sync::plan::outcome::{Before, Plan, PlannedUniverse, Refusal, TaskStatus};
+
+/// Longer lists are cut off here.
+const SHOWN: usize = 8;
+
+/// A plan; of the universes only those that `show` names, or, where it names none, those that are written, change
+/// or are held.
+pub(crate) fn plan(plan: &Result<Plan, Refusal>, show: &[String]) -> String {
+    match plan {
+        Ok(plan) => carried_out(plan, show),
+        Err(refusal) => format!("refused {refusal}\n"),
+    }
+}
+
+fn carried_out(plan: &Plan, show: &[String]) -> String {
+    let mut text = format!("{} changes, {} of {}", plan.total_changes(), updated(plan), plan.universes.len());
+    text.push_str(" universes updated\n");
+    for universe in plan.universes.iter().filter(|universe| is_shown(universe, show)) {
+        text.push_str(&one_universe(universe));
+    }
+    for row in &plan.foreign {
+        let _ = writeln!(text, "foreign {}: - {}", row.universe, row.elements.join(" "));
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "warning {warning}");
+    }
+    for task in plan.tasks.iter().filter(|task| task.status == TaskStatus::Completed) {
+        let _ = writeln!(text, "{}: {} changes", task.task, task.changes);
+    }
+    text
+}
+
+fn updated(plan: &Plan) -> usize {
+    plan.universes.iter().filter(|universe| universe.changes() > 0).count()
+}
+
+fn is_shown(universe: &PlannedUniverse, show: &[String]) -> bool {
+    if !show.is_empty() {
+        return show.iter().any(|name| *name == universe.name.as_str());
+    }
+    let is_empty = universe.members.is_empty() && universe.changes() == 0 && universe.hold.is_none();
+    let stays = !universe.rewrite && universe.joined.is_empty() && universe.changes() == 0;
+    !is_empty && (!stays || universe.hold.is_some())
+}
+
+fn one_universe(universe: &PlannedUniverse) -> String {
+    let mut text = format!("{} {}: {}\n", universe.name, state(universe), symbols(&universe.members));
+    if universe.rewrite {
+        let _ = writeln!(text, "  writes {} {}", universe.cache_type, universe.metadata);
+    }
+    for joined in universe.joined.iter().take(SHOWN) {
+        let _ = writeln!(text, "  + {} {}, {}: {}", joined.symbol, joined.reason, joined.rank, joined.why);
+    }
+    more(&mut text, '+', universe.joined.len());
+    for left in universe.left.iter().take(SHOWN) {
+        let _ = writeln!(text, "  - {} {}: {}", left.symbol, left.reason, left.why);
+    }
+    more(&mut text, '-', universe.left.len());
+    if let Some(hold) = &universe.hold {
+        let _ = writeln!(text, "  held, run {}: {}", hold.runs, hold.reason);
+        let _ = writeln!(text, "    would join: {}", symbols(&hold.would_join));
+        let _ = writeln!(text, "    would leave: {}", symbols(&hold.would_leave));
+    }
+    text
+}
+
+fn state(universe: &PlannedUniverse) -> &'static str {
+    match (universe.before, universe.rewrite) {
+        (Before::Nothing, true) => "filled",
+        (Before::Nothing, false) => "filled without a row",
+        (Before::Unmanaged, true) => "adopted and rewritten",
+        (Before::Unmanaged, false) => "adopted as it is",
+        (Before::Managed, true) => "rewritten",
+        (Before::Managed, false) => "as it was",
+    }
+}
+
+fn symbols(members: &[Symbol]) -> String {
+    let shown: Vec<&str> = members.iter().take(SHOWN).map(Symbol::as_str).collect();
+    match members.len() {
+        0 => "nobody".to_owned(),
+        n if n > SHOWN => format!("{} .. {} in all", shown.join(" "), n),
+        _ => shown.join(" "),
+    }
+}
+
+fn more(text: &mut String, sign: char, total: usize) {
+    if total > SHOWN {
+        let _ = writeln!(text, "  {sign} {} more", total - SHOWN);
+    }
+}
+
+/// A choice of date.
+pub(crate) fn date(choice: &DateChoice) -> String {
+    match choice {
+        DateChoice::Sync { as_of, warning: None } => format!("sync {as_of}"),
+        DateChoice::Sync { as_of, warning: Some(warning) } => format!("sync {as_of}, warning {warning}"),
+        DateChoice::Wait { date, have, need, usual } => {
+            format!("wait for {date}: {}, {need} needed", closes_text(*have, *usual))
+        }
+        DateChoice::Refuse(refusal) => format!("refused {refusal}"),
+    }
+}

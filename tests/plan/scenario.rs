@@ -1,0 +1,460 @@
+//! Runs `tests/plan/<rule>_<case>.txt`: a market in a few lines, and the plan it calls for.
+//!
+//! A file has comment lines (`#`), settings of one line, and sections of indented lines; the last section holds what
+//! is expected. `UPDATE_SCENARIOS=1 cargo test --test plan` writes what came out instead; review the difference.
+//!
+//! | setting or section | means |
+//! |---|---|
+//! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
+//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from the shipped rules |
+//! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
+//! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
+//! | `securities:` | the market; after a `yesterday`, what is different now |
+//! | `universes:` | rows of ours as they are found, see [`Scene::edit_universe`] |
+//! | `foreign:` | other rows: `name: A B`, or `name malformed` |
+//! | `exits:` | memberships that ended lately: `large_cap ACME` |
+//! | `unreadable:` | rows of `symbols` without a usable symbol |
+//! | `plan:` | what is expected |
+//! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
+//! | `closes:` | latest closes by date: `2026-07-21 5600` |
+//! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...` |
+//!
+//! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
+//! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`.
+//! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
+//! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cache_sync::domain::change::ExitReason;
+use cache_sync::domain::figure::Figure;
+use cache_sync::domain::security::{Close, Security};
+use cache_sync::domain::symbol::Symbol;
+use cache_sync::domain::task::Mode;
+use cache_sync::domain::universe::UniverseName;
+use cache_sync::plan::Order;
+use cache_sync::plan::date::Coverage;
+use cache_sync::plan::outcome::{Plan, Refusal};
+use cache_sync::plan::policy::Policy;
+use cache_sync::plan::snapshot::{
+    ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
+};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use crate::{render, world};
+
+#[test]
+fn every_scenario_gives_the_plan_it_expects() {
+    let mut differing = Vec::new();
+    for path in scenario_files() {
+        let text = fs::read_to_string(&path).expect("a scenario can be read");
+        let file = File::parse(&text);
+        let found = file.run();
+        if found == file.expected {
+            continue;
+        }
+        if std::env::var_os("UPDATE_SCENARIOS").is_some() {
+            fs::write(&path, file.with(&found)).expect("a scenario can be written");
+        } else {
+            differing.push(format!("{}\n{}", path.display(), difference(&file.expected, &found)));
+        }
+    }
+    assert!(differing.is_empty(), "{} scenarios differ:\n\n{}", differing.len(), differing.join("\n"));
+}
+
+fn scenario_files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan");
+    let entries = fs::read_dir(folder).expect("the folder of scenarios is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    assert!(!paths.is_empty(), "there are scenarios");
+    paths
+}
+
+/// A scenario file, taken apart.
+struct File {
+    /// Everything up to what is expected, word for word.
+    head: String,
+    sections: Vec<Section>,
+    expected: String,
+}
+
+/// `title: words` with the indented lines below it.
+struct Section {
+    title: String,
+    words: String,
+    lines: Vec<String>,
+}
+
+impl File {
+    fn parse(text: &str) -> Self {
+        let mut sections: Vec<Section> = Vec::new();
+        for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+            if let Some(indented) = line.strip_prefix("  ") {
+                sections
+                    .last_mut()
+                    .expect("a section begins before its lines")
+                    .lines
+                    .push(indented.to_owned());
+            } else {
+                let (title, words) = line.split_once(':').unwrap_or_else(|| panic!("{line:?} has no colon"));
+                let (title, words) = (title.to_owned(), words.trim().to_owned());
+                sections.push(Section { title, words, lines: Vec::new() });
+            }
+        }
+        let last = sections.last().expect("a scenario has sections");
+        let at = text.find(&format!("\n{}:", last.title)).expect("the last section is in the text");
+        let head = text[..at + last.title.len() + 3].to_owned();
+        let expected = lines_with("", last.lines.iter().map(String::as_str));
+        Self { head, sections, expected }
+    }
+
+    fn with(&self, found: &str) -> String {
+        self.head.clone() + &lines_with("  ", found.lines())
+    }
+
+    fn run(&self) -> String {
+        match self.sections.last().map(|section| section.title.as_str()) {
+            Some("plan") => self.run_plan(),
+            Some("dates") => self.run_dates(),
+            other => panic!("a scenario ends with plan: or dates:, this one with {other:?}"),
+        }
+    }
+
+    fn section(&self, title: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.title == title)
+    }
+
+    fn words(&self, title: &str) -> Vec<&str> {
+        self.section(title).map_or_else(Vec::new, |section| section.words.split_whitespace().collect())
+    }
+
+    fn lines(&self, title: &str) -> &[String] {
+        self.section(title).map_or(&[], |section| &section.lines)
+    }
+
+    fn run_plan(&self) -> String {
+        let (order, policy) = (self.order(), self.policy());
+        let mut scene = Scene::default();
+        for section in &self.sections {
+            if let Some(day) = section.title.strip_prefix("yesterday ") {
+                scene.read_securities(&section.lines);
+                scene.sync(date(day), &policy);
+            }
+        }
+        scene.read_securities(self.lines("securities"));
+        for line in self.lines("universes") {
+            scene.edit_universe(line, order.as_of, &policy);
+        }
+        scene.snapshot.foreign = self.lines("foreign").iter().map(|line| foreign_row(line)).collect();
+        scene.snapshot.recent_exits =
+            self.lines("exits").iter().map(|line| recent_exit(line, order)).collect();
+        scene.snapshot.unreadable_symbols = self.lines("unreadable").to_vec();
+        scene.snapshot.securities = scene.securities(order.as_of);
+        let show: Vec<String> = self.words("show").into_iter().map(ToOwned::to_owned).collect();
+        let (found, observed) = planned(&scene.snapshot, &policy, order);
+        if let Ok(plan) = &found {
+            assert_eq!(observed, plan.tasks.len(), "each sub-task is observed once");
+        }
+        render::plan(&found, &show)
+    }
+
+    fn order(&self) -> Order {
+        let words = self.words("order");
+        Order {
+            mode: Mode::from_text(words[0]).expect("the order begins with a mode"),
+            as_of: date(words[1]),
+            accept_churn: words.contains(&"accept_churn"),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        let mut policy = world::policy();
+        for word in self.words("policy") {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let list = || value.split(',').map(ToOwned::to_owned);
+            match key {
+                "types" => policy.eligible_types = list().collect(),
+                "rankings" => {
+                    let limit = |name: String| name[4..].parse().expect("top_N");
+                    policy.rankings = list().map(|name| world::ranking(limit(name))).collect();
+                }
+                "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
+                "adopt_existing" => policy.adopt_existing = true,
+                _ => panic!("unknown policy {word:?}"),
+            }
+        }
+        policy
+    }
+
+    fn run_dates(&self) -> String {
+        let mut coverage = Coverage::default();
+        for word in self.words("coverage") {
+            match word.split_once('=').expect("coverage is key=value") {
+                ("active", n) => coverage.active = n.parse().expect("a number"),
+                ("applied", day) => coverage.last_applied = Some(date(day)),
+                ("usual", counts) => {
+                    coverage.applied_closes =
+                        counts.split(',').map(|n| n.parse().expect("a number")).collect();
+                }
+                (key, _) => panic!("unknown coverage {key:?}"),
+            }
+        }
+        for line in self.lines("closes") {
+            let (day, count) = line.split_once(' ').expect("a date and a number");
+            coverage.latest_closes.insert(date(day), count.trim().parse().expect("a number"));
+        }
+        let answer = |line: &String| {
+            let (asked, _) = line.split_once(" -> ").unwrap_or((line, ""));
+            let as_of = asked.split(',').find_map(|word| word.trim().parse().ok());
+            let choice = coverage.choose_date(as_of, asked.contains("automatic"));
+            format!("{asked} -> {}\n", render::date(&choice))
+        };
+        self.lines("dates").iter().map(answer).collect()
+    }
+}
+
+fn planned(snapshot: &Snapshot, policy: &Policy, order: Order) -> (Result<Plan, Refusal>, usize) {
+    let mut observed = 0;
+    let found = cache_sync::plan::plan(snapshot, policy, &order, &mut |_| observed += 1);
+    (found, observed)
+}
+
+/// What a scenario has set up so far.
+#[derive(Default)]
+struct Scene {
+    /// Lines of `symbols`: symbol to its words.
+    rows: Vec<(String, BTreeMap<String, String>)>,
+    snapshot: Snapshot,
+}
+
+impl Scene {
+    fn read_securities(&mut self, lines: &[String]) {
+        for line in lines {
+            let mut words = quoted_words(line);
+            let symbols = symbol_range(&words.remove(0));
+            for (place, symbol) in symbols.into_iter().enumerate() {
+                self.read_security(symbol, &words, place);
+            }
+        }
+    }
+
+    fn read_security(&mut self, symbol: String, words: &[String], place: usize) {
+        let again = words.first().is_some_and(|word| word == "again");
+        if words.first().is_some_and(|word| word == "gone") {
+            self.rows.retain(|(known, _)| *known != symbol);
+            return;
+        }
+        let known = self.rows.iter().position(|(known, _)| *known == symbol).filter(|_| !again);
+        let row = known.unwrap_or_else(|| {
+            self.rows.push((symbol, BTreeMap::new()));
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[row].1;
+        for word in words.iter().filter(|word| *word != "again") {
+            match word.split_once('=') {
+                Some((key, value)) => row.insert(key.to_owned(), value.to_owned()),
+                None => row.insert("type".to_owned(), word.clone()),
+            };
+        }
+        row.insert("place".to_owned(), place.to_string());
+    }
+
+    fn securities(&self, as_of: NaiveDate) -> Vec<Security> {
+        self.rows.iter().map(|(symbol, row)| security(symbol, row, as_of)).collect()
+    }
+
+    fn sync(&mut self, as_of: NaiveDate, policy: &Policy) {
+        self.snapshot.securities = self.securities(as_of);
+        let order = Order { mode: Mode::Full, accept_churn: false, as_of };
+        let (plan, _) = planned(&self.snapshot, policy, order);
+        let plan = plan.unwrap_or_else(|refusal| panic!("the plan of {as_of} was refused: {refusal}"));
+        self.snapshot = world::applied(&self.snapshot, &plan, Vec::new());
+    }
+
+    /// `name words: symbols`, with the words
+    ///
+    /// - none: written by us on the day before, its members are these;
+    /// - `unmanaged`: a row that we never wrote;
+    /// - `edited`: our row, in which somebody put these symbols;
+    /// - `deleted`, `malformed`: our row is gone, or holds something else;
+    /// - `type=T`, `held=N`, `applied=D`: another type, times held, date of the last apply.
+    fn edit_universe(&mut self, line: &str, as_of: NaiveDate, policy: &Policy) {
+        let (head, symbols) = line.split_once(':').unwrap_or((line, ""));
+        let mut words = head.split_whitespace();
+        let name = UniverseName::known(words.next().expect("a universe has a name"));
+        let members: Vec<Symbol> = symbols.split_whitespace().map(symbol).collect();
+        let stored = self.snapshot.universes.entry(name.clone()).or_insert_with(|| StoredUniverse {
+            cache_type: policy.universes().get(&name).map(ToString::to_string),
+            members: members.clone(),
+            content: None,
+            state: Some(UniverseState { last_as_of: as_of.pred_opt().expect("a day before"), held_runs: 0 }),
+        });
+        let metadata = match &stored.content {
+            Some(StoredContent::WellFormed { metadata, .. }) => metadata.clone(),
+            _ => serde_json::json!({}),
+        };
+        if line.contains(':') {
+            stored.content = Some(StoredContent::WellFormed {
+                symbols: members.iter().map(ToString::to_string).collect(),
+                count: members.len() as i64,
+                metadata,
+            });
+            if !head.contains("edited") {
+                stored.members.clone_from(&members);
+            }
+        }
+        for word in words {
+            let (word, value) = word.split_once('=').unwrap_or((word, ""));
+            match word {
+                "unmanaged" => stored.state = None,
+                "edited" => stored.members.sort_by_key(|member| !members.contains(member)),
+                "deleted" => stored.content = None,
+                "malformed" => stored.content = Some(StoredContent::Malformed),
+                "type" => stored.cache_type = Some(value.to_owned()),
+                "held" => state(stored).held_runs = value.parse().expect("a number"),
+                "applied" => state(stored).last_as_of = date(value),
+                _ => panic!("unknown word {word:?} in {line:?}"),
+            }
+        }
+    }
+}
+
+fn state(stored: &mut StoredUniverse) -> &mut UniverseState {
+    stored.state.as_mut().expect("only a row of ours has been held or applied")
+}
+
+fn foreign_row(line: &str) -> ForeignRow {
+    match line.split_once(':') {
+        Some((name, symbols)) => {
+            ForeignRow { universe: name.to_owned(), symbols: Some(quoted_words(symbols)) }
+        }
+        None => ForeignRow { universe: line.trim_end_matches(" malformed").to_owned(), symbols: None },
+    }
+}
+
+fn recent_exit(line: &str, order: Order) -> RecentExit {
+    let (universe, left) = line.split_once(' ').expect("a universe and a symbol");
+    RecentExit {
+        universe: UniverseName::known(universe),
+        symbol: symbol(left),
+        as_of: order.as_of.pred_opt().expect("a day before"),
+        reason: ExitReason::Delisted,
+    }
+}
+
+/// `A..C` with equal letters and counted digits, or one symbol.
+fn symbol_range(text: &str) -> Vec<String> {
+    let Some((first, last)) = text.split_once("..") else { return vec![text.to_owned()] };
+    let letters = first.trim_end_matches(|c: char| c.is_ascii_digit());
+    let (from, to) = (&first[letters.len()..], &last[letters.len()..]);
+    let number = |digits: &str| digits.parse::<usize>().expect("a range counts in digits");
+    (number(from)..=number(to)).map(|n| format!("{letters}{n:0width$}", width = from.len())).collect()
+}
+
+fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Security {
+    let get = |key: &str| row.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let mut security = Security::new(symbol(text), get("type").unwrap_or("CS"));
+    security.stored_cap = figure(get("cap"));
+    if let (Figure::Value(cap), Figure::Value(step)) = (security.stored_cap, figure(get("step"))) {
+        let place: i64 = row["place"].parse().expect("a number");
+        security.stored_cap = Figure::Value(cap + step * Decimal::from(place));
+    }
+    security.shares = figure(get("shares"));
+    security.sector = get("sector").map(ToOwned::to_owned);
+    security.list_date = get("listed").map(date);
+    security.delisted_date = get("delisted").map(date);
+    security.active = match get("active") {
+        None | Some("yes") => Some(true),
+        Some("no") => Some(false),
+        Some("null") => None,
+        Some(other) => panic!("active is yes, no or null, not {other:?}"),
+    };
+    security.close = match get("close").unwrap_or("1") {
+        "none" => None,
+        close => {
+            let (price, day) = close.split_once('@').unwrap_or((close, ""));
+            let day = if day.is_empty() { as_of } else { date(day) };
+            Some(Close { date: day, price: figure(Some(price)) })
+        }
+    };
+    security
+}
+
+fn figure(text: Option<&str>) -> Figure {
+    let Some(text) = text else { return Figure::Missing };
+    if text == "NaN" {
+        return Figure::Invalid;
+    }
+    let number = text.trim_end_matches(['K', 'M', 'B', 'T']);
+    let unit: i64 = match &text[number.len()..] {
+        "K" => 1_000,
+        "M" => 1_000_000,
+        "B" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
+        _ => 1,
+    };
+    let number: Decimal = number.parse().unwrap_or_else(|_| panic!("{text:?} is no number"));
+    Figure::Value(number * Decimal::from(unit))
+}
+
+/// Words between blanks; a word may hold blanks between quotes.
+fn quoted_words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().expect("there is a word").push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn symbol(text: &str) -> Symbol {
+    Symbol::parse(text).unwrap_or_else(|| panic!("{text:?} is no symbol"))
+}
+
+fn date(text: &str) -> NaiveDate {
+    text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no date"))
+}
+
+fn lines_with<'l>(indent: &str, lines: impl Iterator<Item = &'l str>) -> String {
+    lines.flat_map(|line| [indent, line, "\n"]).collect()
+}
+
+/// The lines of both texts, `-` where only expected, `+` where only found.
+fn difference(expected: &str, found: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
+    // The number of lines that the ends of both texts from here on have in common, in the same order.
+    let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            common[i][j] = if old[i] == new[j] {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+    while i < old.len() || j < new.len() {
+        if i < old.len() && j < new.len() && old[i] == new[j] {
+            lines.push(format!("    {}", old[i]));
+            (i, j) = (i + 1, j + 1);
+        } else if j == new.len() || (i < old.len() && common[i + 1][j] >= common[i][j + 1]) {
+            lines.push(format!("  - {}", old[i]));
+            i += 1;
+        } else {
+            lines.push(format!("  + {}", new[j]));
+            j += 1;
+        }
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,90 @@
+//! A market and our universes in memory: applying a plan gives the state that the next snapshot is read from.
+
+use std::collections::BTreeMap;
+
+use cache_sync::domain::sector::Sector;
+use cache_sync::domain::security::Security;
+use cache_sync::domain::universe::{Tier, UniverseName};
+use cache_sync::plan::outcome::{Plan, PlannedUniverse};
+use cache_sync::plan::policy::{Guards, Policy, Ranking, SectorTable};
+use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
+
+/// The rules as they are shipped, but for the number of stocks that make a market.
+pub(crate) fn policy() -> Policy {
+    let billion = 1_000_000_000;
+    let million = 1_000_000;
+    Policy {
+        eligible_types: ["CS".to_owned()].into(),
+        tier_floors: vec![
+            (Tier::Mega, 200 * billion),
+            (Tier::Large, 10 * billion),
+            (Tier::Mid, 2 * billion),
+            (Tier::Small, 300 * million),
+            (Tier::Micro, 50 * million),
+        ],
+        rankings: [100, 500, 1000, 2000].map(ranking).into(),
+        sectors: SectorTable::new([("V".to_owned(), Sector::FinancialServices)], sector_names()),
+        guards: Guards { min_active_stocks: 0, ..Guards::default() },
+        adopt_existing: false,
+        protected_types: ["app_settings".to_owned()].into(),
+    }
+}
+
+pub(crate) fn ranking(limit: usize) -> Ranking {
+    Ranking { universe: UniverseName::known(&format!("top_{limit}")), limit }
+}
+
+fn sector_names() -> Vec<(String, Sector)> {
+    let own = Sector::ALL.iter().map(|sector| (sector.title(), *sector));
+    let others = [("Health Care", Sector::Healthcare), ("Information Technology", Sector::Technology)];
+    own.chain(others.map(|(name, sector)| (name.to_owned(), sector))).collect()
+}
+
+/// The state that a plan leaves behind, with `securities` as the market of the next day.
+pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>) -> Snapshot {
+    let mut universes = before.universes.clone();
+    for planned in &plan.universes {
+        universes.insert(planned.name.clone(), stored(planned, before.universes.get(&planned.name), plan));
+    }
+    Snapshot {
+        securities,
+        unreadable_symbols: Vec::new(),
+        universes,
+        foreign: before.foreign.clone(),
+        last_run: Some(plan.run.clone()),
+        recent_exits: Vec::new(),
+    }
+}
+
+fn stored(planned: &PlannedUniverse, before: Option<&StoredUniverse>, plan: &Plan) -> StoredUniverse {
+    let known = before.and_then(|stored| stored.state.clone());
+    let applied = UniverseState { last_as_of: plan.as_of, held_runs: 0 };
+    let state = match (&planned.hold, plan.recalculates(planned)) {
+        (Some(hold), _) => UniverseState { held_runs: hold.runs, ..known.unwrap_or(applied) },
+        (None, true) => applied,
+        (None, false) => known.unwrap_or(applied),
+    };
+    let kept = before.and_then(|stored| stored.content.clone());
+    StoredUniverse {
+        cache_type: Some(planned.cache_type.to_string()),
+        members: planned.members.clone(),
+        content: if planned.rewrite { Some(content(planned)) } else { kept },
+        state: Some(state),
+    }
+}
+
+fn content(planned: &PlannedUniverse) -> StoredContent {
+    let text = serde_json::json!({
+        "symbols": planned.members,
+        "count": planned.members.len(),
+        "last_updated": "2026-07-21T21:00:00Z",
+        "metadata": planned.metadata,
+    });
+    StoredContent::parse(&text.to_string())
+}
+
+/// The members of each universe after a plan.
+pub(crate) fn members(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let texts = |universe: &PlannedUniverse| universe.members.iter().map(ToString::to_string).collect();
+    plan.universes.iter().map(|universe| (universe.name.to_string(), texts(universe))).collect()
+}
