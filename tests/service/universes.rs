@@ -149,6 +149,17 @@ async fn a_delisted_stock_leaves_every_universe_and_foreign_rows_but_not_protect
 }
 
 #[tokio::test]
+async fn a_new_listing_joins_with_its_own_reason_and_an_old_stock_with_the_rule_s() {
+    let world = World::filled().await;
+    world.list(stock("NEWT").cap("12.4B").listed_days_ago(3)).await;
+    world.list(stock("OLDT").cap("12.4B")).await;
+    world.close_next_day(&[]).await;
+    world.sync("second").await;
+    assert_eq!(world.history("large_cap", "NEWT").await, ["2026-03-03 - listing -"]);
+    assert_eq!(world.history("large_cap", "OLDT").await, ["2026-03-03 - rule -"]);
+}
+
+#[tokio::test]
 async fn a_stock_that_comes_back_begins_a_second_membership() {
     let world = World::filled().await;
     let stock = background(20);

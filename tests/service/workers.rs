@@ -10,6 +10,8 @@ async fn a_worker_that_is_told_to_stop_finishes_its_job_leaves_the_group_and_exi
     world.xadd(&[("job_id", "job")]).await;
     gate.reached().await;
     world.xadd(&[("job_id", "later")]).await;
+    // A supervisor may tell the process and its group at the same moment: one wish.
+    worker.signal("TERM");
     worker.signal("TERM");
     until("the worker to hear it", async || worker.log().contains("stopping")).await;
     gate.open().await;
@@ -64,8 +66,7 @@ async fn a_second_signal_ends_a_worker_at_once_and_another_does_the_job() {
         gate.reached().await;
         worker.signal("TERM");
         until("the worker to hear it", async || worker.log().contains("stopping")).await;
-        worker.signal(second);
-        assert_eq!(worker.end().await.code(), Some(130));
+        assert_eq!(worker.signal_until_it_ends(second).await.code(), Some(130));
         gate.open().await;
         world.run_once().await;
         assert_eq!(world.ended("job").await["status"], "completed");

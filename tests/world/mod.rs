@@ -19,11 +19,11 @@ use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::publish::event::Source;
 use cache_sync::publish::keys::{GROUP, Names};
+use cache_sync::requests::Desk;
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
 use cache_sync::stream::connection::Redis;
-use cache_sync::stream::producer;
 use cache_sync::worker::shutdown::Shutdown;
 use cache_sync::worker::{Until, Worker};
 use chrono::Utc;
@@ -122,14 +122,11 @@ impl World {
         self.ask_redis(&command).await
     }
 
-    /// Accepts a job and puts it on the stream, as `submit` does.
+    /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        self.accept(request).await;
-        let announcement = producer::announcement(&self.names, request, Source::Job, Utc::now());
-        let enqueued =
-            producer::enqueue(&mut self.shared.clone(), &self.names, request, &announcement).await.unwrap();
-        let mut client = self.database.client().await.unwrap();
-        jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await.unwrap();
+        let settings = load(&self.database_url, &self.redis.url(), &self.settings);
+        let submitted = Desk::new(&settings).unwrap().submit(request, Source::Job, Utc::now()).await.unwrap();
+        assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.

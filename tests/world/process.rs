@@ -35,6 +35,15 @@ impl Process {
         assert!(sent.success(), "{}", self.log());
     }
 
+    /// Sends a signal again and again until it ends.
+    pub(crate) async fn signal_until_it_ends(&mut self, name: &str) -> ExitStatus {
+        eventually("the end of the process", async || {
+            self.signal(name);
+            self.child.try_wait().unwrap()
+        })
+        .await
+    }
+
     /// Kills it without a word.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
