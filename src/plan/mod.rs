@@ -48,6 +48,7 @@ use wording::{counted, first_few};
 
 pub mod date;
 mod delisting;
+pub mod digest;
 mod draft;
 mod guard;
 pub mod market;
