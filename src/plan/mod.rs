@@ -56,6 +56,7 @@ mod market_cap;
 pub mod outcome;
 pub mod policy;
 mod run_state;
+mod settle;
 pub mod snapshot;
 pub mod universes;
 mod why;
