@@ -53,7 +53,7 @@ pub fn render_history(memberships: &[Membership], style: &Style) -> String {
             membership.valid_from.to_string().into(),
             membership.valid_to.map(|date| date.to_string()).unwrap_or_default().into(),
             membership.entry_reason.as_str().into(),
-            membership.rank_at_entry.map(|rank| screen::thousands(rank)).unwrap_or_default().into(),
+            membership.rank_at_entry.map(screen::thousands).unwrap_or_default().into(),
             membership.cap_at_entry.and_then(Usd::from_decimal).map(Usd::short).unwrap_or_default().into(),
             membership.exit_reason.as_deref().unwrap_or_default().into(),
         ]);
