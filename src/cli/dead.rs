@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::publish::event::Source;
+use crate::requests::Desk;
 use crate::stream::dead::{self, Filed};
 
 use super::exit::Exit;
@@ -15,7 +17,9 @@ use super::{Context, now};
 Examples:
   cache-sync dead list
   cache-sync dead show 1767992999000-0
-  cache-sync dead list --json | jq -r '.[].reason' | sort | uniq -c")]
+  cache-sync dead list --json | jq -r '.[].reason' | sort | uniq -c
+  cache-sync dead replay 1767992999000-0
+  cache-sync dead purge")]
 pub struct DeadArgs {
     /// What to do with them.
     #[command(subcommand)]
@@ -42,6 +46,17 @@ pub enum DeadCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Asks again for what a letter asked for, as a new job, and takes the letter away
+    Replay {
+        /// The id of the letter, of its entry, or of its job
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// Every letter that asks for something usable
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Throws all dead letters away
+    Purge,
 }
 
 /// Runs `dead`.
@@ -58,13 +73,7 @@ pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
             }
         }
         DeadCommand::Show { id, json } => {
-            let letters = dead::find(&desk.redis, &desk.names, id).await?;
-            if letters.is_empty() {
-                return Err(Exit::NotDone(format!(
-                    "there is no dead letter {id:?}; `cache-sync dead list` lists them"
-                )));
-            }
-            let letters: Vec<Letter> = letters.into_iter().map(Letter::from).collect();
+            let letters: Vec<Letter> = find(&desk, id).await?.into_iter().map(Letter::from).collect();
             if *json {
                 screen::print_json(&letters.iter().map(letter_json).collect())
             } else {
@@ -73,7 +82,50 @@ pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
                 screen::print(&shown.join("\n"))
             }
         }
+        DeadCommand::Replay { id: Some(id), .. } => replay(find(&desk, id).await?, &desk).await,
+        DeadCommand::Replay { id: None, .. } => {
+            let letters = dead::list(&desk.redis, &desk.names, dead::KEPT).await?;
+            replay(letters, &desk).await
+        }
+        DeadCommand::Purge => {
+            let purged = dead::purge(&desk.redis, &desk.names).await?;
+            screen::print(&format!(
+                "{} thrown away.\n",
+                screen::counted(purged, "dead letter", "dead letters")
+            ))
+        }
     }
+}
+
+/// The letters about one entry or job; none is an error.
+async fn find(desk: &Desk, id: &str) -> Result<Vec<Filed>, Exit> {
+    let letters = dead::find(&desk.redis, &desk.names, id).await?;
+    if letters.is_empty() {
+        return Err(Exit::NotDone(format!(
+            "there is no dead letter {id:?}; `cache-sync dead list` lists them"
+        )));
+    }
+    Ok(letters)
+}
+
+/// Asks again for what the letters asked for; says of each what became of it.
+async fn replay(letters: Vec<Filed>, desk: &Desk) -> Result<(), Exit> {
+    let mut refused = 0;
+    for filed in letters {
+        let asked_again = match filed.letter.and_then(|letter| dead::replayed(&letter, now())) {
+            Ok(request) => {
+                let submitted = desk.submit(&request, Source::Job, now()).await?;
+                dead::remove(&desk.redis, &desk.names, &filed.id).await?;
+                format!("{}  asked for again as job {}\n", filed.id, submitted.job_id)
+            }
+            Err(problem) => {
+                refused += 1;
+                format!("{}  can't be replayed: {problem}\n", filed.id)
+            }
+        };
+        screen::print(&asked_again)?;
+    }
+    if refused > 0 { Err(Exit::NotDoneAsShown) } else { Ok(()) }
 }
 
 /// A dead letter as people see it: its id in the stream of dead letters, and its fields.

@@ -29,6 +29,7 @@ pub mod dead;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod history;
 pub mod jobs;
 mod log;
 pub mod migrate;
@@ -112,6 +113,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Universes(universes::UniversesArgs),
     Dead(dead::DeadArgs),
+    History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
 }
@@ -186,6 +188,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Plan(args) => plan::plan(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
+        Command::History(args) => history::history(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };

@@ -1,34 +1,24 @@
 //! The plan in the making: what the sub-tasks have decided so far.
 //!
 //! A sub-task proposes members for its universes ([`Draft::compare`]), lets the [guards](super::guard) judge the
-//! difference, and settles each universe in one of three ways:
-//!
-//! - [`Draft::accept`]: as proposed;
-//! - [`Draft::hold`]: as it was, without those that no longer trade, because a guard does not believe the proposal;
-//! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for.
-//!
-//! Members are indices into the snapshot until they are settled. Two spellings of a symbol are one member.
+//! difference, and [settles](super::settle) each universe. Members are indices into the snapshot until then; two
+//! spellings of a symbol are one member.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDate;
-use serde_json::Value;
 
-use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
-use crate::domain::money::Usd;
+use crate::domain::change::{EntryReason, ExitReason};
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 
 use super::Order;
 use super::market::{Market, Standing};
-use super::outcome::{
-    Before, ForeignCleanup, Hold, Joined, Left, PlannedUniverse, TaskReport, TaskStatus, Warning,
-};
+use super::outcome::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
 use super::policy::Policy;
-use super::snapshot::{Snapshot, StoredContent, StoredUniverse};
+use super::snapshot::{Snapshot, StoredUniverse};
 use super::universes::{Rule, Universe};
-use super::why;
 
 /// A security counts as a new listing for so many calendar days.
 pub(super) const LISTING_DAYS: i64 = 30;
@@ -161,51 +151,6 @@ impl<'a> Draft<'a> {
         Change { universe, prior, members, joined, left }
     }
 
-    /// Settles a universe as proposed.
-    pub(super) fn accept(&mut self, change: Change<'a>) {
-        let Change { universe, prior, members, joined, left } = change;
-        let symbols: Vec<Symbol> =
-            members.iter().map(|index| self.market.security(*index).symbol.clone()).collect();
-        let metadata = universe.metadata(self.policy, symbols.len());
-        let joined = joined
-            .into_iter()
-            .map(|(place, reason)| self.joined(&universe, members[place], place + 1, reason))
-            .collect();
-        let left = left
-            .into_iter()
-            .map(|(place, reason)| self.left(&universe, &prior.members[place], reason))
-            .collect();
-        self.settle(
-            &universe,
-            &prior,
-            Settled { members: symbols, metadata, joined, left, hold: None },
-            &members,
-        );
-    }
-
-    /// Settles a universe as it was, but for those that no longer trade, because of `reason`.
-    pub(super) fn hold(&mut self, change: Change<'a>, reason: String) {
-        let Change { universe, prior, members, joined, left } = change;
-        let held_runs =
-            prior.stored.and_then(|stored| stored.state.as_ref()).map_or(0, |state| state.held_runs);
-        let would_join = joined
-            .into_iter()
-            .filter(|(_, reason)| *reason != EntryReason::Adopted)
-            .map(|(place, _)| self.market.security(members[place]).symbol.clone())
-            .collect();
-        let would_leave = left
-            .into_iter()
-            .filter(|(_, reason)| *reason != ExitReason::Delisted)
-            .map(|(place, _)| prior.members[place].symbol.clone())
-            .collect();
-        self.retain(&universe, &prior, Some(Hold { reason, runs: held_runs + 1, would_join, would_leave }));
-    }
-
-    /// Settles a universe as it was, but for those that no longer trade.
-    pub(super) fn keep(&mut self, universe: &Universe, prior: &Prior<'a>) {
-        self.retain(universe, prior, None);
-    }
-
     /// How a sub-task went, from what is settled so far.
     pub(super) fn report(&self, task: SyncTask, status: TaskStatus) -> TaskReport {
         // A mode that does not run the clean-up counts delistings where they were found, so that the changes of a
@@ -271,116 +216,4 @@ impl<'a> Draft<'a> {
             },
         }
     }
-
-    fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {
-        let why = match reason {
-            EntryReason::Adopted => "stood in the row already".to_owned(),
-            _ => why::joined(self.market, self.policy, universe, index, rank),
-        };
-        Joined {
-            symbol: self.market.security(index).symbol.clone(),
-            reason,
-            task: universe.task(),
-            rank,
-            cap: self.market.cap(index),
-            why,
-        }
-    }
-
-    fn left(&self, universe: &Universe, member: &PriorMember, reason: ExitReason) -> Left {
-        let task = if reason == ExitReason::Delisted { SyncTask::DelistedCleanup } else { universe.task() };
-        Left {
-            symbol: member.symbol.clone(),
-            reason,
-            task,
-            cap: member.index.and_then(|index| self.market.cap(index)),
-            why: why::left(self.market, self.policy, universe, member.index, reason),
-        }
-    }
-
-    fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, hold: Option<Hold>) {
-        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
-            prior.members.iter().partition(|member| self.is_delisted(member.index));
-        let left: Vec<Left> =
-            leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
-        let joined = match prior.before {
-            Before::Unmanaged => stayers
-                .iter()
-                .enumerate()
-                .map(|(place, member)| self.adopted(universe, member, place + 1))
-                .collect(),
-            Before::Managed | Before::Nothing => Vec::new(),
-        };
-        let metadata = self.retained_metadata(universe, prior, stayers.len());
-        let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
-        let members = stayers.iter().map(|member| member.symbol.clone()).collect();
-        self.settle(universe, prior, Settled { members, metadata, joined, left, hold }, &indices);
-    }
-
-    /// A member that is kept in its own spelling, with a row in `symbols` or without.
-    fn adopted(&self, universe: &Universe, member: &PriorMember, rank: usize) -> Joined {
-        Joined {
-            symbol: member.symbol.clone(),
-            reason: EntryReason::Adopted,
-            task: universe.task(),
-            rank,
-            cap: member.index.and_then(|index| self.market.cap(index)),
-            why: "stood in the row already".to_owned(),
-        }
-    }
-
-    /// The facts that stand in the row, since its members were found by them. Only `complete` follows the delistings.
-    fn retained_metadata(&self, universe: &Universe, prior: &Prior, members: usize) -> Value {
-        let ours = universe.metadata(self.policy, members);
-        let Some(StoredContent::WellFormed { metadata, .. }) =
-            prior.stored.and_then(|stored| stored.content.as_ref())
-        else {
-            return ours;
-        };
-        let mut kept = metadata.clone();
-        if members < prior.members.len() {
-            if let (Some(complete), Some(now)) = (kept.get_mut("complete"), ours.get("complete")) {
-                *complete = now.clone();
-            }
-        }
-        kept
-    }
-
-    fn settle(&mut self, universe: &Universe, prior: &Prior, settled: Settled, indices: &[u32]) {
-        let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
-        let total_cap: Usd = caps().sum();
-        let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, hold } = settled;
-        let planned = PlannedUniverse {
-            name: universe.name.clone(),
-            cache_type: universe.cache_type(),
-            task: universe.task(),
-            rewrite: needs_rewrite(universe, prior, &members, &metadata),
-            members,
-            metadata,
-            before: prior.before,
-            joined,
-            left,
-            status: if hold.is_some() { UniverseStatus::Held } else { UniverseStatus::Ok },
-            hold,
-            total_cap,
-            members_with_cap,
-        };
-        self.universes.insert(universe.name.clone(), planned);
-    }
-}
-
-/// What was decided of one universe.
-struct Settled {
-    members: Vec<Symbol>,
-    metadata: Value,
-    joined: Vec<Joined>,
-    left: Vec<Left>,
-    hold: Option<Hold>,
-}
-
-fn needs_rewrite(universe: &Universe, prior: &Prior, members: &[Symbol], metadata: &Value) -> bool {
-    let Some(stored) = prior.stored else { return true };
-    let holds = stored.content.as_ref().is_some_and(|content| content.holds(members, metadata));
-    !holds || stored.cache_type.as_deref() != Some(universe.cache_type().as_str())
 }

@@ -48,6 +48,7 @@ use wording::{counted, first_few};
 
 pub mod date;
 mod delisting;
+pub mod digest;
 mod draft;
 mod guard;
 pub mod market;
@@ -55,6 +56,7 @@ mod market_cap;
 pub mod outcome;
 pub mod policy;
 mod run_state;
+mod settle;
 pub mod snapshot;
 pub mod universes;
 mod why;

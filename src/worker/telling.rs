@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::job::JobStatus;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
+use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
@@ -56,7 +57,7 @@ impl JobResult {
             task_results: task_results.collect(),
             completed: plan.tasks.len() as u32,
             total_symbols: plan.total_symbols as u64,
-            digest: String::new(),
+            digest: digest(plan),
         }
     }
 

@@ -25,8 +25,11 @@ const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
 const BOUNDS: [i64; 6] =
     [50_000_000, 300_000_000, 2_000_000_000, 10_000_000_000, 200_000_000_000, 15_000_000_000_000];
 
+/// A thousand markets each, unless `PROPTEST_CASES` says otherwise.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }
+    let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 1_000 };
+    ProptestConfig { cases, ..given }
 }
 
 fn policy() -> Policy {
