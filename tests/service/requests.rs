@@ -149,6 +149,22 @@ async fn a_second_job_with_the_same_dedupe_key_ends_at_once_and_names_the_first(
 }
 
 #[tokio::test]
+async fn a_second_job_with_the_key_of_one_at_work_ends_without_waiting_for_it() {
+    let world = World::new().await;
+    let gate = world.gate("insert on cache_sync_changes").await;
+    let (a, b) = (world.start_worker_named("a"), world.start_worker_named("b"));
+    world.xadd(&[("job_id", "one"), ("dedupe_key", "key")]).await;
+    gate.reached().await;
+    world.xadd(&[("job_id", "two"), ("dedupe_key", "key")]).await;
+    assert_eq!(world.ended("two").await["warnings"], r#"["duplicate_of:one"]"#);
+    assert!(!world.job("one").await.status.is_final());
+    gate.open().await;
+    assert_eq!(world.ended("one").await["status"], "completed");
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_that_failed_frees_its_dedupe_key() {
     let world = World::filled().await;
     world.sql("alter table symbols rename to elsewhere").await;

@@ -152,3 +152,48 @@ async fn an_entry_of_a_silent_worker_elsewhere_is_taken_after_its_lease() {
     worker.stop().await;
     assert_eq!(world.pending().await, 0);
 }
+
+#[tokio::test]
+async fn a_job_that_takes_longer_than_a_lease_stays_with_its_living_worker() {
+    let world = World::with(&[("worker.lease_seconds", "3"), ("worker.heartbeat_seconds", "1")]).await;
+    let gate = world.gate("insert on cache_sync_changes").await;
+    let a = world.start_worker_named("a");
+    world.xadd(&[("job_id", "job")]).await;
+    gate.reached().await;
+    let first_end = world.ask("select expires_at from cache_sync_owners").await[0].clone();
+    let b = world.start_worker_named("b");
+    let is_over = format!("select count(*) from cache_sync_owners where clock_timestamp() > '{first_end}'");
+    until("the end of the first lease", async || world.count(&is_over).await == 1).await;
+    assert_eq!(gate.waiting().await.len(), 1);
+    gate.open().await;
+    assert_eq!(world.ended("job").await["attempt"], "1");
+    a.stop().await;
+    b.stop().await;
+    assert!(world.entries().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_waits_for_a_redis_that_is_not_there_yet() {
+    let world = World::new().await;
+    world.redis.kill_hard().unwrap();
+    world.accept(&crate::world::request("job")).await;
+    let mut worker = world.spawn_worker();
+    until("the worker to complain", async || worker.log().contains("trying again")).await;
+    world.redis.restart().unwrap();
+    assert_eq!(world.ended("job").await["status"], "completed");
+    worker.signal("TERM");
+    assert_eq!(worker.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_worker_that_works_once_ends_well_also_where_a_job_failed() {
+    let world = World::new().await;
+    world.sql("drop table ohlcv_daily").await;
+    world.xadd(&[("job_id", "job")]).await;
+    world.xadd(&[("job_id", "odd"), ("mode", "nonsense")]).await;
+    let mut worker = world.spawn(&["worker", "--once"]);
+    assert_eq!(worker.end().await.code(), Some(0));
+    assert_eq!(world.status("job").await["status"], "failed");
+    assert_eq!(world.dead_letters().await.len(), 1);
+    assert!(world.entries().await.is_empty());
+}
