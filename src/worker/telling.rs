@@ -40,6 +40,8 @@ pub struct JobResult {
     pub total_symbols: u64,
     /// The result in a few words.
     pub digest: String,
+    /// Whether the job was given up and belongs to the dead letters.
+    pub is_dead_letter: bool,
 }
 
 impl JobResult {
@@ -58,6 +60,7 @@ impl JobResult {
             completed: plan.tasks.len() as u32,
             total_symbols: plan.total_symbols as u64,
             digest: digest(plan),
+            is_dead_letter: false,
         }
     }
 
