@@ -98,20 +98,15 @@ pub fn connecting(doing: &str) -> impl FnOnce(tokio_postgres::Error) -> Failure 
 
 /// Sorts an error of Redis. Use as `.map_err(redis("read the stream"))`.
 pub fn redis(doing: &str) -> impl FnOnce(::redis::RedisError) -> Failure + '_ {
-    use ::redis::{ErrorKind, ServerErrorKind};
+    use ::redis::ErrorKind;
     move |error| {
-        let permanent = match error.kind() {
+        let of_client = matches!(
+            error.kind(),
             ErrorKind::InvalidClientConfig
-            | ErrorKind::AuthenticationFailed
-            | ErrorKind::UnexpectedReturnType => true,
-            ErrorKind::Server(kind) => {
-                matches!(kind, ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot)
-                    || error.code() == Some("WRONGTYPE")
-                    || error.code() == Some("WRONGPASS")
-                    || error.code() == Some("NOAUTH")
-            }
-            _ => false,
-        };
+                | ErrorKind::AuthenticationFailed
+                | ErrorKind::UnexpectedReturnType
+        );
+        let permanent = of_client || error.code().is_some_and(is_permanent_code);
         let doing = doing.to_owned();
         if permanent {
             Failure::Permanent { doing, source: error.into() }
@@ -119,6 +114,11 @@ pub fn redis(doing: &str) -> impl FnOnce(::redis::RedisError) -> Failure + '_ {
             Failure::Transient { doing, source: error.into() }
         }
     }
+}
+
+/// The words that Redis answers with where it will go on answering so. By word, for the driver has no kind for most.
+fn is_permanent_code(code: &str) -> bool {
+    matches!(code, "WRONGTYPE" | "WRONGPASS" | "NOAUTH" | "NOPERM" | "CROSSSLOT")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,11 +133,11 @@ fn sort_sqlstate(state: &SqlState) -> Kind {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Kind::Conflict,
         // lock_not_available, query_canceled, idle_in_transaction_session_timeout, and the session timeouts
-        "55P03" | "57014" | "25P03" | "25P04" | "57P05" => Kind::Transient,
+        "55P03" | "57014" | "25P03" | "25P04" | "57P05"
         // admin_shutdown, crash_shutdown, cannot_connect_now
-        "57P01" | "57P02" | "57P03" => Kind::Transient,
+        | "57P01" | "57P02" | "57P03"
         // read_only_sql_transaction: a server that has just become a replica
-        "25006" => Kind::Transient,
+        | "25006" => Kind::Transient,
         // insufficient_resources, connection_exception, system_error
         code if code.starts_with("53") || code.starts_with("08") || code.starts_with("58") => Kind::Transient,
         _ => Kind::Permanent,
@@ -185,6 +185,24 @@ mod tests {
         }
         for code in ["42P01", "42501", "42601", "23505", "22P02", "3D000", "28P01"] {
             assert_eq!(sort_sqlstate(&SqlState::from_code(code)), Kind::Permanent, "{code}");
+        }
+    }
+
+    #[test]
+    fn answers_of_redis_are_sorted_by_whether_trying_again_can_help() {
+        let answer = |text: &str| {
+            let error = match ::redis::parse_redis_value(format!("-{text}\r\n").as_bytes()) {
+                Ok(::redis::Value::ServerError(error)) => error.into(),
+                other => panic!("{other:?}"),
+            };
+            redis("ask")(error)
+        };
+        for text in ["WRONGTYPE of another kind", "NOPERM no", "NOAUTH who?", "WRONGPASS no", "CROSSSLOT no"]
+        {
+            assert!(!answer(text).is_transient(), "{text}");
+        }
+        for text in ["LOADING later", "READONLY a replica", "OOM full", "ERR something", "BUSY a script"] {
+            assert!(answer(text).is_transient(), "{text}");
         }
     }
 }

@@ -1,8 +1,9 @@
--- Begins an attempt: one more of them, the next lease number. The caller holds the row's lock.
+-- Claims a job: the next lease number and, where an attempt begins, one more of them. The caller holds the row's lock.
 -- Uses cache_sync_jobs_pkey.
--- $1 job id, $2 worker, $3 now, $4 policy fingerprint, $5 step that the attempt before came to, null: unknown
+-- $1 job id, $2 worker, $3 now, $4 policy fingerprint, $5 step that the attempt before came to, null: unknown,
+-- $6 attempts to count
 update cache_sync_jobs
-set attempt = attempt + 1,
+set attempt = attempt + $6,
     lease_number = lease_number + 1,
     last_seq = (lease_number + 1) * 1000000,
     status = 'running',

@@ -3,7 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::publish::event::Source;
+use crate::requests::Desk;
+use crate::stream::dead::{self, Filed};
+
+use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table};
+use super::{Context, now};
 
 /// Looks at dead letters: entries that were given up, with why
 #[derive(Debug, clap::Args)]
@@ -11,7 +17,9 @@ use super::screen::{self, Cell, Ink, Style, Table};
 Examples:
   cache-sync dead list
   cache-sync dead show 1767992999000-0
-  cache-sync dead list --json | jq -r '.[].reason' | sort | uniq -c")]
+  cache-sync dead list --json | jq -r '.[].reason' | sort | uniq -c
+  cache-sync dead replay 1767992999000-0
+  cache-sync dead purge")]
 pub struct DeadArgs {
     /// What to do with them.
     #[command(subcommand)]
@@ -30,33 +38,126 @@ pub enum DeadCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Shows one with everything it said
+    /// Shows those about one entry or job with everything they said
     Show {
-        /// The id of its entry, or of its job
+        /// The id of the letter, of its entry, or of its job
         id: String,
-        /// Print a JSON object
+        /// Print a JSON array
         #[arg(long)]
         json: bool,
     },
+    /// Asks again for what a letter asked for, as a new job, and takes the letter away
+    Replay {
+        /// The id of the letter, of its entry, or of its job
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// Every letter that asks for something usable
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Throws all dead letters away
+    Purge,
 }
 
-/// A dead letter: its id in the stream of dead letters, and its fields as that stream has them.
+/// Runs `dead`.
+pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
+    let desk = context.desk()?;
+    match &args.command {
+        DeadCommand::List { limit, json } => {
+            let letters = dead::list(&desk.redis, &desk.names, (*limit).into()).await?;
+            let letters: Vec<Letter> = letters.into_iter().map(Letter::from).collect();
+            if *json {
+                screen::print_json(&letters.iter().map(letter_json).collect())
+            } else {
+                screen::print(&render_dead(&letters, now(), &context.style))
+            }
+        }
+        DeadCommand::Show { id, json } => {
+            let letters: Vec<Letter> = find(&desk, id).await?.into_iter().map(Letter::from).collect();
+            if *json {
+                screen::print_json(&letters.iter().map(letter_json).collect())
+            } else {
+                let shown: Vec<String> =
+                    letters.iter().map(|letter| render_letter(letter, &context.style)).collect();
+                screen::print(&shown.join("\n"))
+            }
+        }
+        DeadCommand::Replay { id: Some(id), .. } => replay(find(&desk, id).await?, &desk).await,
+        DeadCommand::Replay { id: None, .. } => {
+            let letters = dead::list(&desk.redis, &desk.names, dead::KEPT).await?;
+            replay(letters, &desk).await
+        }
+        DeadCommand::Purge => {
+            let purged = dead::purge(&desk.redis, &desk.names).await?;
+            screen::print(&format!(
+                "{} thrown away.\n",
+                screen::counted(purged, "dead letter", "dead letters")
+            ))
+        }
+    }
+}
+
+/// The letters about one entry or job; none is an error.
+async fn find(desk: &Desk, id: &str) -> Result<Vec<Filed>, Exit> {
+    let letters = dead::find(&desk.redis, &desk.names, id).await?;
+    if letters.is_empty() {
+        return Err(Exit::NotDone(format!(
+            "there is no dead letter {id:?}; `cache-sync dead list` lists them"
+        )));
+    }
+    Ok(letters)
+}
+
+/// Asks again for what the letters asked for; says of each what became of it.
+async fn replay(letters: Vec<Filed>, desk: &Desk) -> Result<(), Exit> {
+    let mut refused = 0;
+    for filed in letters {
+        let asked_again = match filed.letter.and_then(|letter| dead::replayed(&letter, now())) {
+            Ok(request) => {
+                let submitted = desk.submit(&request, Source::Job, now()).await?;
+                dead::remove(&desk.redis, &desk.names, &filed.id).await?;
+                format!("{}  asked for again as job {}\n", filed.id, submitted.job_id)
+            }
+            Err(problem) => {
+                refused += 1;
+                format!("{}  can't be replayed: {problem}\n", filed.id)
+            }
+        };
+        screen::print(&asked_again)?;
+    }
+    if refused > 0 { Err(Exit::NotDoneAsShown) } else { Ok(()) }
+}
+
+/// A dead letter as people see it: its id in the stream of dead letters, and its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadEntry {
+pub struct Letter {
     /// The id in the stream of dead letters.
     pub id: String,
-    /// Its fields, in order; bytes that are no text are shown as such.
+    /// Its fields, in order; bytes that are no text are replaced.
     pub fields: Vec<(String, String)>,
 }
 
-impl DeadEntry {
+impl From<Filed> for Letter {
+    fn from(filed: Filed) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let fields = match filed.letter {
+            Ok(letter) => {
+                letter.to_fields().into_iter().map(|(name, value)| (text(name), text(value))).collect()
+            }
+            Err(problem) => vec![("error".to_owned(), format!("this letter can't be read: {problem}"))],
+        };
+        Self { id: filed.id, fields }
+    }
+}
+
+impl Letter {
     fn get(&self, name: &str) -> &str {
         self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
     }
 }
 
 /// A table of dead letters, in the order given.
-pub fn render_dead(letters: &[DeadEntry], now: DateTime<Utc>, style: &Style) -> String {
+pub fn render_dead(letters: &[Letter], now: DateTime<Utc>, style: &Style) -> String {
     if letters.is_empty() {
         return "No dead letters.\n".to_owned();
     }
@@ -76,7 +177,7 @@ pub fn render_dead(letters: &[DeadEntry], now: DateTime<Utc>, style: &Style) -> 
 }
 
 /// One dead letter with all its fields.
-pub fn render_dead_letter(letter: &DeadEntry, style: &Style) -> String {
+pub fn render_letter(letter: &Letter, style: &Style) -> String {
     let mut table = Table::new(["", ""]);
     for (name, text) in &letter.fields {
         let ink = if name == "error" || name == "reason" { Ink::Red } else { Ink::Plain };
@@ -86,7 +187,7 @@ pub fn render_dead_letter(letter: &DeadEntry, style: &Style) -> String {
 }
 
 /// A dead letter for a program: its fields, and its id as `id`.
-pub fn dead_json(letter: &DeadEntry) -> Value {
+pub fn letter_json(letter: &Letter) -> Value {
     let id = [("id".to_owned(), Value::from(letter.id.clone()))];
     let fields = letter.fields.iter().map(|(name, text)| (name.clone(), Value::from(text.clone())));
     id.into_iter().chain(fields).collect::<Map<_, _>>().into()
@@ -96,7 +197,7 @@ pub fn dead_json(letter: &DeadEntry) -> Value {
 mod tests {
     use super::*;
 
-    fn letter() -> DeadEntry {
+    fn letter() -> Letter {
         let fields = [
             ("entry_id", "1767992999000-0"),
             ("job_id", "eod-1"),
@@ -108,7 +209,7 @@ mod tests {
             ("original.mode", "every\u{1b}[2Jthing"),
         ];
         let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        DeadEntry { id: "1767993000000-0".to_owned(), fields }
+        Letter { id: "1767993000000-0".to_owned(), fields }
     }
 
     #[test]
@@ -123,7 +224,7 @@ mod tests {
 
     #[test]
     fn one_is_shown_with_what_it_said_but_without_what_steers_a_terminal() {
-        insta::assert_snapshot!(render_dead_letter(&letter(), &Style::PLAIN), @r#"
+        insta::assert_snapshot!(render_letter(&letter(), &Style::PLAIN), @r#"
         Dead letter 1767993000000-0
           entry_id       1767992999000-0
           job_id         eod-1
@@ -134,6 +235,6 @@ mod tests {
           failed_at      2026-01-09T21:10:00.000Z
           original.mode  every [2Jthing
         "#);
-        assert_eq!(dead_json(&letter())["original.mode"], "every\u{1b}[2Jthing");
+        assert_eq!(letter_json(&letter())["original.mode"], "every\u{1b}[2Jthing");
     }
 }

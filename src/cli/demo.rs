@@ -9,7 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::exit::Exit;
 use super::plan::render_plan;
 use super::screen::{self, Ink, Style, Table};
-use super::universes::{UniverseLine, render_universes};
+use super::universes::render_universes;
 use crate::demo::day::DayChange;
 use crate::demo::load;
 use crate::demo::market::MadeMarket;
@@ -45,7 +45,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// How many securities the market has
-    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(2_000..=1_000_000))]
+    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(3_000..=1_000_000))]
     securities: u32,
     /// Keep servers and a worker running at the end, and say how to reach them
     #[arg(long)]
@@ -108,7 +108,9 @@ fn settings(postgres: &PrivatePostgres, redis: &PrivateRedis) -> Result<Settings
 
 fn sessions_up_to(last: NaiveDate) -> Vec<NaiveDate> {
     let mut sessions: Vec<NaiveDate> =
-        std::iter::successors(Some(last), |date| Some(calendar::previous_session(*date))).take(SESSIONS).collect();
+        std::iter::successors(Some(last), |date| Some(calendar::previous_session(*date)))
+            .take(SESSIONS)
+            .collect();
     sessions.reverse();
     sessions
 }
@@ -157,18 +159,27 @@ async fn show_universes(desk: &Desk, style: &Style) -> Result<(), Exit> {
     let mut client = desk.database.client().await?;
     let transaction = client.begin().await?;
     let universes = history::universes_now(&transaction).await?;
-    let lines: Vec<UniverseLine> = universes.iter().map(UniverseLine::of).collect();
-    screen::print(&render_universes(&lines, Utc::now(), style))
+    screen::print(&render_universes(&universes, Utc::now(), style))
 }
 
 fn show_news(change: &DayChange, style: &Style) -> Result<(), Exit> {
     let mut table = Table::new(["NEWS", "SYMBOL", "NAME", "WHAT HAPPENED"]);
     for listed in &change.listed {
-        let row = ["listed".into(), listed.symbol.as_str().into(), listed.name.as_str().into(), listed.story.as_str().into()];
+        let row = [
+            "listed".into(),
+            listed.symbol.as_str().into(),
+            listed.name.as_str().into(),
+            listed.story.as_str().into(),
+        ];
         table.row(row);
     }
     for gone in &change.delisted {
-        let row = ["delisted".into(), gone.symbol.as_str().into(), gone.name.as_str().into(), gone.story.as_str().into()];
+        let row = [
+            "delisted".into(),
+            gone.symbol.as_str().into(),
+            gone.name.as_str().into(),
+            gone.story.as_str().into(),
+        ];
         table.row(row);
     }
     screen::print(&format!("{}\n", table.render(style)))
@@ -211,7 +222,12 @@ const SHOWN: &[&str] = &[
     "top_10_energy",
 ];
 
-fn show_next(args: &DemoArgs, postgres: &PrivatePostgres, redis: &PrivateRedis, style: &Style) -> Result<(), Exit> {
+fn show_next(
+    args: &DemoArgs,
+    postgres: &PrivatePostgres,
+    redis: &PrivateRedis,
+    style: &Style,
+) -> Result<(), Exit> {
     let title = style.paint(Ink::Bold, "What to try next");
     if !args.keep {
         return screen::print(&format!(
@@ -273,6 +289,10 @@ impl Step {
 
     fn done(self) {
         self.bar.finish_and_clear();
-        eprintln!("{} ... {}", self.text, screen::duration(self.began.elapsed().as_secs_f64()));
+        screen::remark(&format!(
+            "{} ... {}",
+            self.text,
+            screen::duration(self.began.elapsed().as_secs_f64())
+        ));
     }
 }

@@ -60,7 +60,11 @@ impl From<SettingsError> for Exit {
 
 impl From<Failure> for Exit {
     fn from(failure: Failure) -> Self {
-        let text = failure.to_string();
+        let mut text = failure.to_string();
+        // undefined_table: of ours, for the source is looked up in the catalogue before it is read.
+        if text.contains("(42P01)") {
+            text.push_str("; make the tables with: cache-sync migrate");
+        }
         match failure {
             Failure::Transient { .. } => Self::OutOfReach(text),
             Failure::Conflict { .. } | Failure::Permanent { .. } => Self::NotDone(text),

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::job::{JobId, JobStatus};
-use crate::store::jobs::{self, JobRow};
+use crate::requests::Desk;
+use crate::worker::telling::status_of;
 
 use super::exit::Exit;
 use super::picture::Picture;
@@ -48,27 +49,33 @@ pub struct JobsArgs {
 /// Runs `status`.
 pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Exit> {
     let job_id = parse_job_id(&args.job_id)?;
+    let desk = context.desk()?;
     let picture = if args.watch {
-        wait_for_end(async || look(context, &job_id).await, None).await?
+        wait_for_end(async || look(&desk, &job_id).await, None).await?
     } else {
-        look(context, &job_id).await?
+        look(&desk, &job_id).await?
     };
-    if args.json {
-        screen::print_json(&picture.to_json())
-    } else {
-        screen::print(&render_status(&picture, now(), &context.style))
-    }
+    show(&picture, args.json, context)
 }
 
 /// Runs `jobs`.
 pub async fn jobs(args: &JobsArgs, context: &Context) -> Result<(), Exit> {
-    let mut client = context.client().await?;
-    let rows = jobs::recent(&mut client, args.limit.into(), 0).await?;
-    let pictures: Vec<Picture> = rows.iter().map(|row| Picture::of_row(row, now())).collect();
+    let rows = context.desk()?.recent_jobs(args.limit.into(), 0).await?;
+    let pictures: Vec<Picture> =
+        rows.iter().map(|row| Picture::of(&status_of(row, row.last_seq, row.updated_at))).collect();
     if args.json {
         screen::print_json(&Value::Array(pictures.iter().map(Picture::to_json).collect()))
     } else {
         screen::print(&render_jobs(&pictures, now(), &context.style))
+    }
+}
+
+/// Prints one job.
+pub fn show(picture: &Picture, json: bool, context: &Context) -> Result<(), Exit> {
+    if json {
+        screen::print_json(&picture.to_json())
+    } else {
+        screen::print(&render_status(picture, now(), &context.style))
     }
 }
 
@@ -78,10 +85,9 @@ pub fn parse_job_id(text: &str) -> Result<JobId, Exit> {
 }
 
 /// What is known of a job now.
-pub async fn look(context: &Context, job_id: &JobId) -> Result<Picture, Exit> {
-    let mut client = context.client().await?;
-    let row: Option<JobRow> = jobs::load(&mut client, job_id).await?;
-    row.map(|row| Picture::of_row(&row, now())).ok_or_else(|| unknown_job(job_id.as_str()))
+pub async fn look(desk: &Desk, job_id: &JobId) -> Result<Picture, Exit> {
+    let status = desk.status(job_id).await?;
+    status.map(|status| Picture::of(&status)).ok_or_else(|| unknown_job(job_id.as_str()))
 }
 
 fn unknown_job(job_id: &str) -> Exit {
@@ -103,7 +109,7 @@ pub fn render_jobs(jobs: &[Picture], now: DateTime<Utc>, style: &Style) -> Strin
             job.get("as_of").into(),
             job.time("created_at").map(|at| screen::when(at, now)).unwrap_or_default().into(),
             job.get("triggered_by").into(),
-            took(job).into(),
+            took(job, now).into(),
             changes(job).into(),
             note(job).into(),
         ]);
@@ -137,7 +143,7 @@ pub fn render_status(job: &Picture, now: DateTime<Utc>, style: &Style) -> String
         ("replay of", job.get("replay_of").to_owned()),
         ("attempt", attempt),
         ("at work on", job.get("current_task").to_owned()),
-        ("took", took(job)),
+        ("took", took(job, now)),
         ("changes", format!("{}{of_universes}", changes(job))),
         ("updated", job.list("universes_updated").join(", ")),
         ("held", job.list("held_universes").join(", ")),
@@ -193,15 +199,19 @@ fn status_ink(job: &Picture) -> Ink {
     }
 }
 
-fn took(job: &Picture) -> String {
-    job.get("duration_seconds").parse().map(screen::duration).unwrap_or_default()
+/// How long it took, or has been taking until `now`.
+fn took(job: &Picture, now: DateTime<Utc>) -> String {
+    let so_far = || {
+        let start = job.time("start_time").filter(|_| !job.is_final())?;
+        Some((now - start).num_milliseconds() as f64 / 1000.0)
+    };
+    let seconds = job.get("duration_seconds").parse().ok().or_else(so_far);
+    seconds.map(screen::duration).unwrap_or_default()
 }
 
+/// How many memberships it changed; nothing to say before its end.
 fn changes(job: &Picture) -> String {
-    match job.get("total_changes") {
-        "" => String::new(),
-        _ => screen::thousands(job.number("total_changes")),
-    }
+    if job.is_final() { screen::thousands(job.number("total_changes")) } else { String::new() }
 }
 
 /// The most important thing to know of a job, in one line.
@@ -224,83 +234,76 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::job::JobRequest;
     use crate::domain::task::Mode;
+    use crate::publish::status::StatusHash;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a time")
     }
 
     /// A job that has just been accepted.
-    fn row(job_id: &str) -> JobRow {
-        let asked = at("2026-01-09T21:10:00Z");
-        let job_id = JobId::parse(job_id).expect("a job id");
-        JobRow {
-            request: JobRequest::new(job_id, Mode::Full, "eod_import", asked),
-            status: JobStatus::Queued,
-            as_of: None,
-            attempt: 0,
-            lease_number: 0,
-            not_before: None,
-            waiting_since: None,
-            created_at: asked,
-            start_time: None,
-            end_time: None,
-            updated_at: asked,
-            cancel_requested_at: None,
-            entry_id: None,
-            worker: None,
-            last_step: None,
-            last_seq: 1,
-            error: None,
-            warnings: Vec::new(),
-            result: json!({}),
-            policy_fingerprint: None,
+    fn queued(job_id: &str) -> StatusHash {
+        StatusHash {
+            mode: Some(Mode::Full),
+            total_items: 5,
+            triggered_by: "eod_import".to_owned(),
+            created_at: Some(at("2026-01-09T21:10:00Z")),
+            updated_at: Some(at("2026-01-09T21:10:00Z")),
+            ..StatusHash::new(JobId::parse(job_id).expect("a job id"), JobStatus::Queued, 1)
+        }
+    }
+
+    /// A job at its second sub-task.
+    fn running() -> StatusHash {
+        StatusHash {
+            status: JobStatus::Running,
+            attempt: 1,
+            start_time: Some(at("2026-01-09T21:39:57Z")),
+            ..queued("fourth")
         }
     }
 
     /// A job that did its work, with a universe held.
-    fn completed() -> JobRow {
-        JobRow {
+    fn completed() -> StatusHash {
+        let tasks = json!({"market_cap_recalculation": {"status": "completed", "changes": 1249, "duration_seconds": 0.218}});
+        StatusHash {
             status: JobStatus::Completed,
+            completed: 5,
             as_of: "2026-01-09".parse().ok(),
             attempt: 1,
             start_time: Some(at("2026-01-09T21:10:01Z")),
             end_time: Some(at("2026-01-09T21:10:02.212Z")),
+            duration_ms: Some(1_212),
             worker: Some("alpha-71-9f3b".to_owned()),
             warnings: vec!["held: large_cap: 31 of 712 would change".to_owned()],
-            last_seq: 1_000_031,
-            result: json!({
-                "total_changes": 1249,
-                "universes_updated": ["all_stocks", "top_100"],
-                "held_universes": ["large_cap"],
-                "task_results": {
-                    "market_cap_recalculation": {"status": "completed", "changes": 1249, "duration_seconds": 0.218}
-                },
-            }),
-            ..row("eod-2026-01-09")
+            seq: 1_000_031,
+            total_changes: 1_249,
+            universes_updated: vec!["all_stocks".to_owned(), "top_100".to_owned()],
+            held_universes: vec!["large_cap".to_owned()],
+            task_results: serde_json::from_value(tasks).expect("results"),
+            ..queued("eod-2026-01-09")
         }
     }
 
-    fn failed() -> JobRow {
-        JobRow {
+    fn failed() -> StatusHash {
+        StatusHash {
             status: JobStatus::Failed,
             attempt: 5,
-            start_time: Some(at("2026-01-09T21:10:01Z")),
-            end_time: Some(at("2026-01-09T21:31:40Z")),
-            error: Some("active_drop: 3,100 active stocks, 5,600 in the last good run".to_owned()),
-            ..row("second")
+            duration_ms: Some(1_299_000),
+            error: "active_drop: 3,100 active stocks, 5,600 in the last good run".to_owned(),
+            ..queued("second")
         }
     }
 
     #[test]
     fn jobs_are_listed_a_line_each() {
         let now = at("2026-01-09T21:40:00Z");
-        let jobs = [row("third"), failed(), completed()].map(|row| Picture::of_row(&row, now));
+        let jobs = [running(), queued("third"), failed(), completed()].map(|status| Picture::of(&status));
         insta::assert_snapshot!(render_jobs(&jobs, now, &Style { width: 140, ..Style::PLAIN }), @r"
         JOB             MODE  STATUS     AS OF       ASKED FOR   BY                 TOOK  CHANGES  NOTE
+        fourth          full  running                30 min ago  eod_import        3.0 s
         third           full  queued                 30 min ago  eod_import
-        second          full  failed                 30 min ago  eod_import  21 min 39 s           active_drop: 3,100 active stocks, 5,600 in the
+        second          full  failed                 30 min ago  eod_import  21 min 39 s        0  active_drop: 3,100 active stocks, 5,600 in the
                                                                                                    last good run
         eod-2026-01-09  full  completed  2026-01-09  30 min ago  eod_import        1.2 s    1,249  held: large_cap
         ");
@@ -313,7 +316,7 @@ mod tests {
     #[test]
     fn a_status_shows_what_is_known_and_nothing_else() {
         let now = at("2026-01-09T21:40:00Z");
-        insta::assert_snapshot!(render_status(&Picture::of_row(&completed(), now), now, &Style::PLAIN), @r"
+        insta::assert_snapshot!(render_status(&Picture::of(&completed()), now, &Style::PLAIN), @r"
         Job eod-2026-01-09: completed
 
           mode       full
@@ -331,7 +334,7 @@ mod tests {
         Warnings
           !  held: large_cap: 31 of 712 would change
         ");
-        insta::assert_snapshot!(render_status(&Picture::of_row(&row("third"), now), now, &Style::PLAIN), @r"
+        insta::assert_snapshot!(render_status(&Picture::of(&queued("third")), now, &Style::PLAIN), @r"
         Job third: queued
 
           mode       full
@@ -341,8 +344,7 @@ mod tests {
 
     #[test]
     fn json_has_the_fields_of_the_status_hash_with_their_types() {
-        let now = at("2026-01-09T21:40:00Z");
-        insta::assert_snapshot!(format!("{:#}", Picture::of_row(&completed(), now).to_json()), @r#"
+        insta::assert_snapshot!(format!("{:#}", Picture::of(&completed()).to_json()), @r#"
         {
           "job_id": "eod-2026-01-09",
           "mode": "full",
@@ -385,14 +387,6 @@ mod tests {
           "seq": 1000031
         }
         "#);
-    }
-
-    #[test]
-    fn the_newer_picture_is_shown() {
-        let picture = |seq: &str| Picture::of_hash([("seq".to_owned(), seq.to_owned())]);
-        assert_eq!(picture("7").or_newer(picture("12")), picture("12"));
-        assert_eq!(picture("12").or_newer(picture("7")), picture("12"));
-        assert_eq!(picture("12").or_newer(Picture::default()), picture("12"));
     }
 
     #[test]

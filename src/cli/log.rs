@@ -22,7 +22,11 @@ pub(super) enum LogFormat {
 /// [`Exit::Usage`] for a filter that can't be understood.
 pub(super) fn start(format: LogFormat, verbose: u8, is_terminal: bool) -> Result<(), Exit> {
     let filter = filter(std::env::var(FILTER_VARIABLE).ok().as_deref(), verbose)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A worker whose log nobody reads any more works on; complaining about it on the same closed pipe would panic.
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => lines.with_ansi(is_terminal).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),

@@ -1,5 +1,13 @@
 //! `migrate`: makes or updates our tables.
 
+use serde_json::json;
+
+use crate::store::migrations::{self, Migrated};
+
+use super::Context;
+use super::exit::Exit;
+use super::screen;
+
 /// Makes or updates the tables of this program
 ///
 /// Safe to run twice and by several at once. A table that is not ours is never altered.
@@ -14,8 +22,18 @@ pub struct MigrateArgs {
     pub json: bool,
 }
 
-/// What migrating did: migrations by name, applied now, applied before, and unknown to this version.
-pub fn render_migrated(schema: &str, applied: &[String], already: &[String], newer: &[String]) -> String {
+/// Runs `migrate`.
+pub async fn migrate(args: &MigrateArgs, context: &Context) -> Result<(), Exit> {
+    let migrated = migrations::migrate(&context.database()?, &context.settings.source).await?;
+    if args.json {
+        screen::print_json(&json!(migrated))
+    } else {
+        screen::print(&render_migrated(&context.settings.database.schema, &migrated))
+    }
+}
+
+/// What migrating did.
+pub fn render_migrated(schema: &str, Migrated { applied, already, newer }: &Migrated) -> String {
     let mut text: String = applied.iter().map(|name| format!("applied {name}\n")).collect();
     text += &match (applied.len(), already.len()) {
         (0, _) => format!("Schema {schema} is up to date, {}.\n", migrations(already.len())),
@@ -34,7 +52,7 @@ pub fn render_migrated(schema: &str, applied: &[String], already: &[String], new
 }
 
 fn migrations(number: usize) -> String {
-    super::screen::counted(number, "migration", "migrations")
+    screen::counted(number, "migration", "migrations")
 }
 
 #[cfg(test)]
@@ -45,7 +63,8 @@ mod tests {
     fn migrating_says_what_it_did_and_what_was_done_already() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let shown = |applied: &[&str], already: &[&str], newer: &[&str]| {
-            render_migrated("public", &names(applied), &names(already), &names(newer))
+            let migrated = Migrated { applied: names(applied), already: names(already), newer: names(newer) };
+            render_migrated("public", &migrated)
         };
         insta::assert_snapshot!(shown(&["0001_tables"], &[], &[]), @r"
         applied 0001_tables

@@ -21,12 +21,15 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 
+use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
 pub mod dead;
+pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod history;
 pub mod jobs;
 mod log;
 pub mod migrate;
@@ -72,6 +75,7 @@ Example:
 
 /// What every command understands.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "General options")]
 struct Global {
     /// The configuration file; one that is named must exist [default: config/cache_sync.toml where it exists]
     #[arg(long, value_name = "FILE", global = true)]
@@ -79,23 +83,46 @@ struct Global {
     /// One setting, stronger than file and environment, such as redis.prefix=staging; may be repeated
     #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = key_and_value)]
     set: Vec<(String, String)>,
-    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = false)]
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = true)]
     color: ColorChoice,
-    /// How log lines look
-    #[arg(long, value_name = "FORMAT", global = true, env = "CACHE_SYNC_LOG_FORMAT", default_value = "text")]
+    /// Log lines: text, or json for log collectors
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        env = "CACHE_SYNC_LOG_FORMAT",
+        hide_possible_values = true,
+        hide_env_values = true,
+        default_value = "text"
+    )]
     log_format: LogFormat,
     /// Log more, -vv still more; CACHE_SYNC_LOG=cache_sync=debug chooses exactly
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 }
 
-/// The commands. One is registered here once the library can do it.
+/// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Migrate(migrate::MigrateArgs),
+    Worker(worker::WorkerArgs),
+    Submit(submit::SubmitArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
+    Plan(plan::PlanArgs),
+    Universes(universes::UniversesArgs),
+    Dead(dead::DeadArgs),
+    History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
+    Demo(demo::DemoArgs),
+}
+
+impl Command {
+    /// How much is logged without being asked for: a worker speaks of its milestones, the others only of surprises.
+    fn usual_verbosity(&self) -> u8 {
+        u8::from(matches!(self, Self::Worker(_)))
+    }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -118,7 +145,7 @@ pub fn run() -> ExitCode {
     let ended = std::panic::catch_unwind(|| execute(cli)).unwrap_or(Err(Exit::NotDoneAsShown));
     let Err(exit) = ended else { return ExitCode::SUCCESS };
     if let Some(message) = exit.message() {
-        eprintln!("error: {message}");
+        screen::remark(&format!("error: {message}"));
     }
     ExitCode::from(exit.code())
 }
@@ -130,15 +157,14 @@ fn say_one_sentence_on_panic() {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let what = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        eprintln!(
-            "error: this is a bug in cache-sync, please report it: {} ({place})",
-            screen::printable(what)
-        );
+        let what = screen::printable(what);
+        screen::remark(&format!("error: this is a bug in cache-sync, please report it: {what} ({place})"));
     }));
 }
 
 fn execute(cli: Cli) -> Result<(), Exit> {
-    log::start(cli.global.log_format, cli.global.verbose, std::io::stderr().is_terminal())?;
+    let verbosity = cli.global.verbose.saturating_add(cli.command.usual_verbosity());
+    log::start(cli.global.log_format, verbosity, std::io::stderr().is_terminal())?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Exit::NotDone(format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(dispatch(cli));
@@ -148,12 +174,25 @@ fn execute(cli: Cli) -> Result<(), Exit> {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Exit> {
+    // The demo reads no configuration, and runs where there is none.
+    if let Command::Demo(args) = &cli.command {
+        return demo::demo(args, &Style::of_stdout(cli.global.color)).await;
+    }
     let context = Context::load(cli.global)?;
-    match cli.command {
+    let ended = match cli.command {
+        Command::Migrate(args) => migrate::migrate(&args, &context).await,
+        Command::Worker(args) => worker::worker(&args, &context).await,
+        Command::Submit(args) => submit::submit(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
+        Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Universes(args) => universes::universes(&args, &context).await,
+        Command::Dead(args) => dead::dead(&args, &context).await,
+        Command::History(args) => history::history(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
-    }
+        Command::Demo(_) => Ok(()),
+    };
+    ended.map_err(|exit| context.with_addresses(exit))
 }
 
 /// What a command works with.
@@ -177,13 +216,21 @@ impl Context {
         Database::new(&self.settings.database).map_err(Exit::Usage)
     }
 
+    /// Where jobs are asked for and looked up, not yet connected.
+    pub fn desk(&self) -> Result<Desk, Exit> {
+        Desk::new(&self.settings).map_err(Exit::Usage)
+    }
+
     /// A connection to the database.
     pub async fn client(&self) -> Result<Client, Exit> {
-        let at = self.settings.database.address();
-        self.database()?.client().await.map_err(|failure| match Exit::from(failure) {
-            Exit::OutOfReach(text) => Exit::OutOfReach(format!("{text} (DATABASE_URL leads to {at})")),
-            other => other,
-        })
+        Ok(self.database()?.client().await?)
+    }
+
+    /// Says of a server that is away where it was looked for.
+    fn with_addresses(&self, exit: Exit) -> Exit {
+        let Exit::OutOfReach(text) = exit else { return exit };
+        let (postgres, redis) = (self.settings.database.address(), self.settings.redis.address());
+        Exit::OutOfReach(format!("{text} (DATABASE_URL leads to {postgres}, REDIS_URL to {redis})"))
     }
 }
 

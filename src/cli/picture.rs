@@ -1,7 +1,7 @@
 //! A job as the status hash shows it: flat texts under the names of the contract.
 //!
-//! The hash in Redis and the row in Postgres tell the same story; while a job runs, the hash is ahead by its progress,
-//! and after a week only the row is left. Both become a [`Picture`], and the one with the higher `seq` is shown.
+//! Whether the hash in Redis or the row in Postgres told the story, it arrives as a [`StatusHash`]; screens and `--json`
+//! read its fields from a [`Picture`], so that both name and show the same things.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::job::JobStatus;
-use crate::store::jobs::JobRow;
-
-use super::screen::iso;
+use crate::publish::status::StatusHash;
 
 /// The fields of the status hash, in the order they are shown in.
 const FIELDS: &[&str] = &[
@@ -53,57 +51,14 @@ const NUMBERS: &[&str] =
 pub struct Picture(BTreeMap<String, String>);
 
 impl Picture {
-    /// From the status hash.
-    pub fn of_hash(fields: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Of this status.
+    pub fn of(status: &StatusHash) -> Self {
+        Self::of_fields(status.to_fields().into_iter().map(|(name, text)| (name.to_owned(), text)))
+    }
+
+    /// Of the fields of a status hash.
+    pub fn of_fields(fields: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(fields.into_iter().collect())
-    }
-
-    /// From the row, as of `now`.
-    pub fn of_row(row: &JobRow, now: DateTime<Utc>) -> Self {
-        let time = |at: Option<DateTime<Utc>>| at.map(iso).unwrap_or_default();
-        let of_result = |field: &str| match row.result.get(field) {
-            Some(Value::String(text)) => text.clone(),
-            Some(value) if !value.is_null() => value.to_string(),
-            _ => String::new(),
-        };
-        let tasks = row.request.mode.tasks().len();
-        let done = if row.status == JobStatus::Completed { tasks } else { 0 };
-        let duration = row.start_time.map(|_| format!("{:.3}", row.duration_seconds(now)));
-        let fields: [(&str, String); 26] = [
-            ("job_id", row.id().to_string()),
-            ("mode", row.request.mode.to_string()),
-            ("status", row.status.to_string()),
-            ("phase", "cache_sync".to_owned()),
-            ("current_task", String::new()),
-            ("completed", done.to_string()),
-            ("total_items", tasks.to_string()),
-            ("percentage", (100 * done).checked_div(tasks).unwrap_or(0).to_string()),
-            ("attempt", row.attempt.to_string()),
-            ("worker", row.worker.clone().unwrap_or_default()),
-            ("triggered_by", row.request.triggered_by.clone()),
-            ("run_id", row.request.run_id.clone().unwrap_or_default()),
-            ("as_of", row.as_of.map(|date| date.to_string()).unwrap_or_default()),
-            ("created_at", iso(row.created_at)),
-            ("start_time", time(row.start_time)),
-            ("end_time", time(row.end_time)),
-            ("updated_at", iso(row.updated_at)),
-            ("duration_seconds", duration.unwrap_or_default()),
-            ("total_changes", of_result("total_changes")),
-            ("universes_updated", of_result("universes_updated")),
-            ("held_universes", of_result("held_universes")),
-            ("task_results", of_result("task_results")),
-            ("warnings", Value::from(row.warnings.clone()).to_string()),
-            ("error", row.error.clone().unwrap_or_default()),
-            ("replay_of", row.request.replay_of.clone().unwrap_or_default()),
-            ("seq", row.last_seq.to_string()),
-        ];
-        Self::of_hash(fields.map(|(name, text)| (name.to_owned(), text)))
-    }
-
-    /// The newer of two pictures of one job; of two equally new ones, this one.
-    #[must_use]
-    pub fn or_newer(self, other: Self) -> Self {
-        if other.number("seq") > self.number("seq") { other } else { self }
     }
 
     /// A field's text, empty where it is unknown.

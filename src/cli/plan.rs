@@ -4,13 +4,18 @@
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
+use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse};
 
+use crate::requests::{Preview, preview};
+
+use super::exit::Exit;
 use super::jobs::render_warnings;
 use super::screen::{self, Cell, Ink, Style, Table, counted, printable, wrapped};
 use super::submit::mode_parser;
+use super::{Context, now};
 
 /// Shows what a sync would change now, and writes nothing
 #[derive(Debug, clap::Args)]
@@ -42,6 +47,32 @@ impl PlanArgs {
     /// The screen, with as many lines as were asked for.
     pub fn style(&self, style: Style) -> Style {
         Style { lines: if self.all { usize::MAX } else { style.lines }, ..style }
+    }
+}
+
+/// Runs `plan`.
+pub async fn plan(args: &PlanArgs, context: &Context) -> Result<(), Exit> {
+    let plan = decide(args, context).await?;
+    if args.json {
+        screen::print_json(&plan_json(&plan))
+    } else {
+        screen::print(&render_plan(&plan, &args.style(context.style)))
+    }
+}
+
+async fn decide(args: &PlanArgs, context: &Context) -> Result<Plan, Exit> {
+    let request = JobRequest {
+        as_of: args.as_of,
+        accept_churn: args.accept_churn,
+        ..JobRequest::new(JobId::fresh(), args.mode, "cli", now())
+    };
+    let settings = &context.settings;
+    match preview(&context.database()?, &settings.source, &settings.policy(), &request).await? {
+        Preview::Planned(plan) => Ok(*plan),
+        Preview::Waiting { seen } => {
+            Err(Exit::NotDone(format!("the import is not complete: {seen}; a sync would wait for it")))
+        }
+        Preview::Refused(refusal) => Err(refusal.into()),
     }
 }
 
@@ -390,7 +421,7 @@ mod tests {
         large_cap  market_cap, 3 members: 2 join, 1 leave
           + NEWT   cap 10.21B, large_cap starts at 10B
           + BRK.B  back after 2 sessions
-          - OLDT  delisted on 2026-01-08
+          - OLDT   delisted on 2026-01-08
 
         top_100  market_leader, 2 members
           !  held, run 2 in a row: 14 of 100 would join, more than the 10 that are believed
@@ -399,9 +430,9 @@ mod tests {
 
         top_500  market_leader, 2 members: the stored order or content differs and is rewritten
 
-        top_10_energy  sector_leader, 1 member: 1 member adopted, the stored order or content differs and is rewritten
+        top_10_energy  sector_leader, 1 member: 1 member adopted
 
-        my list  not ours: 1 no longer trade
+        my list  a row of others, 1 symbol to take out
           - OLDT
 
         Warnings
@@ -436,10 +467,10 @@ mod tests {
         Plan for 2026-01-09, mode full, from 5,612 securities
 
         all_stocks  complete, 2 members: 1,215 join, new
-          + S1  first fill
-          + S2  first fill
-          + S3  first fill
-            ... and 1,212 more (--all)
+          + S1   first fill
+          + S2   first fill
+          + S3   first fill
+          + ...  and 1,212 more (--all)
 
         Plan: 1,215 to add, 0 to remove in 1 universe.
         ");

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn picture(fields: &[(&str, &str)]) -> Picture {
-        Picture::of_hash(fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
+        Picture::of_fields(fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
     }
 
     async fn wait(looks: Vec<Result<Picture, Exit>>, timeout: Option<Duration>) -> Result<Picture, Exit> {

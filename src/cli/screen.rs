@@ -270,6 +270,11 @@ pub fn print(text: &str) -> Result<(), Exit> {
     })
 }
 
+/// Says something beside the output, on standard error. Where nobody listens there, so be it: `eprintln!` would panic.
+pub fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Writes a JSON value to standard output.
 pub fn print_json(value: &Value) -> Result<(), Exit> {
     print(&format!("{value:#}\n"))

@@ -5,11 +5,19 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
+use serde_json::json;
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 
+use crate::publish::event::Source;
+use crate::requests::{Desk, Submitted};
+use crate::stream::entry;
+
 use super::exit::Exit;
+use super::jobs::{look, show};
+use super::progress::{outcome, wait_for_end};
+use super::{Context, now, screen};
 
 /// Asks for a sync and prints the job's id
 ///
@@ -46,7 +54,7 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "RUN")]
     run_id: Option<String>,
     /// Who asks; eod_import and scheduler wait for a complete import and do nothing twice
-    #[arg(long, value_name = "NAME", default_value = "cli")]
+    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     triggered_by: String,
     /// Wait for the job's end and exit 0 only if it completed; Ctrl-C leaves the job alone
     #[arg(long)]
@@ -90,20 +98,55 @@ fn job_id(text: &str) -> Result<JobId, String> {
     JobId::parse(text).ok_or_else(|| "a job id has 1 to 64 of A-Z a-z 0-9 _ . -".to_owned())
 }
 
-/// What is printed of a job that was accepted: its id alone, for `job=$(cache-sync submit)`.
-pub fn render_accepted(job_id: &JobId) -> String {
-    format!("{job_id}\n")
+/// Runs `submit`.
+pub async fn submit(args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
+    let request = args.request(now());
+    entry::check(&request).map_err(|rejection| Exit::Usage(rejection.to_string()))?;
+    let desk = context.desk()?;
+    let submitted = desk.submit(&request, Source::Job, now()).await?;
+    if let Some(note) = note(&submitted, &request) {
+        screen::remark(&format!("note: {note}"));
+    }
+    if !args.wait {
+        return if args.json {
+            screen::print_json(&json!({"job_id": submitted.job_id, "duplicate": submitted.is_duplicate}))
+        } else {
+            screen::print(&format!("{}\n", submitted.job_id))
+        };
+    }
+    wait(&desk, &submitted.job_id, args, context).await
 }
 
-/// What is said on standard error when another job stands for the dedupe key.
-pub fn render_duplicate(job_id: &JobId, key: &str) -> String {
-    format!("job {job_id} stands for the dedupe key {key:?} already; nothing was added\n")
+async fn wait(desk: &Desk, job_id: &JobId, args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
+    if !args.json {
+        // At once: whoever breaks off the waiting has the id.
+        screen::print(&format!("{job_id}\n"))?;
+    }
+    let ended = wait_for_end(async || look(desk, job_id).await, args.timeout()).await;
+    if ended == Err(Exit::Interrupted) {
+        screen::remark(&format!(
+            "note: the job goes on; look again with: cache-sync status {job_id} --watch"
+        ));
+    }
+    let picture = ended?;
+    show(&picture, args.json, context)?;
+    outcome(&picture)
 }
 
-/// What is left to say when the waiting was broken off.
-pub fn say_interrupted(job_id: &JobId) -> Exit {
-    eprintln!("stopped waiting; the job goes on, look again with: cache-sync status {job_id} --watch");
-    Exit::Interrupted
+/// What the id alone does not say.
+fn note(submitted: &Submitted, request: &JobRequest) -> Option<String> {
+    let Submitted { job_id, is_duplicate, delayed } = submitted;
+    if *is_duplicate {
+        let why = match &request.dedupe_key {
+            Some(key) if *job_id != request.job_id => format!("stands for the dedupe key {key:?}"),
+            _ => "is known".to_owned(),
+        };
+        return Some(format!("job {job_id} {why} already; nothing was added"));
+    }
+    let failure = delayed.as_ref()?;
+    Some(format!(
+        "job {job_id} is accepted, but not on the stream yet ({failure}); a worker will put it there"
+    ))
 }
 
 #[cfg(test)]
@@ -152,6 +195,30 @@ mod tests {
             }
         );
         assert_eq!((args.wait, args.timeout()), (true, Some(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn a_note_tells_what_the_id_alone_does_not() {
+        let args = parse("--job-id j2 --dedupe-key k").expect("valid");
+        let request = args.request(Utc::now());
+        let told = |job_id: &str, is_duplicate, delayed| {
+            let job_id = JobId::parse(job_id).expect("an id");
+            note(&Submitted { job_id, is_duplicate, delayed }, &request)
+        };
+        assert_eq!(told("j2", false, None), None);
+        assert_eq!(
+            told("j1", true, None).as_deref(),
+            Some("job j1 stands for the dedupe key \"k\" already; nothing was added")
+        );
+        assert_eq!(told("j2", true, None).as_deref(), Some("job j2 is known already; nothing was added"));
+        let away = crate::failure::Failure::transient("put the job on the stream", "connection refused");
+        assert_eq!(
+            told("j2", false, Some(away)).as_deref(),
+            Some(
+                "job j2 is accepted, but not on the stream yet (temporarily unable to put the job on the stream: \
+                 connection refused); a worker will put it there"
+            )
+        );
     }
 
     #[test]

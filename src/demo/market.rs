@@ -18,7 +18,7 @@ use super::prices::{Bar, Walk};
 /// How many securities [`MadeMarket::new`] makes.
 pub const USUAL_SIZE: usize = 6_000;
 /// The smallest market: below this, the well-known companies would push the proportions aside.
-pub const SMALLEST_SIZE: usize = 2_000;
+pub const SMALLEST_SIZE: usize = 3_000;
 
 /// What a security is, as the `type` column says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

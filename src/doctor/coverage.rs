@@ -3,52 +3,50 @@
 //! A universe is as good as the columns behind it. This part counts, over the active stocks, in how many of them each
 //! fact is there, and compares the newest day of closes with the last session of the exchange.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::calendar::{last_closed_session, sessions_between};
-use crate::domain::money::Usd;
 use crate::domain::security::Security;
+use crate::plan::date::{Coverage, closes_text};
+use crate::plan::market::{Market, Standing};
 use crate::plan::policy::Policy;
 
 use super::Finding;
 
-/// A date with closes for fewer of the active stocks than this is a stray, not a day of trading.
-const STRAY_PCT: f64 = 1.0;
-/// A date with closes for fewer of the active stocks than this is not complete.
-const COMPLETE_PCT: f64 = 90.0;
-/// Closes that are further behind than this can't be used for a market cap.
-const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
 const SUBJECT: &str = "data";
 
-/// What there is to say of these securities, read without a bound on the date of their closes.
-pub fn examine(securities: &[Security], policy: &Policy, now: DateTime<Utc>) -> Vec<Finding> {
-    let stocks: Vec<&Security> = securities
-        .iter()
-        .filter(|security| security.active == Some(true) && policy.eligible_types.contains(&security.kind))
-        .collect();
-    let mut findings = vec![market(&stocks, securities.len(), policy)];
+/// What there is to say of these securities, read without a bound on the date of their closes, and of how far the
+/// data reaches.
+pub fn examine(
+    securities: &[Security],
+    coverage: &Coverage,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Vec<Finding> {
+    let newest = coverage.newest();
+    let market = Market::new(securities, newest.unwrap_or_default(), policy);
+    let stocks: Vec<u32> =
+        (0..market.len() as u32).filter(|index| market.standing(*index) == Standing::Eligible).collect();
+    let mut findings = vec![size(stocks.len(), securities.len(), policy)];
     if stocks.is_empty() {
         return findings;
     }
-    let newest = newest_date(&stocks);
-    findings.push(freshness(&stocks, newest, now));
-    findings.extend(facts(&stocks, policy, newest));
+    findings.push(freshness(coverage, newest, now));
+    findings.extend(facts(&market, &stocks));
     findings
 }
 
-fn market(stocks: &[&Security], all: usize, policy: &Policy) -> Finding {
+fn size(stocks: usize, all: usize, policy: &Policy) -> Finding {
     let types: Vec<&str> = policy.eligible_types.iter().map(String::as_str).collect();
-    let types = types.join(", ");
-    let what = format!("{} active stocks ({types}) among {all} securities", stocks.len());
+    let what = format!("{stocks} active stocks ({}) among {all} securities", types.join(", "));
     let fewest = policy.guards.min_active_stocks;
-    if stocks.len() < fewest {
+    if stocks == 0 || stocks < fewest {
         Finding::error(
             SUBJECT,
             what,
             format!(
-                "load the market; a first sync wants {fewest} (guards.min_active_stocks), with types in source.eligible_types"
+                "load the market, and see source.eligible_types; a first sync wants {fewest} stocks \
+                 (guards.min_active_stocks)"
             ),
         )
     } else {
@@ -56,80 +54,44 @@ fn market(stocks: &[&Security], all: usize, policy: &Policy) -> Finding {
     }
 }
 
-/// The newest date that is a day of trading rather than a stray.
-fn newest_date(stocks: &[&Security]) -> Option<NaiveDate> {
-    let mut by_date: BTreeMap<NaiveDate, usize> = BTreeMap::new();
-    for close in stocks.iter().filter_map(|stock| stock.close) {
-        *by_date.entry(close.date).or_default() += 1;
-    }
-    by_date
-        .into_iter()
-        .rev()
-        .find(|(_, count)| percent(*count, stocks.len()) >= STRAY_PCT)
-        .map(|(date, _)| date)
-}
-
-fn freshness(stocks: &[&Security], newest: Option<NaiveDate>, now: DateTime<Utc>) -> Finding {
+/// How far the newest day of closes is behind the exchange, and whether it is complete.
+fn freshness(coverage: &Coverage, newest: Option<NaiveDate>, now: DateTime<Utc>) -> Finding {
     let Some(newest) = newest else {
-        return Finding::error(SUBJECT, "no stock has a close", "load daily bars into source.bars_table");
+        return Finding::error(SUBJECT, "no security has a close", "load daily bars into source.bars_table");
     };
-    let closes = stocks.iter().filter(|stock| stock.close.is_some_and(|close| close.date >= newest)).count();
-    let share = percent(closes, stocks.len());
     let expected = last_closed_session(now);
     let behind = sessions_between(newest, expected);
-    let what =
-        format!("newest closes {newest}, of {share:.1} % of the stocks; last closed session {expected}");
+    let have = closes_text(coverage.closes(newest), coverage.usual(newest));
+    let what = format!("the newest day is {newest} with {have}; the last closed session is {expected}");
     if behind > 0 {
         let sessions = if behind == 1 { "session" } else { "sessions" };
-        Finding::warn(SUBJECT, format!("{what}: {behind} {sessions} behind"), "see whether the import runs")
-    } else if share < COMPLETE_PCT {
-        Finding::warn(SUBJECT, what, "wait for the import to finish, or see why it does not")
-    } else {
+        Finding::warn(SUBJECT, format!("{what}, {behind} {sessions} later"), "see whether the import runs")
+    } else if coverage.newest_complete() == Some(newest) {
         Finding::ok(SUBJECT, what)
+    } else {
+        Finding::warn(SUBJECT, format!("{what}, which is not complete"), "wait for the import to finish")
     }
 }
 
 /// Which facts the stocks have, and what is lost without them.
-fn facts(stocks: &[&Security], policy: &Policy, newest: Option<NaiveDate>) -> Vec<Finding> {
-    let usable_close = |stock: &Security| match (stock.close, newest) {
-        (Some(close), Some(newest)) => sessions_between(close.date, newest) <= MAX_CLOSE_AGE_SESSIONS,
-        _ => false,
-    };
-    let sector = |stock: &Security| policy.sectors.sector_of(stock).is_some();
-    let cap = |stock: &Security| {
-        let computed = if usable_close(stock) {
-            stock
-                .close_price()
-                .zip(stock.shares.positive())
-                .and_then(|(price, shares)| Usd::product(price, shares))
-        } else {
-            None
-        };
-        let stored = stock.stored_cap.positive().and_then(Usd::from_decimal);
-        [computed, stored].into_iter().flatten().any(Usd::is_market_cap)
-    };
-    let count = |has: &dyn Fn(&Security) -> bool| stocks.iter().filter(|stock| has(stock)).count();
+fn facts(market: &Market<'_>, stocks: &[u32]) -> Vec<Finding> {
+    let count = |has: &dyn Fn(u32) -> bool| stocks.iter().filter(|index| has(**index)).count();
+    let close = |index: u32| market.security(index).close_price().is_some();
+    let cap = |index: u32| market.cap(index).is_some();
+    let shares = |index: u32| market.security(index).shares.positive().is_some();
+    let sector = |index: u32| market.sector(index).is_some();
+    let list_date = |index: u32| market.security(index).list_date.is_some();
     [
-        Fact {
-            name: "a recent close",
-            count: count(&usable_close),
-            wanted_pct: 90.0,
-            lost: "market caps from it",
-        },
+        Fact { name: "a close", count: count(&close), wanted_pct: 90.0, lost: "market caps from it" },
         Fact { name: "a market cap", count: count(&cap), wanted_pct: 90.0, lost: "tiers and rankings" },
         Fact {
             name: "shares outstanding",
-            count: count(&|stock| stock.shares.positive().is_some()),
+            count: count(&shares),
             wanted_pct: 50.0,
             lost: "market caps of the day rather than stored ones",
         },
         Fact { name: "a known sector", count: count(&sector), wanted_pct: 50.0, lost: "leaders of sectors" },
-        Fact {
-            name: "a listing date",
-            count: count(&|stock| stock.list_date.is_some()),
-            wanted_pct: 50.0,
-            lost: "new listings",
-        },
+        Fact { name: "a listing date", count: count(&list_date), wanted_pct: 50.0, lost: "new listings" },
     ]
     .map(|fact| fact.finding(stocks.len()))
     .into()
@@ -153,7 +115,7 @@ impl Fact {
                 SUBJECT,
                 what,
                 format!(
-                    "fill it in the source, or name its column in [source.columns]; without it {lost} are wanting"
+                    "fill it in the source, or name its column in [source.columns]; without it, {lost} suffer"
                 ),
             )
         } else {
@@ -173,6 +135,8 @@ mod tests {
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
     use crate::plan::policy::{FundRules, Guards, SectorTable, ThemeRules};
+    use crate::store::reading::coverage_of;
+    use crate::store::snapshot::Applied;
 
     fn policy() -> Policy {
         Policy {
@@ -201,7 +165,10 @@ mod tests {
     }
 
     fn lines(securities: &[Security], now: &str) -> String {
-        let findings = examine(securities, &policy(), now.parse().expect("a time"));
+        let market =
+            crate::store::source::Market { securities: securities.to_vec(), unreadable_symbols: Vec::new() };
+        let coverage = coverage_of(&market, Applied::default());
+        let findings = examine(securities, &coverage, &policy(), now.parse().expect("a time"));
         let lines: Vec<String> =
             findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect();
         lines.join("\n")
@@ -215,15 +182,15 @@ mod tests {
         let securities: Vec<Security> = (0..200).map(|n| stock(n, "2026-01-09")).collect();
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 200 securities
-        ok newest closes 2026-01-09, of 100.0 % of the stocks; last closed session 2026-01-09
-        ok 100.0 % of the stocks have a recent close (200 of 200)
+        ok the newest day is 2026-01-09 with 200 of 200 closes; the last closed session is 2026-01-09
+        ok 100.0 % of the stocks have a close (200 of 200)
         ok 100.0 % of the stocks have a market cap (200 of 200)
         ok 100.0 % of the stocks have shares outstanding (200 of 200)
         ok 100.0 % of the stocks have a known sector (200 of 200)
         ok 100.0 % of the stocks have a listing date (200 of 200)
         ");
         let saturday = lines(&securities, "2026-01-10T22:00:00Z");
-        assert!(saturday.contains("ok newest closes 2026-01-09"), "{saturday}");
+        assert!(saturday.contains("ok the newest day is 2026-01-09"), "{saturday}");
     }
 
     #[test]
@@ -240,8 +207,8 @@ mod tests {
         securities.push(Security { kind: "PFD".to_owned(), ..stock(901, "2026-01-09") });
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 202 securities
-        warn newest closes 2026-01-07, of 100.0 % of the stocks; last closed session 2026-01-09: 2 sessions behind
-        ok 100.0 % of the stocks have a recent close (200 of 200)
+        warn the newest day is 2026-01-07 with 201 of 201 closes; the last closed session is 2026-01-09, 2 sessions later
+        ok 100.0 % of the stocks have a close (200 of 200)
         warn 25.0 % of the stocks have a market cap (50 of 200)
         warn 25.0 % of the stocks have shares outstanding (50 of 200)
         warn 25.0 % of the stocks have a known sector (50 of 200)
@@ -256,9 +223,9 @@ mod tests {
             security.close = stock(0, "2026-01-08").close;
         }
         let half = lines(&securities, FRIDAY);
-        assert!(half.contains("warn newest closes 2026-01-09, of 60.0 % of the stocks"), "{half}");
+        assert!(half.contains("warn the newest day is 2026-01-09 with 120 of 200 closes"), "{half}");
         assert_eq!(lines(&[], FRIDAY), "error 0 active stocks (CS) among 0 securities");
         let without_bars = [Security { close: None, ..stock(1, "2026-01-09") }];
-        assert!(lines(&without_bars, FRIDAY).contains("error no stock has a close"));
+        assert!(lines(&without_bars, FRIDAY).contains("error no security has a close"));
     }
 }

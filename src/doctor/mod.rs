@@ -70,26 +70,48 @@ impl Report {
         self.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
     }
 
-    /// Adds what a part found, or that it could not look.
-    fn add(&mut self, subject: &'static str, part: Result<Vec<Finding>, Failure>, remedy: &str) {
-        match part {
-            Ok(findings) => self.findings.extend(findings),
-            Err(failure) => {
-                self.out_of_reach |= failure.is_transient();
-                self.findings.push(Finding::error(subject, failure.to_string(), remedy));
-            }
+    /// Adds what a part found, and what kept it from looking further.
+    fn add(&mut self, subject: &'static str, part: Part, remedy: &str) {
+        self.findings.extend(part.findings);
+        if let Err(failure) = part.ended {
+            self.out_of_reach |= failure.is_transient();
+            self.findings.push(Finding::error(subject, failure.to_string(), remedy));
         }
     }
 }
 
+/// What one part found until it was done, or until something kept it from looking further.
+struct Part {
+    findings: Vec<Finding>,
+    ended: Result<(), Failure>,
+}
+
 /// Looks at everything.
 pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
+    let postgres = async {
+        let mut findings = Vec::new();
+        let ended = postgres::examine(settings, now, &mut findings).await;
+        Part { findings, ended }
+    };
+    let redis = async {
+        let mut findings = Vec::new();
+        let ended = redis::examine(settings, now, &mut findings).await;
+        Part { findings, ended }
+    };
+    let (postgres, redis) = tokio::join!(postgres, redis);
     let mut report = Report { findings: vec![configuration(settings)], out_of_reach: false };
-    let (postgres, redis) = tokio::join!(postgres::examine(settings, now), redis::examine(settings, now));
-    let at = settings.database.address();
-    report.add("postgres", postgres, &format!("check that DATABASE_URL ({at}) is right and the server runs"));
     let at = settings.redis.address();
-    report.add("redis", redis, &format!("check that REDIS_URL ({at}) is right and the server runs"));
+    report.add(
+        "redis",
+        redis,
+        &format!("see that the server runs and REDIS_URL is right, which leads to {at}"),
+    );
+    let at = settings.database.address();
+    report.add(
+        "postgres",
+        postgres,
+        &format!("see that the server runs and DATABASE_URL is right, which leads to {at}"),
+    );
     report
 }
 
@@ -119,13 +141,15 @@ mod tests {
 
     #[test]
     fn a_server_that_is_away_is_an_error_and_told_from_one_that_refuses() {
+        let part = |ended| Part { findings: vec![Finding::ok("redis", "version 7.2.4")], ended };
         let mut report = Report::default();
-        report.add("redis", Ok(vec![Finding::ok("redis", "version 7.2.4")]), "");
+        report.add("redis", part(Ok(())), "");
         assert_eq!((report.worst(), report.out_of_reach), (Level::Ok, false));
-        report.add("redis", Err(Failure::permanent("ask", "NOPERM")), "grant it");
+        report.add("redis", part(Err(Failure::permanent("ask", "NOPERM"))), "grant it");
         assert_eq!((report.worst(), report.out_of_reach), (Level::Error, false));
-        report.add("postgres", Err(Failure::transient("connect", "refused")), "start it");
+        report.add("postgres", part(Err(Failure::transient("connect", "refused"))), "start it");
         assert!(report.out_of_reach);
+        assert_eq!(report.findings.len(), 5, "what was found before is kept");
     }
 
     #[test]

@@ -6,9 +6,13 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::failure::{Failure, postgres};
 use crate::settings::{DatabaseSettings, Settings, SourceSettings};
+use crate::store::layout::{self, Found};
+use crate::store::reading::coverage_of;
+use crate::store::snapshot::{Applied, read_applied};
+use crate::store::source::{Source, read_securities};
 use crate::store::{Database, Limits};
 
-use super::{Finding, clock};
+use super::{Finding, clock, coverage};
 
 /// The oldest major version that is tested.
 const OLDEST_MAJOR: i32 = 15;
@@ -16,15 +20,68 @@ const OLDEST_MAJOR: i32 = 15;
 const SPARE_CONNECTIONS: i64 = 10;
 const SUBJECT: &str = "postgres";
 
-/// Everything about Postgres.
-pub(super) async fn examine(settings: &Settings, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
+/// Everything about Postgres and what is in it.
+pub(super) async fn examine(
+    settings: &Settings,
+    now: DateTime<Utc>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
     let doing = "connect to Postgres";
     let database = Database::new(&settings.database).map_err(|problem| Failure::permanent(doing, problem))?;
     let mut client = database.client().await?;
-    let transaction = client.begin_read_only(Limits::default()).await?;
-    let mut findings = server(&transaction, now).await?;
-    findings.extend(tables(&transaction, &settings.database, &settings.source).await?);
-    Ok(findings)
+    let limits = Limits { statement: settings.sync.timeout, ..Limits::default() };
+    let transaction = client.begin_read_only(limits).await?;
+    findings.extend(server(&transaction, now).await?);
+    let tables = look_at_tables(&transaction, settings).await?;
+    findings.extend(table_findings(&tables, &settings.database, &settings.source));
+    findings.extend(entries(&transaction, &settings.database.schema).await?);
+    if tables.can_read_source() {
+        data(&transaction, settings, &tables, now, findings).await?;
+    }
+    Ok(())
+}
+
+/// Whether `cache_entries` can be written as it is.
+async fn entries(transaction: &Transaction<'_>, schema: &str) -> Result<Option<Finding>, Failure> {
+    Ok(match layout::find(transaction, schema).await? {
+        Found::Missing => None,
+        Found::Known(found) => {
+            let shape = match found {
+                layout::Layout::Universe => "one row a universe",
+                layout::Layout::AppV2 => "rows by type, name and key",
+            };
+            Some(Finding::ok("schema", format!("{schema}.cache_entries has {shape}")))
+        }
+        Found::Unusable(problem) => Some(Finding::error(
+            "schema",
+            problem,
+            "rename that table, or set database.schema to another schema; it is never altered",
+        )),
+    })
+}
+
+/// The source as a sync would read it.
+async fn data(
+    transaction: &Transaction<'_>,
+    settings: &Settings,
+    tables: &Tables,
+    now: DateTime<Utc>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let source = match Source::discover(transaction, &settings.source).await {
+        Ok(source) => source,
+        Err(Failure::Permanent { source: problem, .. }) => {
+            findings.push(Finding::error("source", problem.to_string(), "see [source] of the configuration"));
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    let market = read_securities(transaction, &source, None).await?;
+    // The tables that tell what is usual may not have been made yet.
+    let applied = if tables.has_jobs { read_applied(transaction).await? } else { Applied::default() };
+    let coverage = coverage_of(&market, applied);
+    findings.extend(coverage::examine(&market.securities, &coverage, &settings.policy(), now));
+    Ok(())
 }
 
 async fn server(transaction: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
@@ -117,11 +174,8 @@ fn server_findings(server: &Server, now: DateTime<Utc>) -> Vec<Finding> {
     findings
 }
 
-async fn tables(
-    transaction: &Transaction<'_>,
-    database: &DatabaseSettings,
-    source: &SourceSettings,
-) -> Result<Vec<Finding>, Failure> {
+async fn look_at_tables(transaction: &Transaction<'_>, settings: &Settings) -> Result<Tables, Failure> {
+    let (database, source) = (&settings.database, &settings.source);
     let sql = include_str!("../../sql/queries/tables_look.sql");
     let doing = "look for the tables";
     let rows = transaction
@@ -136,10 +190,8 @@ async fn tables(
         )
         .await
         .map_err(postgres(doing))?;
-    let Some(row) = rows.first() else {
-        return Err(Failure::permanent(doing, "the catalogue gave no answer"));
-    };
-    Ok(table_findings(&Tables::from_row(row), database, source))
+    let row = rows.first().ok_or_else(|| Failure::permanent(doing, "the catalogue gave no answer"))?;
+    Ok(Tables::from_row(row))
 }
 
 /// What the catalogue says of the tables we need; `None` where there is no such thing.
@@ -159,6 +211,10 @@ impl Tables {
             may_read_symbols: row.get("may_read_symbols"),
             may_read_bars: row.get("may_read_bars"),
         }
+    }
+
+    fn can_read_source(&self) -> bool {
+        self.may_read_symbols == Some(true) && self.may_read_bars == Some(true)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use ::redis::aio::ConnectionManager;
 use chrono::{DateTime, Utc};
 
 use crate::failure::{Failure, redis};
+use crate::publish::keys::Names;
 use crate::settings::Settings;
 use crate::stream::connection::Redis;
 
@@ -14,19 +16,38 @@ use super::{Finding, clock};
 const OLDEST: (u32, u32) = (7, 0);
 const SUBJECT: &str = "redis";
 
-/// Everything about Redis.
-pub(super) async fn examine(settings: &Settings, now: DateTime<Utc>) -> Result<Vec<Finding>, Failure> {
-    let doing = "ask Redis about itself";
-    let server =
-        Redis::new(&settings.redis.url).map_err(|problem| Failure::permanent("connect to Redis", problem))?;
+/// Everything about Redis and what is in it.
+pub(super) async fn examine(
+    settings: &Settings,
+    now: DateTime<Utc>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let unusable = |problem| Failure::permanent("connect to Redis", problem);
+    let server = Redis::new(&settings.redis.url).map_err(unusable)?;
+    let names = settings.redis.names().map_err(unusable)?;
     let mut connection = server.shared();
-    let info: String = ::redis::cmd("INFO").query_async(&mut connection).await.map_err(redis(doing))?;
+    let info: String =
+        ::redis::cmd("INFO").query_async(&mut connection).await.map_err(redis("ask Redis about itself"))?;
+    findings.extend(server_findings(&Info::parse(&info)));
     let (seconds, micros): (i64, u32) =
-        ::redis::cmd("TIME").query_async(&mut connection).await.map_err(redis(doing))?;
-    let mut findings = server_findings(&Info::parse(&info));
+        ::redis::cmd("TIME").query_async(&mut connection).await.map_err(redis("ask Redis for its time"))?;
     let at = DateTime::from_timestamp(seconds, micros.saturating_mul(1_000));
     findings.extend(at.and_then(|at| clock(SUBJECT, at, now)));
-    Ok(findings)
+    findings.extend(streams(&mut connection, &names).await?);
+    Ok(())
+}
+
+/// What lies on our two streams.
+async fn streams(connection: &mut ConnectionManager, names: &Names) -> Result<Vec<Finding>, Failure> {
+    let mut pipeline = ::redis::pipe();
+    pipeline.cmd("XLEN").arg(names.job_stream()).cmd("XLEN").arg(names.dead_stream());
+    let (jobs, dead): (u64, u64) =
+        pipeline.query_async(connection).await.map_err(redis("look at the job stream"))?;
+    let waiting = Finding::ok("jobs", format!("{jobs} entries on {}", names.job_stream()));
+    let dead = (dead > 0).then(|| {
+        Finding::warn("jobs", format!("{dead} dead letters"), "look at them with: cache-sync dead list")
+    });
+    Ok(std::iter::once(waiting).chain(dead).collect())
 }
 
 /// The answer to `INFO`.
@@ -49,16 +70,14 @@ impl<'a> Info<'a> {
 }
 
 fn server_findings(info: &Info<'_>) -> Vec<Finding> {
-    [version(info), cluster(info), role(info), eviction(info), persistence(info)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let always = [version(info), eviction(info), persistence(info)];
+    [cluster(info), role(info)].into_iter().flatten().chain(always).collect()
 }
 
-fn version(info: &Info<'_>) -> Option<Finding> {
+fn version(info: &Info<'_>) -> Finding {
     let shown = info.get("redis_version");
     let (major, minor) = OLDEST;
-    Some(match info.version() {
+    match info.version() {
         Some(version) if version >= OLDEST => Finding::ok(SUBJECT, format!("version {shown}")),
         Some(_) => Finding::error(
             SUBJECT,
@@ -70,7 +89,7 @@ fn version(info: &Info<'_>) -> Option<Finding> {
             "the server does not tell its version",
             format!("make sure that it has the commands of Redis {major}.{minor}"),
         ),
-    })
+    }
 }
 
 fn cluster(info: &Info<'_>) -> Option<Finding> {
@@ -93,39 +112,39 @@ fn role(info: &Info<'_>) -> Option<Finding> {
     })
 }
 
-fn eviction(info: &Info<'_>) -> Option<Finding> {
+fn eviction(info: &Info<'_>) -> Finding {
     let policy = info.get("maxmemory_policy");
     let unlimited = info.get("maxmemory") == "0";
     match policy {
-        "" => Some(Finding::warn(
+        "" => Finding::warn(
             SUBJECT,
             "the server does not tell its maxmemory-policy",
             "make sure that it is noeviction, or the job stream may vanish",
-        )),
-        "noeviction" => Some(Finding::ok(SUBJECT, "maxmemory-policy noeviction")),
-        _ if unlimited => Some(Finding::warn(
+        ),
+        "noeviction" => Finding::ok(SUBJECT, "maxmemory-policy noeviction"),
+        _ if unlimited => Finding::warn(
             SUBJECT,
             format!("maxmemory-policy is {policy}; without maxmemory nothing is evicted yet"),
             "set maxmemory-policy noeviction before a maxmemory",
-        )),
-        _ => Some(Finding::error(
+        ),
+        _ => Finding::error(
             SUBJECT,
             format!("maxmemory-policy is {policy}: a full server may evict the job stream"),
             "set maxmemory-policy noeviction",
-        )),
+        ),
     }
 }
 
-fn persistence(info: &Info<'_>) -> Option<Finding> {
+fn persistence(info: &Info<'_>) -> Finding {
     let appends = info.get("aof_enabled") == "1";
     if appends && info.get("aof_last_write_status") == "err" {
-        return Some(Finding::error(
+        return Finding::error(
             SUBJECT,
             "the append-only file can't be written",
             "look at the server's log and at the room on its disk",
-        ));
+        );
     }
-    Some(if appends {
+    if appends {
         Finding::ok(SUBJECT, "the append-only file is on")
     } else {
         Finding::warn(
@@ -133,7 +152,7 @@ fn persistence(info: &Info<'_>) -> Option<Finding> {
             "the append-only file is off: jobs put on the stream by a bare XADD are lost when the server restarts",
             "set appendonly yes; jobs from `submit` and the API are kept in Postgres either way",
         )
-    })
+    }
 }
 
 #[cfg(test)]
@@ -175,9 +194,9 @@ mod tests {
             .replace("noeviction", "allkeys-lru")
             .replace("aof_enabled:1", "aof_enabled:0");
         insta::assert_snapshot!(lines(&troubled), @r"
-        error version 6.2.14 is older than 7.0
         error the server is part of a cluster, where one script may not touch keys of different slots
         error the server is a replica and takes no writes
+        error version 6.2.14 is older than 7.0
         error maxmemory-policy is allkeys-lru: a full server may evict the job stream
         warn the append-only file is off: jobs put on the stream by a bare XADD are lost when the server restarts
         ");

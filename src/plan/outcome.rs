@@ -29,7 +29,7 @@ pub struct Plan {
     pub tasks: Vec<TaskReport>,
     /// What a person should know, `code: text` each.
     pub warnings: Vec<Warning>,
-    /// What the next run's guards compare with; `None` where the mode did not look at the whole market.
+    /// What the next run's guards compare with. Every mode sees the whole market, so every plan has one.
     pub run: RunState,
     /// How the market is made up.
     pub counts: Counts,

@@ -182,6 +182,6 @@ impl Policy {
     pub fn fingerprint(&self) -> String {
         let canonical = serde_json::to_vec(self).expect("a policy is plain data");
         let digest = Sha256::digest(&canonical);
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::domain::hex(&digest[..8])
     }
 }

@@ -1,7 +1,7 @@
 //! The universes that these rules keep: the name, kind, owner and rule of each.
 //!
-//! A [`Rule`] says in one word what makes a security a member. Who is a member follows from it in the sub-task that
-//! owns the universe, why in [`why`](super::why), and what stands in `content.metadata` here.
+//! A [`Rule`] says in one word what makes a security a member. Who is one, and why, is decided elsewhere; here stands
+//! what `content.metadata` says of it.
 
 use serde_json::{Value, json};
 

@@ -125,14 +125,20 @@ impl Relay {
             .map(|_| ())
     }
 
-    /// Relays what any job still owes; the number of jobs that did.
+    /// Relays what any job still owes; the number of jobs that did. A job that can't be told keeps no other from being
+    /// told; its failure is returned in the end.
     pub async fn sweep(&self) -> Result<usize, Failure> {
         let mut client = self.database.client().await?;
         let jobs = outbox::owing_jobs(&mut client, JOBS_A_SWEEP).await?;
+        let mut failed = None;
         for id in &jobs {
-            self.relay_by(&mut client, id).await?;
+            match self.relay_by(&mut client, id).await {
+                Err(failure) if failure.is_transient() => return Err(failure),
+                Err(failure) => failed = Some(failure),
+                Ok(_) => {}
+            }
         }
-        Ok(jobs.len())
+        failed.map_or(Ok(jobs.len()), Err)
     }
 
     /// Tells a finished job again where Redis has lost its status.

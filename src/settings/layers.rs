@@ -318,9 +318,13 @@ pub(super) fn nearest<'a>(key: &str, candidates: impl Iterator<Item = &'a str>) 
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     candidates
         .map(|candidate| {
-            // A right name in the wrong section is as near as it gets.
-            let distance =
-                if last(candidate) == last(key) { 1 } else { strsim::damerau_levenshtein(candidate, key) };
+            // A right name in the wrong section, or one without its unit, is as near as it gets.
+            let is_begun = candidate.strip_prefix(key).is_some_and(|rest| rest.starts_with('_'));
+            let distance = if is_begun || last(candidate) == last(key) {
+                1
+            } else {
+                strsim::damerau_levenshtein(candidate, key)
+            };
             (distance, candidate)
         })
         .min()

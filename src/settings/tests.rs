@@ -278,7 +278,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
         .main("[worker]\nlease_second = 15\n\n[redis]\nmax_attempts = 3\n[wroker]\n[zebra]\nstripes = 1")
         .env("CACHE_SYNC__SYNC_SETTINGS__BATCHSIZE", "5")
         .env("CACHE_SYNC__THEMES__AI_LEADERS", "true")
-        .flag("guards.tier_churn", "5");
+        .flag("worker.lease", "5");
     insta::assert_snapshot!(world.problems(), @r"
     config/cache_sync.toml:2: there is no setting `worker.lease_second`; did you mean `worker.lease_seconds`?
     config/cache_sync.toml:5: there is no setting `redis.max_attempts`; did you mean `worker.max_attempts`?
@@ -286,7 +286,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     config/cache_sync.toml:8: there is no setting `zebra.stripes`; config/cache_sync.toml lists them all
     CACHE_SYNC__SYNC_SETTINGS__BATCHSIZE: there is no setting `sync_settings.batchsize`; did you mean CACHE_SYNC__SYNC_SETTINGS__BATCH_SIZE?
     CACHE_SYNC__THEMES__AI_LEADERS: there is no setting `themes.ai_leaders`; did you mean CACHE_SYNC__THEMES__AI_ML_LEADERS?
-    --set guards.tier_churn: there is no setting `guards.tier_churn`; did you mean `guards.tier_churn_pct`?
+    --set worker.lease: there is no setting `worker.lease`; did you mean `worker.lease_seconds`?
     ");
 }
 

@@ -18,9 +18,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
+use tracing::warn;
 
 use super::Client;
 use super::outbox::{self, Owed};
+use super::owners;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
@@ -56,7 +58,7 @@ pub struct JobRow {
     pub entry_id: Option<String>,
     /// The worker that claimed it last.
     pub worker: Option<String>,
-    /// How far the last attempt came that did not end by itself.
+    /// How far the last attempt came that did not complete.
     pub last_step: Option<String>,
     /// The highest event number given out.
     pub last_seq: i64,
@@ -318,11 +320,18 @@ pub async fn claim(
     if let Some(by) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
         return Ok(Claim::Held { by: by.worker.clone() });
     }
+    if let Some(gone) = &owner {
+        // Its transaction may still stand there with the lease: a backend that waits does not notice its client's end.
+        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
+            warn!(job.id = %row.id(), worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
+        }
+    }
     if row.cancel_requested_at.is_some() {
         let ending = Ending {
             status: JobStatus::Cancelled,
             error: Some("cancelled".to_owned()),
-            last_seq: row.last_seq + ENDING_NUMBERS,
+            // A worker that died may have told progress under the last claim.
+            last_seq: row.last_seq + PROGRESS_NUMBERS + ENDING_NUMBERS,
             ..Ending::default()
         };
         let Some(row) = end_within(&transaction, &row, &ending, now).await? else { return Ok(Claim::NotDue) };
@@ -332,11 +341,13 @@ pub async fn claim(
     }
     let exhausted = row.attempt >= terms.max_attempts;
     let step = owner.and_then(|owner| owner.step);
-    let claimed = begin_attempt(&transaction, &row, terms, step.as_deref(), now).await?;
+    // One that is given up is claimed to be ended, not to be begun once more.
+    let attempts = i32::from(!exhausted);
+    let claimed = begin_attempt(&transaction, &row, terms, step.as_deref(), attempts, now).await?;
     take_ownership(&transaction, &claimed, terms).await?;
     if exhausted {
         transaction.commit().await.map_err(postgres(doing))?;
-        return Ok(Claim::Exhausted(Box::new(JobRow { attempt: row.attempt, ..claimed })));
+        return Ok(Claim::Exhausted(Box::new(claimed)));
     }
     outbox::owe(&transaction, claimed.id(), &tell(&claimed), now).await?;
     transaction.commit().await.map_err(postgres(doing))?;
@@ -396,15 +407,17 @@ async fn begin_attempt(
     row: &JobRow,
     terms: &ClaimTerms<'_>,
     step: Option<&str>,
+    attempts: i32,
     now: DateTime<Utc>,
 ) -> Result<JobRow, Failure> {
     let sql = include_str!("../../sql/queries/job_claim.sql");
-    let params: [(&(dyn ToSql + Sync), Type); 5] = [
+    let params: [(&(dyn ToSql + Sync), Type); 6] = [
         (&row.id().as_str(), Type::TEXT),
         (&terms.worker, Type::TEXT),
         (&now, Type::TIMESTAMPTZ),
         (&terms.policy_fingerprint, Type::TEXT),
         (&step, Type::TEXT),
+        (&attempts, Type::INT4),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("claim the job"))?;
     let claimed =
@@ -427,6 +440,8 @@ async fn take_ownership(
     transaction.query_typed(sql, &params).await.map_err(postgres("take the job")).map(|_| ())
 }
 
+/// Event numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
+pub const PROGRESS_NUMBERS: i64 = 100;
 /// Event numbers that the end of a job takes: one for what went wrong, the last one for the end itself.
 pub const ENDING_NUMBERS: i64 = 2;
 
@@ -478,7 +493,7 @@ pub async fn end_within(
 ) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_finish.sql");
     let warnings = Value::from(ending.warnings.clone());
-    let params: [(&(dyn ToSql + Sync), Type); 9] = [
+    let params: [(&(dyn ToSql + Sync), Type); 10] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&ending.status.as_str(), Type::TEXT),
@@ -488,6 +503,7 @@ pub async fn end_within(
         (&warnings, Type::JSONB),
         (&ending.result, Type::JSONB),
         (&ending.last_seq.max(row.last_seq), Type::INT8),
+        (&row.last_step, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("end the job"))?;
     rows.first().map(JobRow::from_row).transpose()
@@ -535,7 +551,7 @@ pub async fn postpone(
     let sql = include_str!("../../sql/queries/job_postpone.sql");
     let delay = postponement.delay.map(|delay| delay.as_secs_f64());
     let free_attempts = i32::from(postponement.is_attempt_free);
-    let params: [(&(dyn ToSql + Sync), Type); 9] = [
+    let params: [(&(dyn ToSql + Sync), Type); 10] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&postponement.status.as_str(), Type::TEXT),
@@ -545,6 +561,7 @@ pub async fn postpone(
         (&postponement.error, Type::TEXT),
         (&postponement.is_waiting_for_import, Type::BOOL),
         (&postponement.last_seq.max(row.last_seq), Type::INT8),
+        (&row.last_step, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("postpone the job"))?;
     let postponed = rows.first().map(JobRow::from_row).transpose()?;

@@ -14,7 +14,7 @@ use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
 
 use super::source::Source;
-use super::statement::{Param, execute, hexadecimal, query, query_one};
+use super::statement::{Param, execute, query, query_one};
 use super::{Database, catalog, layout, quoted};
 
 const DOING: &str = "migrate the database";
@@ -220,7 +220,7 @@ impl Migration {
 
     /// SHA-256 of the file, whatever its line ends.
     fn checksum(&self) -> String {
-        hexadecimal(&Sha256::digest(self.sql.replace("\r\n", "\n")))
+        crate::domain::hex(&Sha256::digest(self.sql.replace("\r\n", "\n")))
     }
 
     /// The tables that it makes, but for those it only makes where they are missing.

@@ -113,19 +113,16 @@ impl Database {
     /// It closes when dropped.
     pub async fn dedicated(&self) -> Result<Client, Failure> {
         let doing = "connect to Postgres";
-        let client = match tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))? {
-            Some(tls) => {
-                let (client, connection) =
-                    self.config.connect(tls).await.map_err(failure::connecting(doing))?;
-                tokio::spawn(connection);
-                client
-            }
-            None => {
-                let (client, connection) =
-                    self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
-                tokio::spawn(connection);
-                client
-            }
+        let tls = tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))?;
+        let client = if let Some(tls) = tls {
+            let (client, connection) = self.config.connect(tls).await.map_err(failure::connecting(doing))?;
+            tokio::spawn(connection);
+            client
+        } else {
+            let (client, connection) =
+                self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
+            tokio::spawn(connection);
+            client
         };
         Ok(Client { connection: Connection::Dedicated(client), schema: self.schema.clone() })
     }

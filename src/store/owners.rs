@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Client;
@@ -95,8 +96,18 @@ pub async fn free_stuck(
     let rows = transaction.query_typed(list, &[]).await.map_err(postgres(doing))?;
     let owners = rows.iter().map(|row| row.get::<_, String>("worker"));
     let dead: Vec<String> = owners.filter(|worker| knows_dead(worker)).collect();
-    let sql = include_str!("../../sql/queries/lease_stuck.sql");
-    let rows = transaction.query_typed(sql, &[(&dead, Type::TEXT_ARRAY)]).await.map_err(postgres(doing))?;
+    let freed = free_stuck_of(&transaction, &dead).await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    Ok(freed)
+}
+
+/// The same inside the caller's transaction, for owners whose time has run out and for those in `gone`. Whoever takes
+/// a job over must do this first: its own owner row replaces the one that names the stuck backend.
+pub async fn free_stuck_of(transaction: &Transaction<'_>, gone: &[String]) -> Result<Option<Freed>, Failure> {
+    let sql = include_str!("../../sql/queries/lease_stuck.sql");
+    let rows = transaction
+        .query_typed(sql, &[(&gone, Type::TEXT_ARRAY)])
+        .await
+        .map_err(postgres("free a stuck lease"))?;
     Ok(rows.first().map(|row| Freed { worker: row.get("worker"), job_id: row.get("job_id") }))
 }

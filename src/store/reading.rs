@@ -68,7 +68,7 @@ pub async fn read(
 }
 
 /// How far the data reaches, counted from what was read.
-fn coverage_of(market: &Market, applied: Applied) -> Coverage {
+pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
     let active: Vec<&Security> =
         market.securities.iter().filter(|security| security.active == Some(true)).collect();
     let mut latest_closes = BTreeMap::new();

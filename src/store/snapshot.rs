@@ -29,7 +29,7 @@ use crate::plan::snapshot::{
 };
 
 use super::source::{Market, Source, reread_closes};
-use super::statement::{hexadecimal, query};
+use super::statement::query;
 
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
@@ -117,7 +117,7 @@ pub fn members_digest(members: &[Symbol]) -> String {
         // No symbol holds a control character, so no two lists run together to the same text.
         hash.update("\n");
     }
-    hexadecimal(&hash.finalize()[..8])
+    crate::domain::hex(&hash.finalize()[..8])
 }
 
 async fn read_entries(

@@ -347,7 +347,9 @@ fn role_named(name: &str) -> &'static Role {
 const ALL_ROLES: [&[Role]; 2] = [&SYMBOL_ROLES, &BAR_ROLES];
 
 fn refuse_unknown_roles(settings: &SourceSettings) -> Result<(), String> {
-    let known: Vec<&str> = ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name).collect();
+    // The volume of a bar may be named; no rule reads it.
+    let read = ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name);
+    let known: Vec<&str> = read.chain(["volume"]).collect();
     match settings.columns.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(format!(

@@ -1,7 +1,5 @@
 //! Sends statements without names, so that a pooler in transaction mode may stand between.
 
-use std::fmt::Write;
-
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
@@ -38,12 +36,4 @@ pub(super) async fn execute(
     params: &[Param<'_>],
 ) -> Result<(), Failure> {
     tx.execute_typed(sql, params).await.map(drop).map_err(postgres(doing))
-}
-
-/// Bytes as text columns keep them: two lower-case hexadecimal digits each.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes every text");
-        text
-    })
 }

@@ -22,7 +22,7 @@ pub use crate::publish::keys::GROUP;
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
 const HANDED_BACK: &str = "handed-back";
 /// How long one read waits for a new entry. Short, because a stopping worker waits it out.
-pub const BLOCK: Duration = Duration::from_millis(1_000);
+pub const BLOCK: Duration = Duration::from_secs(1);
 /// Pause between two looks at what other consumers hold.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A consumer that holds nothing and was silent this long is forgotten; one that lives reads every second.
@@ -159,9 +159,13 @@ impl Consumer {
         let script = Script::new(include_str!("take.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(consumer).arg(self.identity.name()).arg(TAKE_AT_MOST);
-        let ids: Vec<String> = call.invoke_async(self.connection().await?).await?;
+        let (taken, deleted): (Vec<String>, Vec<String>) =
+            call.invoke_async(self.connection().await?).await?;
+        if let Some(id) = deleted.into_iter().next() {
+            return Ok(Some(Delivery::Deleted(id)));
+        }
         // What was taken stands in this consumer's pending list now.
-        if ids.is_empty() { Ok(None) } else { self.read("0", None).await }
+        if taken.is_empty() { Ok(None) } else { self.read("0", None).await }
     }
 
     /// The first entry that nobody has touched for a lease.

@@ -1,15 +1,18 @@
 //! Dead letters: entries that will not be worked on, kept where people find them.
 
+use chrono::{DateTime, Utc};
 use redis::Value;
 
 use super::connection::Redis;
 use super::consumer::{Entry, GROUP};
+use super::entry;
 use super::entry::dead_letter::DeadLetter;
+use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
 use crate::publish::keys::Names;
 
 /// Dead letters that are kept, roughly; the oldest go. At one a minute that is a week, and somebody has been told.
-const KEPT: usize = 10_000;
+pub const KEPT: usize = 10_000;
 
 /// A letter and its id in the stream of dead letters.
 #[derive(Debug, Clone)]
@@ -57,4 +60,37 @@ pub async fn find(redis: &Redis, names: &Names, id: &str) -> Result<Vec<Filed>, 
             })
     };
     Ok(all.into_iter().filter(is_meant).collect())
+}
+
+/// The request that a letter's entry made, as a new job asked for now; or why there is none.
+pub fn replayed(letter: &DeadLetter, now: DateTime<Utc>) -> Result<JobRequest, String> {
+    if !letter.original.is_complete() {
+        return Err("the entry was too large, and only its beginning was kept".to_owned());
+    }
+    let parsed =
+        entry::parse(&letter.entry_id, &letter.original.fields).map_err(|rejection| rejection.to_string())?;
+    let replay_of = letter.job_id.as_ref().map_or_else(|| letter.entry_id.clone(), ToString::to_string);
+    // Without the key: the job that failed may still stand for it.
+    Ok(JobRequest {
+        job_id: JobId::fresh(),
+        requested_at: now,
+        dedupe_key: None,
+        replay_of: Some(replay_of),
+        ..parsed.request
+    })
+}
+
+/// Takes one letter away.
+pub async fn remove(redis: &Redis, names: &Names, id: &str) -> Result<(), Failure> {
+    let mut command = redis::cmd("XDEL");
+    let deleted = command.arg(names.dead_stream()).arg(id).exec_async(&mut redis.shared()).await;
+    deleted.map_err(redis_failure("take a dead letter away"))
+}
+
+/// Throws all letters away; how many there were.
+pub async fn purge(redis: &Redis, names: &Names) -> Result<usize, Failure> {
+    let mut command = redis::cmd("XTRIM");
+    let trimmed =
+        command.arg(names.dead_stream()).arg("MAXLEN").arg(0).query_async(&mut redis.shared()).await;
+    trimmed.map_err(redis_failure("throw the dead letters away"))
 }

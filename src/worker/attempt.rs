@@ -120,8 +120,7 @@ async fn sync_once(
     lease.commit().await?;
     info!(
         job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
-        "job {}: applied the plan for {as_of}: {} changes in {} universes, {} held",
-        row.id(), plan.total_changes(), plan.updated().len(), plan.held().len(),
+        "job {}: applied the plan for {as_of}: {}", row.id(), crate::plan::digest::digest(&plan),
     );
     Ok(Outcome::Applied)
 }

@@ -4,8 +4,7 @@
 //! row names another claim, the job is lost. The touch in Redis only keeps the entry from being looked at for
 //! nothing; Redis being away loses no job.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -18,6 +17,9 @@ use crate::store::owners::{self, Backend, Beat};
 use crate::store::{Client, Database};
 use crate::stream::connection::Redis;
 use crate::stream::consumer;
+
+/// Where a job is when its heartbeat begins.
+const FIRST_STEP: &str = "claim";
 
 /// Why work on a job has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub struct Heartbeat {
     steps: tokio::sync::mpsc::UnboundedSender<(&'static str, Option<Backend>)>,
     interrupted: CancellationToken,
     reason: Arc<OnceLock<Interruption>>,
+    last_step: Mutex<&'static str>,
     task: JoinHandle<()>,
 }
 
@@ -77,13 +80,19 @@ impl Heartbeat {
             client: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
-        Self { held, steps, interrupted, reason, task }
+        Self { held, steps, interrupted, reason, last_step: Mutex::new(FIRST_STEP), task }
     }
 
     /// Notes the step the job is at, for whoever has to say later how far it came; the backend once it has the lease.
     pub fn step(&self, step: &'static str, backend: Option<Backend>) {
+        *self.last_step.lock().unwrap_or_else(PoisonError::into_inner) = step;
         // The receiver goes away only with the job.
         let _ = self.steps.send((step, backend));
+    }
+
+    /// The step that the job has come to.
+    pub fn last_step(&self) -> &'static str {
+        *self.last_step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the job has to be let go, and says why.

@@ -240,8 +240,15 @@ impl Worker {
                 tokio::time::sleep(ROUND / 4).await;
             }
         }
-        self.relay.sweep().await?;
-        Ok(true)
+        match self.relay.sweep().await {
+            Err(failure) if failure.is_transient() => Err(failure),
+            // Waiting would not help, and the job itself is done.
+            Err(failure) => {
+                warn!("{failure}");
+                Ok(true)
+            }
+            Ok(_) => Ok(true),
+        }
     }
 }
 

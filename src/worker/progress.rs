@@ -76,7 +76,7 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
     };
     let mut numbers = Numbers::after(&row);
     // The first number is that of `cache_sync_started`.
-    numbers.next();
+    numbers.take();
     let mut furthest = 0;
     while let Some(Finished { task, total_symbols }) = inbox.recv().await {
         let completed = position(&row, task);
@@ -87,7 +87,7 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
         furthest = completed;
         let progress = Progress { task, completed, total_symbols };
         let teller = Teller { names: &relay.names, at: Utc::now() };
-        let (event, status) = teller.progressed(&row, numbers.next(), &progress);
+        let (event, status) = teller.progressed(&row, numbers.take(), &progress);
         is_in_order = relay.progress(row.id(), event, status, total_symbols).await.is_ok();
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,6 +20,8 @@ pub struct Shutdown {
     pub demanded: CancellationToken,
 }
 
+/// Signals within this time of the first are the same one told again.
+const SAME_WISH: Duration = Duration::from_millis(500);
 /// Exit status of a process ended by a second signal: 128 + SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -36,6 +39,9 @@ impl Shutdown {
                 drain.as_secs()
             );
             listener.ask(drain);
+            // A supervisor may signal the process and its group at the same moment: that is one wish, not two.
+            tokio::time::sleep(SAME_WISH).await;
+            while terminate.recv().now_or_never().is_some() || interrupt.recv().now_or_never().is_some() {}
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             warn!("stopped at once by a second signal");
             std::process::exit(EXIT_INTERRUPTED);

@@ -11,18 +11,16 @@ use serde_json::{Map, Value, json};
 use crate::domain::job::JobStatus;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
+use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
 use crate::publish::status::{StatusHash, TaskResult};
-use crate::store::jobs::JobRow;
+use crate::store::jobs::{JobRow, PROGRESS_NUMBERS};
 use crate::store::outbox::Owed;
 
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
 const CRITICAL_AFTER_RUNS: u32 = 3;
-
-/// Numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
-const RESERVED_FOR_PROGRESS: i64 = 100;
 
 /// What a job did, as `cache_sync_jobs.result` keeps it: the status hash can be made again from the row alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +40,8 @@ pub struct JobResult {
     pub total_symbols: u64,
     /// The result in a few words.
     pub digest: String,
+    /// Whether the job was given up and belongs to the dead letters.
+    pub is_dead_letter: bool,
 }
 
 impl JobResult {
@@ -59,7 +59,8 @@ impl JobResult {
             task_results: task_results.collect(),
             completed: plan.tasks.len() as u32,
             total_symbols: plan.total_symbols as u64,
-            digest: String::new(),
+            digest: digest(plan),
+            is_dead_letter: false,
         }
     }
 
@@ -88,11 +89,11 @@ impl Numbers {
 
     /// Goes on after everything that may have been told of progress under this claim.
     pub fn after_progress(row: &JobRow) -> Self {
-        Self { last: row.last_seq + RESERVED_FOR_PROGRESS }
+        Self { last: row.last_seq + PROGRESS_NUMBERS }
     }
 
     /// The next number.
-    pub fn next(&mut self) -> i64 {
+    pub fn take(&mut self) -> i64 {
         self.last += 1;
         self.last
     }
@@ -115,12 +116,12 @@ pub struct Teller<'a> {
 impl Teller<'_> {
     /// A worker began.
     pub fn started(&self, row: &JobRow) -> Vec<Owed> {
-        let seq = Numbers::after(row).next();
+        let seq = Numbers::after(row).take();
         let started = event::Started {
             run_id: row.request.run_id.as_deref(),
             total_items: row.request.mode.tasks().len() as u32,
         };
-        vec![owed(self.occasion(row, seq).started(started), Some(status_of(row, seq, self.at)))]
+        vec![owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)))]
     }
 
     /// A sub-task was decided; the status as it is then.
@@ -148,7 +149,7 @@ impl Teller<'_> {
         match problem {
             Some((category, message)) => {
                 let report = report(Severity::Warning, category, message, row);
-                vec![owed(self.occasion(row, seq).error(&report), Some(status))]
+                vec![owed(self.occasion(row, seq).error(&report), Some(&status))]
             }
             None => {
                 vec![Owed {
@@ -196,14 +197,14 @@ impl Teller<'_> {
         };
         let total_symbols = i64::try_from(result.total_symbols).ok().filter(|total| *total > 0);
         let status = status_of(row, seq, self.at);
-        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(status)) }
+        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(&status)) }
     }
 
     /// What a plan changes, before the end of the job is told.
     pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
         let mut owing: Vec<Owed> = changed
-            .map(|universe| owed(self.universe_updated(row, universe, numbers.next()), None))
+            .map(|universe| owed(self.universe_updated(row, universe, numbers.take()), None))
             .collect();
         owing.extend(self.ipo_assignments(row, plan, numbers));
         owing.extend(self.delisting_cleanup(row, plan, numbers));
@@ -256,7 +257,7 @@ impl Teller<'_> {
         }
         let universes = plan.cleaned_up();
         let cleanup = event::DelistingCleanup { symbols: &symbols, universes: &universes };
-        Some(owed(self.occasion(row, numbers.next()).delisting_cleanup(cleanup), None))
+        Some(owed(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
     }
 
     fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<Owed> {
@@ -268,7 +269,7 @@ impl Teller<'_> {
         report.context.insert("held_runs".to_owned(), json!(hold.runs));
         report.context.insert("would_add".to_owned(), json!(hold.would_join.len()));
         report.context.insert("would_remove".to_owned(), json!(hold.would_leave.len()));
-        Some(owed(self.occasion(row, numbers.next()).error(&report), None))
+        Some(owed(self.occasion(row, numbers.take()).error(&report), None))
     }
 
     fn occasion<'a>(&'a self, row: &'a JobRow, seq: i64) -> Occasion<'a> {
@@ -299,7 +300,8 @@ pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
         triggered_by: row.request.triggered_by.clone(),
         run_id: row.request.run_id.clone(),
         as_of: row.as_of,
-        created_at: Some(row.created_at),
+        // When it was asked for: that is what its first status says, and where it stands among the recent jobs.
+        created_at: Some(row.request.requested_at),
         start_time: row.start_time,
         end_time: row.end_time,
         updated_at: Some(at),
@@ -328,12 +330,12 @@ fn report<'a>(severity: Severity, category: &'a str, message: &'a str, row: &Job
     ErrorReport { severity, message, category, component: "worker", context }
 }
 
-fn owed(event: Event, status: Option<StatusHash>) -> Owed {
+fn owed(event: Event, status: Option<&StatusHash>) -> Owed {
     Owed {
         seq: event.seq,
         channels: event.channels,
         envelope: Some(event.envelope),
-        status_hash: status.as_ref().map(StatusHash::to_json),
+        status_hash: status.map(StatusHash::to_json),
         total_symbols: None,
     }
 }

@@ -110,6 +110,10 @@ fn is_eligible(rows: &[Row], row: &Row) -> bool {
     is_active(row) && row.kind == "CS" && counts(rows, row)
 }
 
+fn eligible(rows: &[Row]) -> Vec<&Row> {
+    rows.iter().filter(|row| is_eligible(rows, row)).collect()
+}
+
 pub(crate) fn comes_before(a: &Row, b: &Row) -> bool {
     let (cap, other) = (cap_cents(a), cap_cents(b));
     if cap != other {
@@ -124,26 +128,26 @@ pub(crate) fn comes_before(a: &Row, b: &Row) -> bool {
     a.symbol < b.symbol
 }
 
-/// The eligible stocks with a cap, best first, by picking the best of the rest again and again.
-fn ranked(rows: &[Row]) -> Vec<&Row> {
-    let mut rest: Vec<&Row> =
-        rows.iter().filter(|row| is_eligible(rows, row) && cap_cents(row).is_some()).collect();
+/// Those with a cap, best first, by picking the best of the rest again and again.
+fn ranked<'r>(stocks: &[&'r Row]) -> Vec<&'r Row> {
+    let mut rest: Vec<&Row> = stocks.iter().copied().filter(|row| cap_cents(row).is_some()).collect();
     let mut order = Vec::new();
     while !rest.is_empty() {
         let mut best = 0;
-        for at in 0..rest.len() {
+        for at in 1..rest.len() {
             if comes_before(rest[at], rest[best]) {
                 best = at;
             }
         }
-        order.push(rest.remove(best));
+        order.push(rest.swap_remove(best));
     }
     order
 }
 
 /// The members of every universe.
 pub(crate) fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
-    let ranked = ranked(rows);
+    let stocks = eligible(rows);
+    let ranked = ranked(&stocks);
     let mut universes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, from, below) in TIERS {
         let members = universes.entry(name.to_owned()).or_default();
@@ -187,11 +191,8 @@ pub(crate) fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
     for row in &ranked {
         all.push(row.symbol.clone());
     }
-    let mut others: Vec<String> = rows
-        .iter()
-        .filter(|row| is_eligible(rows, row) && cap_cents(row).is_none())
-        .map(|row| row.symbol.clone())
-        .collect();
+    let mut others: Vec<String> =
+        stocks.iter().filter(|row| cap_cents(row).is_none()).map(|row| row.symbol.clone()).collect();
     others.sort();
     all.extend(others);
     let all = all.clone();
@@ -290,7 +291,8 @@ pub(crate) fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: 
     }
     match RANKINGS.iter().find(|limit| universe == format!("top_{limit}")) {
         Some(limit) => {
-            let added = if added > delisted { added - delisted } else { 0 };
+            // The seats of the delisted are filled by the next in line.
+            let added: usize = added - delisted.min(added);
             added < 5 || added * 20 <= *limit
         }
         None => true,
@@ -312,16 +314,14 @@ pub(crate) fn together_with(universe: &str) -> Vec<String> {
 
 /// Whether the market as a whole may follow another a session later.
 pub(crate) fn is_believed_as_a_whole(was: &[Row], now: &[Row]) -> bool {
-    let eligible = |rows: &[Row]| rows.iter().filter(|row| is_eligible(rows, row)).count();
-    let (before, after) = (eligible(was), eligible(now));
-    if after < before && (before - after) * 100 > before * 3 {
+    let (was, now) = (eligible(was), eligible(now));
+    if now.len() < was.len() && (was.len() - now.len()) * 100 > was.len() * 3 {
         return false;
     }
     let (mut with_cap, mut lost) = (0, 0);
-    for row in was.iter().filter(|row| is_eligible(was, row) && cap_cents(row).is_some()) {
+    for row in was.iter().filter(|row| cap_cents(row).is_some()) {
         with_cap += 1;
-        let lost_it = |now_row: &Row| is_eligible(now, now_row) && cap_cents(now_row).is_none();
-        if find(now, &row.symbol).is_some_and(lost_it) {
+        if now.iter().any(|after| same(&after.symbol, &row.symbol) && cap_cents(after).is_none()) {
             lost += 1;
         }
     }
@@ -330,12 +330,12 @@ pub(crate) fn is_believed_as_a_whole(was: &[Row], now: &[Row]) -> bool {
 
 /// Whether the sectors of a market may follow those of another a session later.
 pub(crate) fn are_sectors_believed(was: &[Row], now: &[Row]) -> bool {
+    let (was, now) = (eligible(was), eligible(now));
     let (mut with_sector, mut changed) = (0, 0);
-    for row in was.iter().filter(|row| is_eligible(was, row) && sector_universe(row).is_some()) {
+    for row in was.iter().filter(|row| sector_universe(row).is_some()) {
         with_sector += 1;
-        let differs =
-            |now_row: &Row| is_eligible(now, now_row) && sector_universe(now_row) != sector_universe(row);
-        if find(now, &row.symbol).is_some_and(differs) {
+        let differs = |after: &&Row| sector_universe(after) != sector_universe(row);
+        if now.iter().any(|after| same(&after.symbol, &row.symbol) && differs(after)) {
             changed += 1;
         }
     }

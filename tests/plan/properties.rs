@@ -25,8 +25,11 @@ const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
 const BOUNDS: [i64; 6] =
     [50_000_000, 300_000_000, 2_000_000_000, 10_000_000_000, 200_000_000_000, 15_000_000_000_000];
 
+/// A thousand markets each, unless `PROPTEST_CASES` says otherwise.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }
+    let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 1_000 };
+    ProptestConfig { cases, ..given }
 }
 
 fn policy() -> Policy {
@@ -126,19 +129,20 @@ proptest! {
 
     #[test]
     fn guards_hold_and_refuse_exactly_what_the_oracle_does_not_believe((was, now) in calm_days()) {
-        let first = yesterday(snapshot(&was));
+        let first = yesterday(&snapshot(&was));
         let second = Snapshot { securities: securities(&now), ..first };
         let plan = attempt(&second, Mode::Full, false);
         prop_assert_eq!(plan.is_ok(), oracle::is_believed_as_a_whole(&was, &now), "{:?}", plan.err());
         let Ok(plan) = plan else { return Ok(()) };
         let (before, wanted) = (oracle::universes(&was), oracle::universes(&now));
         let verdict = |name: &String| oracle::is_believed(&now, name, &before[name], &wanted[name]);
+        let sectors_believed = oracle::are_sectors_believed(&was, &now);
         let believed: BTreeMap<&String, bool> = wanted.keys().map(|name| (name, verdict(name))).collect();
         for universe in &plan.universes {
             let name = universe.name.as_str();
             let group = oracle::together_with(name);
             let by_sector = universe.cache_type.as_str() == "sector_leader";
-            let sectors_hold = by_sector && !oracle::are_sectors_believed(&was, &now);
+            let sectors_hold = by_sector && !sectors_believed;
             let is_held = sectors_hold || !group.iter().all(|name| believed[name]);
             prop_assert_eq!(universe.status == UniverseStatus::Held, is_held, "{}: {:?}", name, universe.hold);
             prop_assert_eq!(universe.hold.is_some(), is_held);
@@ -147,7 +151,7 @@ proptest! {
 
     #[test]
     fn a_held_universe_loses_the_delisted_and_nobody_else((was, now) in calm_days()) {
-        let first = yesterday(snapshot(&was));
+        let first = yesterday(&snapshot(&was));
         let second = Snapshot { securities: securities(&now), ..first };
         let Ok(plan) = attempt(&second, Mode::Full, false) else { return Ok(()) };
         for universe in plan.universes.iter().filter(|universe| universe.status == UniverseStatus::Held) {
@@ -209,9 +213,9 @@ fn planned(snapshot: &Snapshot, mode: Mode, accept_churn: bool) -> Plan {
 }
 
 /// The state after a first sync of `first`, as if that had been on the session before.
-fn yesterday(first: Snapshot) -> Snapshot {
-    let plan = planned(&first, Mode::Full, true);
-    let mut state = world::applied(&first, &plan, Vec::new());
+fn yesterday(first: &Snapshot) -> Snapshot {
+    let plan = planned(first, Mode::Full, true);
+    let mut state = world::applied(first, &plan, Vec::new());
     let monday = TODAY - Days::new(1);
     for stored in state.universes.values_mut() {
         stored.state.as_mut().expect("ours").last_as_of = monday;
@@ -375,7 +379,6 @@ fn worth() -> impl Strategy<Value = Worth> {
     )
 }
 
-/// Keeps the type of the maps above in one place.
 #[test]
 fn the_oracle_knows_every_universe_of_the_policy() {
     let of_policy: BTreeSet<String> = policy().universes().keys().map(ToString::to_string).collect();

@@ -111,13 +111,12 @@ impl File {
         let last = sections.last().expect("a scenario has sections");
         let at = text.find(&format!("\n{}:", last.title)).expect("the last section is in the text");
         let head = text[..at + last.title.len() + 3].to_owned();
-        let expected = last.lines.iter().map(|line| format!("{line}\n")).collect();
+        let expected = lines_with("", last.lines.iter().map(String::as_str));
         Self { head, sections, expected }
     }
 
     fn with(&self, found: &str) -> String {
-        let indented: String = found.lines().map(|line| format!("  {line}\n")).collect();
-        format!("{}{indented}", self.head)
+        self.head.clone() + &lines_with("  ", found.lines())
     }
 
     fn run(&self) -> String {
@@ -159,7 +158,7 @@ impl File {
         scene.snapshot.unreadable_symbols = self.lines("unreadable").to_vec();
         scene.snapshot.securities = scene.securities(order.as_of);
         let show: Vec<String> = self.words("show").into_iter().map(ToOwned::to_owned).collect();
-        let (found, observed) = planned(&scene.snapshot, &policy, &order);
+        let (found, observed) = planned(&scene.snapshot, &policy, order);
         if let Ok(plan) = &found {
             assert_eq!(observed, plan.tasks.len(), "each sub-task is observed once");
         }
@@ -231,9 +230,9 @@ impl File {
     }
 }
 
-fn planned(snapshot: &Snapshot, policy: &Policy, order: &Order) -> (Result<Plan, Refusal>, usize) {
+fn planned(snapshot: &Snapshot, policy: &Policy, order: Order) -> (Result<Plan, Refusal>, usize) {
     let mut observed = 0;
-    let found = cache_sync::plan::plan(snapshot, policy, order, &mut |_| observed += 1);
+    let found = cache_sync::plan::plan(snapshot, policy, &order, &mut |_| observed += 1);
     (found, observed)
 }
 
@@ -284,7 +283,7 @@ impl Scene {
     fn sync(&mut self, as_of: NaiveDate, policy: &Policy) {
         self.snapshot.securities = self.securities(as_of);
         let order = Order { mode: Mode::Full, accept_churn: false, as_of };
-        let (plan, _) = planned(&self.snapshot, policy, &order);
+        let (plan, _) = planned(&self.snapshot, policy, order);
         let plan = plan.unwrap_or_else(|refusal| panic!("the plan of {as_of} was refused: {refusal}"));
         self.snapshot = world::applied(&self.snapshot, &plan, Vec::new());
     }
@@ -322,20 +321,23 @@ impl Scene {
             }
         }
         for word in words {
-            match word.split_once('=').unwrap_or((word, "")) {
-                ("unmanaged", _) => stored.state = None,
-                ("edited", _) => stored.members.sort_by_key(|member| !members.contains(member)),
-                ("deleted", _) => stored.content = None,
-                ("malformed", _) => stored.content = Some(StoredContent::Malformed),
-                ("type", kind) => stored.cache_type = Some(kind.to_owned()),
-                ("held", runs) => {
-                    stored.state.as_mut().expect("ours").held_runs = runs.parse().expect("a number")
-                }
-                ("applied", day) => stored.state.as_mut().expect("ours").last_as_of = date(day),
+            let (word, value) = word.split_once('=').unwrap_or((word, ""));
+            match word {
+                "unmanaged" => stored.state = None,
+                "edited" => stored.members.sort_by_key(|member| !members.contains(member)),
+                "deleted" => stored.content = None,
+                "malformed" => stored.content = Some(StoredContent::Malformed),
+                "type" => stored.cache_type = Some(value.to_owned()),
+                "held" => state(stored).held_runs = value.parse().expect("a number"),
+                "applied" => state(stored).last_as_of = date(value),
                 _ => panic!("unknown word {word:?} in {line:?}"),
             }
         }
     }
+}
+
+fn state(stored: &mut StoredUniverse) -> &mut UniverseState {
+    stored.state.as_mut().expect("only a row of ours has been held or applied")
 }
 
 fn foreign_row(line: &str) -> ForeignRow {
@@ -443,9 +445,14 @@ fn date(text: &str) -> NaiveDate {
     text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no date"))
 }
 
+fn lines_with<'l>(indent: &str, lines: impl Iterator<Item = &'l str>) -> String {
+    lines.flat_map(|line| [indent, line, "\n"]).collect()
+}
+
 /// The lines of both texts, `-` where only expected, `+` where only found.
 fn difference(expected: &str, found: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
+    // The number of lines that the ends of both texts from here on have in common, in the same order.
     let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {
@@ -456,18 +463,18 @@ fn difference(expected: &str, found: &str) -> String {
             };
         }
     }
-    let (mut i, mut j, mut text) = (0, 0, String::new());
+    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
     while i < old.len() || j < new.len() {
         if i < old.len() && j < new.len() && old[i] == new[j] {
-            text.push_str(&format!("    {}\n", old[i]));
+            lines.push(format!("    {}", old[i]));
             (i, j) = (i + 1, j + 1);
         } else if j == new.len() || (i < old.len() && common[i + 1][j] >= common[i][j + 1]) {
-            text.push_str(&format!("  - {}\n", old[i]));
+            lines.push(format!("  - {}", old[i]));
             i += 1;
         } else {
-            text.push_str(&format!("  + {}\n", new[j]));
+            lines.push(format!("  + {}", new[j]));
             j += 1;
         }
     }
-    text
+    lines.join("\n") + "\n"
 }

@@ -1,0 +1,70 @@
+//! The result of a sync in a few words, for the log, the completion event and `jobs show`.
+//!
+//! It names what a trader would ask about first: who joined and left the two universes everybody watches, new
+//! listings, delistings, and what a guard kept back. All else is a number.
+
+use crate::domain::change::EntryReason;
+use crate::domain::symbol::Symbol;
+use crate::domain::universe::RECENT_IPOS;
+
+use super::outcome::{Plan, PlannedUniverse};
+use super::wording::{counted, grouped};
+
+/// Universes whose joiners and leavers are named.
+const WATCHED: [&str; 2] = ["mega_cap", "top_100"];
+/// Symbols named in one list; the rest is counted.
+const NAMED: usize = 10;
+
+/// The digest of a plan: sentences joined by `; `, never empty.
+pub fn digest(plan: &Plan) -> String {
+    let mut parts: Vec<String> = WATCHED.iter().filter_map(|name| watched(plan, name)).collect();
+    let listed: Vec<&Symbol> = plan
+        .universes
+        .iter()
+        .filter(|universe| universe.name.as_str() == RECENT_IPOS)
+        .flat_map(PlannedUniverse::joiners)
+        .filter(|joined| joined.reason == EntryReason::Listing)
+        .map(|joined| &joined.symbol)
+        .collect();
+    parts.extend(list("new listings", "", &listed));
+    let delisted = plan.delisted();
+    parts.extend(list("delisted", "", &delisted.iter().collect::<Vec<_>>()));
+    for universe in &plan.universes {
+        parts.extend(universe.hold.as_ref().map(|hold| format!("{} held: {}", universe.name, hold.reason)));
+    }
+    let changes = plan.total_changes();
+    if changes == 0 {
+        parts.insert(0, "nothing changed".to_owned());
+    } else {
+        parts.push(format!(
+            "{} in {}",
+            counted(changes, "change"),
+            counted(plan.updated().len(), "universe")
+        ));
+    }
+    parts.join("; ")
+}
+
+/// `mega_cap +ABC -XYZ`, where somebody joined or left; the first fill is only counted.
+fn watched(plan: &Plan, name: &str) -> Option<String> {
+    let universe = plan.universes.iter().find(|universe| universe.name.as_str() == name)?;
+    let joined: Vec<&Symbol> = universe.joiners().map(|joined| &joined.symbol).collect();
+    let left: Vec<&Symbol> = universe.left.iter().map(|left| &left.symbol).collect();
+    if joined.len() + left.len() == 0 {
+        return None;
+    }
+    let parts: Vec<String> = list("", "+", &joined).into_iter().chain(list("", "-", &left)).collect();
+    Some(format!("{name} {}", parts.join(" ")))
+}
+
+/// A titled list of symbols, or `None` for an empty one.
+fn list(title: &str, sign: &str, symbols: &[&Symbol]) -> Option<String> {
+    if symbols.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = symbols.iter().take(NAMED).map(|symbol| format!("{sign}{symbol}")).collect();
+    let rest = symbols.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
+    let title = if title.is_empty() { String::new() } else { format!("{title} ") };
+    Some(format!("{title}{}{more}", named.join(" ")))
+}

@@ -1,0 +1,28 @@
+//! What the service promises, held against real servers: every guarantee from both sides, and the world cut at each
+//! arrow of a job's way from the stream to the acknowledgement.
+//!
+//! Each test has a [`World`](world::World) of its own. Workers run in this process, or, where one is to be killed, as
+//! the program itself. What a worker logs is shown with `CACHE_SYNC_TEST_LOG=1` and `--nocapture`.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+#[path = "world/mod.rs"]
+mod world;
+
+#[path = "service/crashes.rs"]
+mod crashes;
+#[path = "service/guards.rs"]
+mod guards;
+#[path = "service/imports.rs"]
+mod imports;
+#[path = "service/requests.rs"]
+mod requests;
+#[path = "service/retries.rs"]
+mod retries;
+#[path = "service/streams.rs"]
+mod streams;
+#[path = "service/telling.rs"]
+mod telling;
+#[path = "service/universes.rs"]
+mod universes;
+#[path = "service/workers.rs"]
+mod workers;

@@ -1,0 +1,85 @@
+//! Which date is synced, and what becomes of a job whose import is not complete.
+
+use crate::world::{World, request, until};
+
+/// Looks at the import every second rather than every minute.
+const IMPATIENT: (&str, &str) = ("sync_settings.eod_recheck_seconds", "1");
+
+#[tokio::test]
+async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_blocking_others() {
+    let world = World::filled_with(&[IMPATIENT]).await;
+    let date = world.close_part_of_next_day(60, &[]).await;
+    let worker = world.start_worker();
+    world.xadd(&[("job_id", "nightly"), ("triggered_by", "eod_import")]).await;
+    until("the job to wait", async || {
+        world.status("nightly").await.get("status").is_some_and(|status| status == "retrying")
+    })
+    .await;
+    let status = world.status("nightly").await;
+    assert!(status["error"].contains("78 of 130 closes on 2026-03-03"), "{}", status["error"]);
+    let held_locks = "select count(*) from pg_locks where relation = 'cache_sync_lease'::regclass
+                      and mode = 'ExclusiveLock' and granted
+                   and database = (select oid from pg_database where datname = current_database())";
+
+    // Somebody else's job is done meanwhile, by the same worker.
+    world.xadd(&[("job_id", "other"), ("triggered_by", "admin"), ("as_of", "2026-03-02")]).await;
+    assert_eq!(world.ended("other").await["status"], "completed");
+    assert!(!world.job("nightly").await.status.is_final());
+    until("the lease to be free", async || world.count(held_locks).await == 0).await;
+
+    world.import_closes(date, 100).await;
+    let status = world.ended("nightly").await;
+    assert_eq!((status["status"].as_str(), status["as_of"].as_str()), ("completed", "2026-03-03"));
+    assert_eq!(status["attempt"], "1");
+    worker.stop().await;
+    assert_eq!(world.pending().await, 0);
+}
+
+#[tokio::test]
+async fn an_automatic_job_whose_import_never_comes_is_refused_with_the_figures() {
+    let world = World::filled_with(&[IMPATIENT, ("sync_settings.eod_wait_timeout_seconds", "1")]).await;
+    world.close_part_of_next_day(60, &[]).await;
+    let rows = world.entries_fingerprint().await;
+    world.xadd(&[("job_id", "nightly"), ("triggered_by", "scheduler")]).await;
+    world.run_once().await;
+    let job = world.job("nightly").await;
+    assert_eq!((job.status.as_str(), job.attempt), ("failed", 1));
+    assert!(job.error.as_deref().unwrap().contains("78 of 130 closes on 2026-03-03"), "{:?}", job.error);
+    assert_eq!(world.entries_fingerprint().await, rows);
+}
+
+#[tokio::test]
+async fn a_job_that_names_its_date_waits_for_it_whoever_asked() {
+    let world = World::filled_with(&[IMPATIENT, ("sync_settings.eod_wait_timeout_seconds", "1")]).await;
+    world.close_part_of_next_day(60, &[]).await;
+    let mut wanted = request("named");
+    wanted.as_of = Some("2026-03-03".parse().unwrap());
+    world.submit(&wanted).await;
+    world.run_once().await;
+    assert_eq!(world.status("named").await["status"], "failed");
+}
+
+#[tokio::test]
+async fn a_person_gets_the_newest_complete_date_with_a_warning() {
+    let world = World::filled().await;
+    world.close_part_of_next_day(60, &[]).await;
+    let status = world.sync("manual").await;
+    assert_eq!(status["as_of"], "2026-03-02");
+    assert!(
+        status["warnings"].contains("date_incomplete: 2026-03-03 has 78 of 130 closes"),
+        "{}",
+        status["warnings"]
+    );
+}
+
+#[tokio::test]
+async fn a_date_older_than_the_last_applied_one_is_refused() {
+    let world = World::filled().await;
+    world.close_next_day(&[]).await;
+    world.sync("second").await;
+    world.xadd(&[("job_id", "late"), ("as_of", "2026-03-02"), ("triggered_by", "admin")]).await;
+    world.run_once().await;
+    let job = world.job("late").await;
+    assert_eq!(job.status.as_str(), "failed");
+    assert!(job.error.as_deref().unwrap().starts_with("older_than_applied: "), "{:?}", job.error);
+}

@@ -1,0 +1,72 @@
+//! The program itself, as a process that can be stopped and killed.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::eventually;
+
+/// A running program. Dropped, it is killed; where the test fails, what it logged is shown.
+pub(crate) struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts the program in an environment of nothing but `env`.
+    pub(super) fn start(args: &[&str], env: Vec<(String, String)>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cache-sync"));
+        command.args(args).env_clear().envs(env).current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, notebook) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                *notebook.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { child, log }
+    }
+
+    /// Sends a signal: `TERM`, `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "{}", self.log());
+    }
+
+    /// Sends a signal again and again until it ends.
+    pub(crate) async fn signal_until_it_ends(&mut self, name: &str) -> ExitStatus {
+        eventually("the end of the process", async || {
+            self.signal(name);
+            self.child.try_wait().unwrap()
+        })
+        .await
+    }
+
+    /// Kills it without a word.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        eventually("the end of the process", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// What it wrote to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- a worker logged:\n{}", self.log());
+        }
+    }
+}
