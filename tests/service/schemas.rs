@@ -671,6 +671,7 @@ fn a_request_that_the_schema_takes_is_taken_by_the_service_and_what_it_refuses_i
     for odd in [
         json!([]),
         json!("full"),
+        json!({ "payload": {} }),
         json!({ "payload": "[]" }),
         json!({ "payload": "{" }),
         json!({ "payload": "{}", "data": "{}" }),
