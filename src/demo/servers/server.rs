@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ServerError;
 use super::guardian::{Answer, Guardian};
 
-/// Give up on a server that does not answer by then: twenty times what a busy machine was seen to need.
+/// Give up on a server that does not answer by then: far above the second that it takes on a busy machine.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// Ask this often whether it answers.
 const READY_POLL: Duration = Duration::from_millis(20);
