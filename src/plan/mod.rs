@@ -55,6 +55,7 @@ pub mod market;
 mod market_cap;
 pub mod outcome;
 pub mod policy;
+pub mod revert;
 mod run_state;
 mod settle;
 pub mod snapshot;
@@ -113,6 +114,7 @@ pub fn plan(
         mode: order.mode,
         universes: universes.into_values().collect(),
         foreign,
+        restored: Vec::new(),
         tasks,
         warnings,
         run,

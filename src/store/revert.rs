@@ -1,0 +1,95 @@
+//! Reads what the universes were before a job, for its revert.
+//!
+//! The revert itself and the command that asks for it share it, so that what the command refuses the worker would
+//! refuse too. Contents travel as Postgres prints them and back again unread, for a number that went through a parser
+//! may come out in another shape.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
+
+use crate::domain::job::{JobId, JobStatus};
+use crate::domain::universe::{CacheType, UniverseName};
+use crate::failure::Failure;
+use crate::plan::outcome::EarlierContent;
+use crate::plan::revert::{EarlierRow, Owner, Target, Undoing};
+use crate::plan::snapshot::StoredUniverse;
+
+use super::snapshot::{read_applied, read_universes, run_state, texts_in};
+use super::statement::query;
+
+const DOING: &str = "read what stood in the universes before the job";
+
+/// Reads what is known of `job` and, where it can be undone, all that the revert is decided from. To be called in a
+/// repeatable-read transaction; one that writes must hold the lease.
+pub async fn read(tx: &Transaction<'_>, job: &JobId) -> Result<Target, Failure> {
+    let sql = include_str!("../../sql/queries/revert_target.sql");
+    let rows = query(tx, DOING, sql, &[(&job.as_str(), Type::TEXT)]).await?;
+    let Some(row) = rows.first() else { return Ok(Target::Unknown) };
+    let has_ended = JobStatus::from_text(row.get("status")).is_some_and(JobStatus::is_final);
+    match row.get::<_, Option<i64>>("run_id") {
+        Some(run) if row.get("has_written") => read_undoing(tx, row, run).await,
+        Some(_) => Ok(Target::ChangedNothing),
+        None if !has_ended => Ok(Target::Unfinished),
+        None if row.get("has_applied") => Ok(Target::Forgotten),
+        None => Ok(Target::ChangedNothing),
+    }
+}
+
+async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Target, Failure> {
+    let applied = read_applied(tx).await?;
+    let rows =
+        query(tx, DOING, include_str!("../../sql/queries/revert_rows.sql"), &[(&run, Type::INT8)]).await?;
+    let before =
+        query(tx, DOING, include_str!("../../sql/queries/run_before.sql"), &[(&run, Type::INT8)]).await?;
+    let mut names = Vec::new();
+    for row in rows.iter().filter(|row| row.get::<_, Option<&str>>("kind").is_some()) {
+        names.push(
+            UniverseName::parse(row.get("universe")).map_err(|problem| Failure::permanent(DOING, problem))?,
+        );
+    }
+    let mut now = read_universes(tx, &names).await?;
+    let rows: Result<Vec<EarlierRow>, Failure> = rows.iter().map(|row| earlier_row(row, &mut now)).collect();
+    let undone_as_of = target.get("as_of");
+    Ok(Target::Kept(Box::new(Undoing {
+        as_of: applied.last.unwrap_or(undone_as_of),
+        closes: applied.recent_closes.first().copied().unwrap_or(0),
+        undone_as_of,
+        run_before: before.first().map(run_state),
+        later_jobs: target.get("later_jobs"),
+        rows: rows?,
+    })))
+}
+
+fn earlier_row(row: &Row, now: &mut BTreeMap<UniverseName, StoredUniverse>) -> Result<EarlierRow, Failure> {
+    let universe: String = row.get("universe");
+    let had_row: bool = row.get("had_row");
+    // A row whose content is SQL null can't be: the column forbids it.
+    let content: Option<String> = row.get::<_, Option<String>>("content").filter(|_| had_row);
+    let symbols = texts_in(content.as_deref(), "/symbols").unwrap_or_default();
+    let owner = match row.get::<_, Option<&str>>("kind") {
+        None => Owner::Foreign {
+            symbols_now: texts_in(row.get("foreign_content"), "/symbols").unwrap_or_default(),
+            is_as_left: row.get("is_as_left"),
+        },
+        Some(kind) => {
+            let (name, now) = now.remove_entry(universe.as_str()).map_or_else(
+                || (UniverseName::known(&universe), None),
+                |(name, stored)| (name, Some(stored)),
+            );
+            let cache_type = CacheType::from_text(kind).ok_or_else(|| {
+                Failure::permanent(DOING, format!("{universe} is of the unknown kind {kind:?}"))
+            })?;
+            Owner::Ours { name, cache_type, was_ours: had_row && row.get::<_, bool>("was_ours"), now }
+        }
+    };
+    let cache_type = row.get("cache_type");
+    Ok(EarlierRow {
+        universe,
+        content: content.map(|json| EarlierContent { json, cache_type }),
+        symbols,
+        stands_again: row.get("stands_again"),
+        owner,
+    })
+}
