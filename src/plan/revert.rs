@@ -24,7 +24,7 @@ use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
 use crate::domain::job::JobId;
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::domain::task::Mode;
+use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
 use super::outcome::{
@@ -64,6 +64,19 @@ pub struct Undoing {
     pub later_jobs: Vec<String>,
     /// Every row that it or a later job wrote, by name.
     pub rows: Vec<EarlierRow>,
+    /// The universes of ours that none of them wrote.
+    pub unwritten: Vec<Unwritten>,
+}
+
+/// A universe whose row stands as it stood. Only what is known about it goes back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unwritten {
+    /// Its name.
+    pub name: UniverseName,
+    /// Its kind.
+    pub cache_type: CacheType,
+    /// Its members.
+    pub members: Vec<Symbol>,
 }
 
 /// A row of `cache_entries` before the job.
@@ -132,23 +145,29 @@ pub fn plan(job: &JobId, target: &Target) -> Result<Plan, Refusal> {
 
 fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
     let run = run_state(undoing);
-    let caps: HashMap<&str, Usd> = run
-        .stocks
-        .iter()
-        .filter_map(|stock| Some((stock.symbol.as_str(), Usd::from_cents(stock.cap_cents?))))
-        .collect();
-    let mut universes = Vec::new();
+    let reverting = Reverting { why: format!("job {job} is reverted"), caps: caps_of(&run) };
+    // Of universes without known caps, such as those of funds, nothing better is known than what stands there.
+    let unwritten = undoing.unwritten.iter().map(|universe| reverting.unwritten(universe));
+    let mut universes: Vec<PlannedUniverse> =
+        unwritten.filter(|universe| universe.members_with_cap > 0).collect();
     let mut restored = Vec::new();
     let mut changed_since = Vec::new();
     for row in &undoing.rows {
         match &row.owner {
             Owner::Ours { name, cache_type, was_ours, now } => {
-                let kind = (name, *cache_type);
-                if let Some(universe) = restored_universe(job, row, kind, *was_ours, now.as_ref(), &caps) {
-                    universes.push(universe);
-                    let becomes = if *was_ours { RestoredAs::Ours } else { RestoredAs::Released };
-                    restored.push(restored_row(row, becomes));
-                }
+                let universe = reverting.universe(name, *cache_type, row, *was_ours, now.as_ref());
+                let becomes = match (*was_ours, universe.before == Before::Managed) {
+                    // Not ours then and not ours now: it is its owner's business.
+                    (false, false) => continue,
+                    (false, true) => Some(RestoredAs::Released),
+                    (true, false) => Some(RestoredAs::Ours),
+                    (true, true) => {
+                        let differs = !row.stands_again || universe.changes() > 0;
+                        differs.then_some(RestoredAs::Ours)
+                    }
+                };
+                restored.extend(becomes.map(|becomes| restored_row(row, becomes)));
+                universes.push(universe);
             }
             Owner::Foreign { .. } if row.stands_again => {}
             Owner::Foreign { is_as_left: false, .. } => changed_since.push(&row.universe),
@@ -159,6 +178,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
             }
         }
     }
+    universes.sort_by(|a, b| a.name.cmp(&b.name));
     if restored.is_empty() {
         let text =
             format!("the universes stand as they stood before job {job} already; nothing is left to revert");
@@ -189,69 +209,100 @@ fn restored_row(row: &EarlierRow, becomes: RestoredAs) -> RestoredRow {
     RestoredRow { universe: row.universe.clone(), content: row.content.clone(), becomes }
 }
 
-/// A universe of ours as it was, with what this changes; `None` where nothing differs.
-fn restored_universe(
-    job: &JobId,
-    row: &EarlierRow,
-    (name, cache_type): (&UniverseName, CacheType),
-    was_ours: bool,
-    now: Option<&StoredUniverse>,
-    caps: &HashMap<&str, Usd>,
-) -> Option<PlannedUniverse> {
-    let before = match now {
-        Some(StoredUniverse { state: Some(_), .. }) => Before::Managed,
-        Some(StoredUniverse { content: Some(_), .. }) => Before::Unmanaged,
-        Some(_) | None => Before::Nothing,
-    };
-    let members = without_repeats(row.symbols.iter().filter_map(|text| Symbol::parse(text)));
-    let members_now = without_repeats(now.into_iter().flat_map(|now| now.members.iter().cloned()));
-    let task = cache_type.task();
-    let why = format!("job {job} is reverted");
-    let were: HashSet<&Symbol> = members_now.iter().collect();
-    let joined: Vec<Joined> = (1..)
-        .zip(&members)
-        .filter_map(|(rank, symbol)| {
-            let reason = match (were.contains(symbol), before) {
-                (false, _) => EntryReason::Revert,
-                (true, Before::Unmanaged | Before::Nothing) if was_ours => EntryReason::Adopted,
-                (true, _) => return None,
-            };
-            let cap = caps.get(symbol.as_str()).copied();
-            Some(Joined { symbol: symbol.clone(), reason, task, rank, cap, why: why.clone() })
-        })
-        .collect();
-    let stay: HashSet<&Symbol> = members.iter().collect();
-    let left: Vec<Left> = members_now
+fn caps_of(run: &RunState) -> HashMap<&str, Usd> {
+    let caps = run
+        .stocks
         .iter()
-        .filter(|symbol| !stay.contains(symbol))
-        .map(|symbol| Left {
+        .filter_map(|stock| Some((stock.symbol.as_str(), Usd::from_cents(stock.cap_cents?))));
+    caps.collect()
+}
+
+/// What every universe of a revert is planned with.
+struct Reverting<'a> {
+    why: String,
+    caps: HashMap<&'a str, Usd>,
+}
+
+impl Reverting<'_> {
+    /// A universe as it was, with who joins and who leaves by that.
+    fn universe(
+        &self,
+        name: &UniverseName,
+        cache_type: CacheType,
+        row: &EarlierRow,
+        was_ours: bool,
+        now: Option<&StoredUniverse>,
+    ) -> PlannedUniverse {
+        let before = match now {
+            Some(StoredUniverse { state: Some(_), .. }) => Before::Managed,
+            Some(StoredUniverse { content: Some(_), .. }) => Before::Unmanaged,
+            Some(_) | None => Before::Nothing,
+        };
+        let is_adopted = was_ours && before != Before::Managed;
+        let members = without_repeats(row.symbols.iter().filter_map(|text| Symbol::parse(text)));
+        let members_now = without_repeats(now.into_iter().flat_map(|now| now.members.iter().cloned()));
+        let task = cache_type.task();
+        PlannedUniverse {
+            joined: self.joined(&members, &members_now, is_adopted, task),
+            left: self.left(&members, &members_now, task),
+            before,
+            ..self.unchanged(name, cache_type, members)
+        }
+    }
+
+    fn joined(&self, members: &[Symbol], now: &[Symbol], is_adopted: bool, task: SyncTask) -> Vec<Joined> {
+        let now: HashSet<&Symbol> = now.iter().collect();
+        let joined = (1..).zip(members).filter_map(|(rank, symbol)| {
+            let reason = match (now.contains(symbol), is_adopted) {
+                (false, _) => EntryReason::Revert,
+                (true, true) => EntryReason::Adopted,
+                (true, false) => return None,
+            };
+            let cap = self.cap(symbol);
+            Some(Joined { symbol: symbol.clone(), reason, task, rank, cap, why: self.why.clone() })
+        });
+        joined.collect()
+    }
+
+    fn left(&self, members: &[Symbol], now: &[Symbol], task: SyncTask) -> Vec<Left> {
+        let members: HashSet<&Symbol> = members.iter().collect();
+        let left = now.iter().filter(|symbol| !members.contains(symbol)).map(|symbol| Left {
             symbol: symbol.clone(),
             reason: ExitReason::Revert,
             task,
-            cap: caps.get(symbol.as_str()).copied(),
-            why: why.clone(),
-        })
-        .collect();
-    let is_ours = before == Before::Managed;
-    if row.stands_again && joined.is_empty() && left.is_empty() && was_ours == is_ours {
-        return None;
+            cap: self.cap(symbol),
+            why: self.why.clone(),
+        });
+        left.collect()
     }
-    let known_caps = || members.iter().filter_map(|symbol| caps.get(symbol.as_str()).copied());
-    Some(PlannedUniverse {
-        name: name.clone(),
-        cache_type,
-        task,
-        metadata: json!({}),
-        rewrite: false,
-        before,
-        joined,
-        left,
-        status: UniverseStatus::Ok,
-        hold: None,
-        total_cap: known_caps().sum(),
-        members_with_cap: known_caps().count(),
-        members,
-    })
+
+    fn unwritten(&self, universe: &Unwritten) -> PlannedUniverse {
+        self.unchanged(&universe.name, universe.cache_type, universe.members.clone())
+    }
+
+    /// A universe of ours in which nothing changes. Its row is none of its business: it comes back whole, or stays.
+    fn unchanged(&self, name: &UniverseName, cache_type: CacheType, members: Vec<Symbol>) -> PlannedUniverse {
+        let caps = || members.iter().filter_map(|symbol| self.cap(symbol));
+        PlannedUniverse {
+            name: name.clone(),
+            cache_type,
+            task: cache_type.task(),
+            metadata: json!({}),
+            rewrite: false,
+            before: Before::Managed,
+            joined: Vec::new(),
+            left: Vec::new(),
+            status: UniverseStatus::Ok,
+            hold: None,
+            total_cap: caps().sum(),
+            members_with_cap: caps().count(),
+            members,
+        }
+    }
+
+    fn cap(&self, symbol: &Symbol) -> Option<Usd> {
+        self.caps.get(symbol.as_str()).copied()
+    }
 }
 
 fn without_repeats(symbols: impl Iterator<Item = Symbol>) -> Vec<Symbol> {
@@ -370,6 +421,7 @@ mod tests {
             }),
             later_jobs: Vec::new(),
             rows,
+            unwritten: Vec::new(),
         }
     }
 
@@ -433,7 +485,8 @@ mod tests {
         let refusal = planned(vec![again.clone(), foreign(&["A"], &["A"], true)]).expect_err("a refusal");
         assert_eq!(refusal.code, "nothing_to_revert");
         let plan = planned(vec![again, foreign(&["A", "B"], &["A"], true)]).expect("a plan");
-        assert_eq!((plan.universes.len(), plan.restored.len()), (0, 1));
+        assert_eq!((plan.universes[0].changes(), plan.restored.len()), (0, 1));
+        assert_eq!(plan.restored[0].universe, "watchlist");
     }
 
     #[test]

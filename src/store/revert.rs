@@ -13,9 +13,10 @@ use crate::domain::job::{JobId, JobStatus};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
 use crate::plan::outcome::EarlierContent;
-use crate::plan::revert::{EarlierRow, Owner, Target, Undoing};
+use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
 use crate::plan::snapshot::StoredUniverse;
 
+use super::history::universes_now;
 use super::snapshot::{read_applied, read_universes, run_state, texts_in};
 use super::statement::query;
 
@@ -43,14 +44,18 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
         query(tx, DOING, include_str!("../../sql/queries/revert_rows.sql"), &[(&run, Type::INT8)]).await?;
     let before =
         query(tx, DOING, include_str!("../../sql/queries/run_before.sql"), &[(&run, Type::INT8)]).await?;
-    let mut names = Vec::new();
-    for row in rows.iter().filter(|row| row.get::<_, Option<&str>>("kind").is_some()) {
-        names.push(
-            UniverseName::parse(row.get("universe")).map_err(|problem| Failure::permanent(DOING, problem))?,
-        );
+    let mut ours = BTreeMap::new();
+    for universe in universes_now(tx).await? {
+        ours.insert(universe.universe, universe.cache_type);
     }
+    let known =
+        rows.iter().filter_map(|row| Some((row.get("universe"), row.get::<_, Option<String>>("kind")?)));
+    ours.extend(known);
+    let ours: BTreeMap<UniverseName, CacheType> =
+        ours.iter().map(|(name, kind)| named(name, kind)).collect::<Result<_, _>>()?;
+    let names: Vec<UniverseName> = ours.keys().cloned().collect();
     let mut now = read_universes(tx, &names).await?;
-    let rows: Result<Vec<EarlierRow>, Failure> = rows.iter().map(|row| earlier_row(row, &mut now)).collect();
+    let rows = rows.iter().map(|row| earlier_row(row, &ours, &mut now)).collect();
     let undone_as_of = target.get("as_of");
     Ok(Target::Kept(Box::new(Undoing {
         as_of: applied.last.unwrap_or(undone_as_of),
@@ -58,38 +63,54 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
         undone_as_of,
         run_before: before.first().map(run_state),
         later_jobs: target.get("later_jobs"),
-        rows: rows?,
+        rows,
+        // What is left in `now` belongs to no row that was written.
+        unwritten: now.into_iter().map(|(name, stored)| unwritten(name, stored, &ours)).collect(),
     })))
 }
 
-fn earlier_row(row: &Row, now: &mut BTreeMap<UniverseName, StoredUniverse>) -> Result<EarlierRow, Failure> {
+fn named(name: &str, kind: &str) -> Result<(UniverseName, CacheType), Failure> {
+    let name = UniverseName::parse(name).map_err(|problem| Failure::permanent(DOING, problem))?;
+    let cache_type = CacheType::from_text(kind)
+        .ok_or_else(|| Failure::permanent(DOING, format!("{name} is of the unknown kind {kind:?}")))?;
+    Ok((name, cache_type))
+}
+
+fn unwritten(
+    name: UniverseName,
+    stored: StoredUniverse,
+    ours: &BTreeMap<UniverseName, CacheType>,
+) -> Unwritten {
+    let cache_type = ours[&name];
+    Unwritten { name, cache_type, members: stored.members }
+}
+
+fn earlier_row(
+    row: &Row,
+    ours: &BTreeMap<UniverseName, CacheType>,
+    now: &mut BTreeMap<UniverseName, StoredUniverse>,
+) -> EarlierRow {
     let universe: String = row.get("universe");
     let had_row: bool = row.get("had_row");
-    // A row whose content is SQL null can't be: the column forbids it.
-    let content: Option<String> = row.get::<_, Option<String>>("content").filter(|_| had_row);
-    let symbols = texts_in(content.as_deref(), "/symbols").unwrap_or_default();
-    let owner = match row.get::<_, Option<&str>>("kind") {
+    let content = row.get::<_, Option<String>>("content").filter(|_| had_row);
+    let owner = match ours.get_key_value(universe.as_str()) {
         None => Owner::Foreign {
             symbols_now: texts_in(row.get("foreign_content"), "/symbols").unwrap_or_default(),
             is_as_left: row.get("is_as_left"),
         },
-        Some(kind) => {
-            let (name, now) = now.remove_entry(universe.as_str()).map_or_else(
-                || (UniverseName::known(&universe), None),
-                |(name, stored)| (name, Some(stored)),
-            );
-            let cache_type = CacheType::from_text(kind).ok_or_else(|| {
-                Failure::permanent(DOING, format!("{universe} is of the unknown kind {kind:?}"))
-            })?;
-            Owner::Ours { name, cache_type, was_ours: had_row && row.get::<_, bool>("was_ours"), now }
-        }
+        Some((name, cache_type)) => Owner::Ours {
+            name: name.clone(),
+            cache_type: *cache_type,
+            was_ours: had_row && row.get::<_, bool>("was_ours"),
+            now: now.remove(name),
+        },
     };
     let cache_type = row.get("cache_type");
-    Ok(EarlierRow {
-        universe,
+    EarlierRow {
+        symbols: texts_in(content.as_deref(), "/symbols").unwrap_or_default(),
         content: content.map(|json| EarlierContent { json, cache_type }),
-        symbols,
         stands_again: row.get("stands_again"),
+        universe,
         owner,
-    })
+    }
 }
