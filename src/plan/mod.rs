@@ -21,6 +21,7 @@
 //! | `too_few_stocks` | fewer active stocks than `guards.min_active_stocks`, and no good run is known |
 //! | `active_drop` | active stocks fell by more than `guards.max_active_drop_pct` |
 //! | `caps_missing` | more than `guards.max_caps_missing_pct` lost their cap |
+//! | `unknown_job`, `unfinished_job`, `nothing_to_revert`, `run_forgotten` | see [`revert`] |
 //!
 //! | warning | when |
 //! |---|---|
@@ -33,6 +34,8 @@
 //! | `foreign_malformed` | a foreign row has no array `content.symbols` |
 //! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
 //! | `held` | a guard kept a universe as it was |
+//! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
+//! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
 use chrono::NaiveDate;
 

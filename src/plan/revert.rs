@@ -310,15 +310,15 @@ fn without_repeats(symbols: impl Iterator<Item = Symbol>) -> Vec<Symbol> {
     symbols.filter(|symbol| seen.insert(symbol.clone())).collect()
 }
 
-/// The texts that stand in `these` more often than in `those`, as often as that.
-fn beyond(these: &[String], those: &[String]) -> Vec<String> {
-    let mut left: HashMap<&str, usize> = HashMap::new();
-    for text in those {
-        *left.entry(text).or_default() += 1;
+/// The texts that stand in `texts` more often than in `others`, as often as that.
+fn beyond(texts: &[String], others: &[String]) -> Vec<String> {
+    let mut matched: HashMap<&str, usize> = HashMap::new();
+    for text in others {
+        *matched.entry(text).or_default() += 1;
     }
     let mut found = Vec::new();
-    for text in these {
-        match left.get_mut(text.as_str()) {
+    for text in texts {
+        match matched.get_mut(text.as_str()) {
             Some(count) if *count > 0 => *count -= 1,
             Some(_) | None => found.push(text.clone()),
         }

@@ -31,10 +31,9 @@ pub async fn read(tx: &Transaction<'_>, job: &JobId) -> Result<Target, Failure> 
     let has_ended = JobStatus::from_text(row.get("status")).is_some_and(JobStatus::is_final);
     match row.get::<_, Option<i64>>("run_id") {
         Some(run) if row.get("has_written") => read_undoing(tx, row, run).await,
-        Some(_) => Ok(Target::ChangedNothing),
         None if !has_ended => Ok(Target::Unfinished),
         None if row.get("has_applied") => Ok(Target::Forgotten),
-        None => Ok(Target::ChangedNothing),
+        Some(_) | None => Ok(Target::ChangedNothing),
     }
 }
 
