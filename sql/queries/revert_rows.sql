@@ -1,6 +1,6 @@
 -- Every row of cache_entries that a run or a later one wrote: what stood there before the first of them, and what
 -- became of it since. `kind` is null for foreign rows; a row is ours where it has metadata, now or before one of the
--- runs.
+-- runs. Runs of earlier versions do not say whether a row was ours: it is taken to have been.
 -- Uses cache_sync_runs_pkey, the unique key of cache_entries and cache_entries_metadata_pkey.
 -- $1 the run
 with written as (
@@ -13,7 +13,7 @@ first_written as (
     select distinct on (universe)
         universe,
         jsonb_typeof(entry) = 'object' as had_row,
-        coalesce((entry ->> 'managed')::boolean, false) as was_ours,
+        coalesce((entry ->> 'managed')::boolean, true) as was_ours,
         entry ->> 'cache_type' as cache_type,
         entry -> 'content' as content
     from written

@@ -179,9 +179,17 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         }
     }
     universes.sort_by(|a, b| a.name.cmp(&b.name));
+    let warnings = warnings(&undoing.later_jobs, &changed_since);
     if restored.is_empty() {
-        let text =
-            format!("the universes stand as they stood before job {job} already; nothing is left to revert");
+        let text = match changed_since.as_slice() {
+            [] => format!(
+                "the universes stand as they stood before job {job} already; nothing is left to revert"
+            ),
+            names => format!(
+                "all that job {job} changed and that does not stand as before already has been written by somebody else since: {}",
+                first_few(names.iter())
+            ),
+        };
         return Err(Refusal { code: "nothing_to_revert", text });
     }
     Ok(Plan {
@@ -191,7 +199,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         foreign: Vec::new(),
         restored,
         tasks: Vec::new(),
-        warnings: warnings(&undoing.later_jobs, &changed_since),
+        warnings,
         run,
         counts: Counts::default(),
         total_symbols: 0,
