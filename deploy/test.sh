@@ -12,7 +12,8 @@ Usage: deploy/test.sh [--all] [--yes] [--help] [-- ARGS]
 Checks the tools, installs what is missing (asks first), then runs format, lints, documentation and all tests.
 A step that fails does not keep the next one from running.
 
-  --all    also what is long or needs more tools: the long tests, and the dependency audit (cargo-deny)
+  --all    also what is long or needs more tools: whether the tests notice mistakes put into the rules
+           (deploy/mutants.sh), and the dependency audit (cargo-deny)
   --yes    install missing packages without asking; without a terminal this is always so
   --help   this text
   -- ARGS  passed to cargo test, for example: deploy/test.sh -- an_empty_import_is_refused
@@ -28,7 +29,7 @@ yes=0
 test_args=()
 
 # Steps in the order they run; one is taken off when it has ended, so what is left at the end was never reached.
-waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test")
+waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "deploy/mutants.sh")
 failed=()
 not_run=()
 
@@ -47,6 +48,7 @@ main() {
   scripts
   dependencies
   tests
+  mutations
   [ ${#failed[@]} -eq 0 ]
 }
 
@@ -114,24 +116,27 @@ audit() {
 }
 
 tests() {
-  local long=()
-  if [ "$all" = 1 ]; then
-    long=(CACHE_SYNC_LONG_TESTS=1)
-  else
-    not_run+=("long tests: only with --all")
-  fi
   if [ ${#test_args[@]} -gt 0 ]; then
     not_run+=("tests that were not asked for: cargo test was given ${test_args[*]}")
   fi
-  step "cargo test" run_tests "${long[@]}"
+  step "cargo test" run_tests
   list_ignored_tests
+}
+
+mutations() {
+  if [ "$all" = 1 ]; then
+    step "deploy/mutants.sh" deploy/mutants.sh
+  else
+    skip "deploy/mutants.sh" "only with --all"
+  fi
 }
 
 # One failed test binary does not keep the next from running. The output is kept to find the ignored tests in it; cargo's
 # own lines, which say whose tests these are, go the same way so that they stay in order.
 run_tests() {
   mkdir -p target
-  env -u CACHE_SYNC_LONG_TESTS "$@" cargo test --locked --no-fail-fast "${test_args[@]}" 2>&1 | tee target/test.log
+  # Most tests wait for servers rather than compute, so more of them than there are cores run side by side.
+  RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}" cargo test --locked --no-fail-fast "${test_args[@]}" 2>&1 | tee target/test.log
 }
 
 list_ignored_tests() {

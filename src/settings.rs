@@ -19,19 +19,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::words;
-use crate::plan::policy::Policy;
+use crate::plan::policy::{Policy, Theme};
 use crate::publish::keys::{ChannelNames, Names};
 
 mod layers;
 mod rules;
 mod sectors;
+mod themes;
 
 use layers::Layers;
 
 /// The reference: every key with its default, unit and reason.
 const SHIPPED: &str = include_str!("../config/cache_sync.toml");
-/// The names of the themes.
-const SHIPPED_THEMES: &str = include_str!("../config/themes.toml");
 /// Where the main file is looked for when nobody names one.
 const USUAL_FILE: &str = "config/cache_sync.toml";
 /// Sections to which names may be added.
@@ -222,6 +221,12 @@ pub struct ThemeSettings {
     pub enabled: bool,
 }
 
+impl ThemeSettings {
+    fn of(theme: &Theme) -> Self {
+        Self { key: theme.universe.to_string(), name: theme.name.clone(), enabled: theme.is_enabled }
+    }
+}
+
 /// What a configuration is loaded from.
 #[derive(Debug, Clone)]
 pub struct LoadArgs<E> {
@@ -293,7 +298,7 @@ impl Settings {
         }
 
         let mut sectors = sectors::layers();
-        let mut themes = Layers::new("config/themes.toml", SHIPPED_THEMES, &[]);
+        let mut themes = themes::layers();
         if file.is_some() {
             add_where_it_exists(&mut sectors, &beside.join("sectors.toml")).map_err(one)?;
             add_where_it_exists(&mut themes, &beside.join("themes.toml")).map_err(one)?;

@@ -1,5 +1,7 @@
 //! The planner from outside: scenario files that a person can read, and made markets against a slow oracle.
 
+#[path = "plan/examples.rs"]
+mod examples;
 #[path = "plan/oracle.rs"]
 mod oracle;
 #[path = "plan/properties.rs"]
@@ -8,5 +10,7 @@ mod properties;
 mod render;
 #[path = "plan/scenario.rs"]
 mod scenario;
+#[path = "plan/theme_properties.rs"]
+mod theme_properties;
 #[path = "plan/world.rs"]
 mod world;

@@ -20,6 +20,8 @@ mod requests;
 mod retries;
 #[path = "service/reverts.rs"]
 mod reverts;
+#[path = "service/schemas.rs"]
+mod schemas;
 #[path = "service/streams.rs"]
 mod streams;
 #[path = "service/telling.rs"]

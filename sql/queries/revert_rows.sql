@@ -13,7 +13,7 @@ first_written as (
     select distinct on (universe)
         universe,
         jsonb_typeof(entry) = 'object' as had_row,
-        coalesce((entry ->> 'managed')::boolean, true) as was_ours,
+        case when entry ? 'status' then entry ->> 'status' else 'ok' end as status,
         entry ->> 'cache_type' as cache_type,
         entry -> 'content' as content
     from written
@@ -27,14 +27,14 @@ last_written as (
 kinds as (
     select universe, min(entry ->> 'cache_type') as kind
     from written
-    where (entry ->> 'managed')::boolean
+    where entry ->> 'status' is not null
     group by universe
 )
 select
     f.universe,
     coalesce(m.cache_type, k.kind) as kind,
     f.had_row,
-    f.was_ours,
+    f.status,
     f.cache_type,
     f.content::text as content,
     case

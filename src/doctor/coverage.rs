@@ -134,7 +134,7 @@ mod tests {
     use crate::domain::figure::Figure;
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
-    use crate::plan::policy::{Guards, SectorTable};
+    use crate::plan::policy::{FundRules, Guards, SectorTable, ThemeRules};
     use crate::store::reading::coverage_of;
     use crate::store::snapshot::Applied;
 
@@ -144,6 +144,8 @@ mod tests {
             tier_floors: Vec::new(),
             rankings: Vec::new(),
             sectors: SectorTable::new([], [("tech".to_owned(), crate::domain::sector::Sector::Technology)]),
+            themes: ThemeRules::default(),
+            funds: FundRules::default(),
             guards: Guards::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),

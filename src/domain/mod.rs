@@ -10,6 +10,7 @@ pub mod job;
 pub mod money;
 pub mod sector;
 pub mod security;
+pub mod sic;
 pub mod symbol;
 pub mod task;
 pub mod universe;

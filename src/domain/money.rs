@@ -76,6 +76,11 @@ impl Usd {
         (parts > 0).then(|| Self(self.0 / parts as i128))
     }
 
+    /// Whether this amount is less than `pct` percent of `whole`.
+    pub fn is_below_share_of(self, whole: Self, pct: u32) -> bool {
+        self.0.saturating_mul(100) < whole.0.saturating_mul(pct.into())
+    }
+
     /// The amount as people say it: `9.71B`, `312.4M`, `4.21T`.
     pub fn short(self) -> String {
         let dollars = self.0 / ONE_DOLLAR;

@@ -119,10 +119,34 @@ words! {
     }
 }
 
+words! {
+    /// What an exchange-traded product follows. The order of declaration is the order in which it is asked for.
+    FundCategory {
+        /// Debt of any kind.
+        Bonds = "bonds",
+        /// Metals, oil, crops.
+        Commodities = "commodities",
+        /// Stocks outside the United States.
+        International = "international",
+        /// One sector or industry.
+        Sectors = "sectors",
+        /// Technology in whatever part.
+        Technology = "technology",
+        /// Growth stocks.
+        Growth = "growth",
+        /// Value stocks.
+        Value = "value",
+        /// The market as a whole, or all of a size.
+        BroadMarket = "broad_market",
+    }
+}
+
 /// The universe of every eligible stock.
 pub const ALL_STOCKS: &str = "all_stocks";
 /// The universe of new listings.
 pub const RECENT_IPOS: &str = "recent_ipos";
+/// The universe of every exchange-traded product.
+pub const ETF_ALL: &str = "etf_all";
 
 impl Tier {
     /// The universe of this tier.
@@ -135,6 +159,13 @@ impl Sector {
     /// The universe of this sector's ten largest.
     pub fn universe(self) -> UniverseName {
         UniverseName::known(&format!("top_10_{self}"))
+    }
+}
+
+impl FundCategory {
+    /// The universe of this category.
+    pub fn universe(self) -> UniverseName {
+        UniverseName::known(&format!("etf_{self}"))
     }
 }
 

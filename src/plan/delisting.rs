@@ -1,8 +1,8 @@
 //! Sub-task 3: what no longer trades leaves every universe, ours and foreign ones.
 //!
-//! The other sub-tasks leave out inactive securities anyway, so here remain the universes of ours that no other
-//! sub-task of the mode has settled, and the foreign rows. Nobody moves up into a free seat: that takes the sub-task
-//! that owns the universe.
+//! The other sub-tasks leave out inactive securities anyway, so here remain the universes of ours that no sub-task has
+//! settled before, and the foreign rows. Nobody moves up into a free seat: that takes the sub-task that owns the
+//! universe. Where that one has its turn later in the same job, it settles the universe again, with the same leavers.
 //!
 //! A foreign row loses inactive symbols and nothing else. A symbol that `symbols` does not have is not known to be
 //! delisted: in a foreign row it may be an index, a crypto pair, or anything its owner wants there.
@@ -33,8 +33,9 @@ pub(super) fn clean_up(draft: &mut Draft) {
 fn clean_ours(draft: &mut Draft, universe: &Universe) {
     let prior = draft.prior(&universe.name);
     let loses_some = prior.members.iter().any(|member| draft.is_delisted(member.index));
+    let is_settled_later = draft.order.mode.runs(universe.task());
     let is_wanted = match prior.before {
-        Before::Managed => true,
+        Before::Managed => loses_some || !is_settled_later,
         // Left alone as long as possible: once adopted, its first recalculation would have to pass the guards.
         Before::Unmanaged => loses_some,
         Before::Nothing => false,

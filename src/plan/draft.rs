@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::NaiveDate;
-
 use crate::domain::change::{EntryReason, ExitReason};
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
@@ -18,10 +16,8 @@ use super::market::{Market, Standing};
 use super::outcome::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
 use super::policy::Policy;
 use super::snapshot::{Snapshot, StoredUniverse};
-use super::universes::{Rule, Universe};
-
-/// A security counts as a new listing for so many calendar days.
-pub(super) const LISTING_DAYS: i64 = 30;
+use super::themes::Proposal;
+use super::universes::{LISTING_DAYS, Rule, Universe, theme};
 
 /// What the sub-tasks have decided so far, and what they decide from.
 pub(super) struct Draft<'a> {
@@ -32,6 +28,10 @@ pub(super) struct Draft<'a> {
     pub(super) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(super) foreign: Vec<ForeignCleanup>,
     pub(super) warnings: Vec<Warning>,
+    /// What the themes call for, from the first sub-task that asks on.
+    pub(super) themes: Option<Vec<Proposal<'a>>>,
+    /// New listings that have their seats in themes already.
+    pub(super) seated: HashSet<(UniverseName, u32)>,
     /// By universe, those who went away a few sessions ago.
     recent_exits: HashMap<&'a UniverseName, HashSet<u32>>,
     /// One mark per security, for comparing two lists in one pass over each.
@@ -88,6 +88,8 @@ impl<'a> Draft<'a> {
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
+            themes: None,
+            seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],
             last_mark: 0,
@@ -170,6 +172,16 @@ impl<'a> Draft<'a> {
         TaskReport { task, status, changes }
     }
 
+    /// How many more members a theme can take as it stands.
+    pub(super) fn free_seats(&self, change: &Change) -> usize {
+        match change.universe.rule {
+            Rule::Theme(place) => {
+                theme(self.policy, place).max_members.saturating_sub(change.prior.members.len())
+            }
+            _ => usize::MAX,
+        }
+    }
+
     /// Whether the security at `index` no longer trades.
     pub(super) fn is_delisted(&self, index: Option<u32>) -> bool {
         index.is_some_and(|index| self.market.standing(index) == Standing::Delisted)
@@ -182,6 +194,8 @@ impl<'a> Draft<'a> {
 
     fn entry_reason(&self, universe: &Universe, prior: &Prior, index: u32) -> EntryReason {
         let has_filled = match prior.before {
+            // Whoever is new in `recent_ipos` is a new listing, the first time as well.
+            _ if universe.rule == Rule::NewListing => true,
             Before::Nothing => false,
             Before::Unmanaged => !prior.members.is_empty(),
             Before::Managed => true,
@@ -190,30 +204,35 @@ impl<'a> Draft<'a> {
             EntryReason::FirstFill
         } else if self.recent_exits.get(&universe.name).is_some_and(|exits| exits.contains(&index)) {
             EntryReason::Return
-        } else if self.is_new_listing(index) {
+        } else if self.market.is_new_listing(index) {
             EntryReason::Listing
         } else {
             EntryReason::Rule
         }
     }
 
-    /// Listed within the last 30 days and traded since.
-    fn is_new_listing(&self, index: u32) -> bool {
-        let security = self.market.security(index);
-        let days = |listed: NaiveDate| (self.order.as_of - listed).num_days();
-        security.close.is_some()
-            && security.list_date.is_some_and(|listed| (0..=LISTING_DAYS).contains(&days(listed)))
-    }
-
     fn exit_reason(&self, universe: &Universe, index: Option<u32>) -> ExitReason {
         let Some(index) = index else { return ExitReason::Missing };
+        let is_of_funds = matches!(universe.rule, Rule::FundCategory(_) | Rule::AllFunds);
         match self.market.standing(index) {
             Standing::Delisted => ExitReason::Delisted,
-            Standing::OtherType | Standing::ActivityUnknown | Standing::Duplicate => ExitReason::Ineligible,
-            Standing::Eligible => match (universe.rule, self.market.cap(index)) {
-                (Rule::AllStocks, _) | (_, Some(_)) => ExitReason::Rule,
-                (_, None) => ExitReason::NoCap,
-            },
+            Standing::Fund if is_of_funds => ExitReason::Rule,
+            Standing::Eligible if !is_of_funds => self.exit_of_eligible(universe.rule, index),
+            _ => ExitReason::Ineligible,
+        }
+    }
+
+    fn exit_of_eligible(&self, rule: Rule, index: u32) -> ExitReason {
+        match rule {
+            Rule::AllStocks => ExitReason::Rule,
+            Rule::NewListing => {
+                let listed = self.market.security(index).list_date;
+                let is_over =
+                    listed.is_some_and(|listed| (self.order.as_of - listed).num_days() > LISTING_DAYS);
+                if is_over { ExitReason::WindowEnd } else { ExitReason::Rule }
+            }
+            _ if self.market.cap(index).is_none() => ExitReason::NoCap,
+            _ => ExitReason::Rule,
         }
     }
 }

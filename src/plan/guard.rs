@@ -8,8 +8,8 @@
 //! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
 //!
 //! # What is no churn
-//! The first fill, adoption, new listings, returns and delistings. A seat that a delisted member leaves is filled by
-//! the next in rank: that addition is part of the delisting.
+//! The first fill, adoption, new listings, ends of their windows, returns and delistings. A seat that a delisted member
+//! leaves is filled by the next in rank: that addition is part of the delisting.
 
 use chrono::NaiveDate;
 
@@ -20,10 +20,10 @@ use crate::domain::task::SyncTask;
 
 use super::draft::{Change, Draft};
 use super::outcome::{Before, Refusal};
-use super::policy::Guards;
+use super::policy::{Guards, Method};
 use super::run_state::Since;
 use super::snapshot::{RunState, StoredUniverse};
-use super::universes::{Rule, Universe};
+use super::universes::{Rule, Universe, theme};
 use super::wording::{counted, first_few, grouped, percent, share};
 
 /// A bound grows with the sessions since the last run, up to so many.
@@ -60,7 +60,8 @@ pub(super) fn check_cache_types(draft: &Draft) -> Result<(), Refusal> {
         return Ok(());
     }
     for universe in Universe::all(draft.policy) {
-        if !draft.order.mode.runs(universe.task()) && !cleans_up(draft) {
+        let seats_listings = matches!(universe.rule, Rule::Theme(_)) && runs(draft, SyncTask::IpoAssignment);
+        if !runs(draft, universe.task()) && !runs(draft, SyncTask::DelistedCleanup) && !seats_listings {
             continue;
         }
         let stored = draft.snapshot.universes.get(&universe.name).filter(|stored| stored.content.is_some());
@@ -105,6 +106,24 @@ pub(super) fn doubt(draft: &Draft, change: &Change) -> Option<String> {
     would_be_empty(change).or_else(|| too_much_churn(draft, change))
 }
 
+/// As [`doubt`], of a universe that is held or not by itself: what goes by sector is doubted with the sectors.
+pub(super) fn doubt_alone(draft: &Draft, change: &Change, sector_doubt: Option<&str>) -> Option<String> {
+    let by_sector = match change.universe.rule {
+        Rule::SectorLeader(_) => true,
+        Rule::Theme(place) => match theme(draft.policy, place).method {
+            Method::SectorLeaders(_) | Method::EsgScore(_) => true,
+            Method::Evidence(_) | Method::DividendGrowth { .. } => false,
+        },
+        Rule::Tier(_)
+        | Rule::Ranking(_)
+        | Rule::AllStocks
+        | Rule::NewListing
+        | Rule::FundCategory(_)
+        | Rule::AllFunds => false,
+    };
+    sector_doubt.filter(|_| by_sector).map(ToOwned::to_owned).or_else(|| doubt(draft, change))
+}
+
 /// The reason to hold a universe, from the doubts about it and those that are held with it.
 pub(super) fn reason_to_hold(doubts: &[String]) -> String {
     format!("{}; {REMEDY}", doubts.join("; "))
@@ -132,8 +151,8 @@ pub(super) fn warn_of_long_gaps<'c, 'd: 'c>(
     }
 }
 
-fn cleans_up(draft: &Draft) -> bool {
-    draft.order.mode.runs(SyncTask::DelistedCleanup)
+fn runs(draft: &Draft, task: SyncTask) -> bool {
+    draft.order.mode.runs(task)
 }
 
 fn enough_stocks(draft: &Draft, wanted: usize) -> Result<(), Refusal> {
@@ -230,7 +249,7 @@ fn scale(sessions: u32) -> u32 {
 
 fn would_be_empty(change: &Change) -> Option<String> {
     let stays_filled = !change.members.is_empty();
-    let lost = change.left.iter().filter(|(_, reason)| *reason != ExitReason::Delisted).count();
+    let lost = removed(change);
     if stays_filled || lost == 0 {
         return None;
     }
@@ -273,7 +292,7 @@ fn too_much_churn(draft: &Draft, change: &Change) -> Option<String> {
 fn bound(change: &Change, guards: &Guards) -> Option<Bound> {
     let (added, removed) = (added(change), removed(change));
     match change.universe.rule {
-        Rule::Tier(_) => Some(Bound {
+        Rule::Tier(_) | Rule::Theme(_) | Rule::FundCategory(_) | Rule::AllFunds => Some(Bound {
             counted: added + removed,
             of: change.prior.members.len(),
             of_what: "members",
@@ -289,7 +308,7 @@ fn bound(change: &Change, guards: &Guards) -> Option<Bound> {
             pct: if limit == TOP_100 { guards.top_100_added_pct } else { guards.ranking_added_pct },
             at_least: if limit == TOP_100 { 1 } else { MIN_CHURN },
         }),
-        Rule::SectorLeader(_) | Rule::AllStocks => None,
+        Rule::SectorLeader(_) | Rule::AllStocks | Rule::NewListing => None,
     }
 }
 
@@ -298,7 +317,8 @@ fn added(change: &Change) -> usize {
 }
 
 fn removed(change: &Change) -> usize {
-    change.left.len() - delisted(change)
+    let is_churn = |reason: ExitReason| !matches!(reason, ExitReason::Delisted | ExitReason::WindowEnd);
+    change.left.iter().filter(|(_, reason)| is_churn(*reason)).count()
 }
 
 fn delisted(change: &Change) -> usize {

@@ -8,18 +8,20 @@
 //! 2. the cap that the source stores;
 //! 3. none: the stock is eligible, but not ranked.
 //!
-//! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported.
+//! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported. An exchange-traded
+//! product is worth its assets, where the source tells them, else its cap; it never ranks among stocks.
 //!
 //! # Two rows, one symbol
 //! `BRK/B` and `BRK.B` are one symbol. The active row counts before the inactive one, then the one spelled with
 //! dots; the other row takes part in nothing. Which one counts never depends on the order of the rows.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::fmt;
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
 
 use crate::domain::calendar;
 use crate::domain::figure::Figure;
@@ -30,8 +32,11 @@ use crate::domain::symbol::symbol_key;
 
 use super::outcome::{Counts, Warning};
 use super::policy::Policy;
+use super::universes::LISTING_DAYS;
 use super::wording::{bound, counted, first_few};
 
+/// Types of exchange-traded products: funds, notes, vehicles, structured products.
+const FUND_KINDS: [&str; 4] = ["ETF", "ETN", "ETV", "ETS"];
 /// A close of more than so many sessions ago is no price of today.
 const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
 
@@ -44,6 +49,7 @@ pub struct Market<'a> {
     appraisals: Vec<Appraisal>,
     ranked: Vec<u32>,
     unranked: Vec<u32>,
+    funds: Vec<u32>,
     by_sector: Vec<Vec<u32>>,
     /// Rows that another one counts for.
     duplicates: Vec<u32>,
@@ -55,7 +61,9 @@ pub struct Market<'a> {
 pub enum Standing {
     /// Active, and of an eligible type.
     Eligible,
-    /// Of a type that is in no stock universe.
+    /// Active, and an exchange-traded product: in no stock universe.
+    Fund,
+    /// Of a type that is in no universe.
     OtherType,
     /// The source does not say whether it trades.
     ActivityUnknown,
@@ -94,6 +102,7 @@ impl<'a> Market<'a> {
             appraisals: Vec::with_capacity(securities.len()),
             ranked: Vec::with_capacity(securities.len()),
             unranked: Vec::new(),
+            funds: Vec::new(),
             by_sector: vec![Vec::new(); Sector::ALL.len()],
             duplicates: Vec::new(),
             faults: Vec::new(),
@@ -134,7 +143,12 @@ impl<'a> Market<'a> {
         self.appraisals[index as usize].standing
     }
 
-    /// The market cap of an eligible stock, where it has a valid one.
+    /// Every row, in the order of the snapshot.
+    pub fn securities(&self) -> &'a [Security] {
+        self.securities
+    }
+
+    /// The market cap of an eligible stock, or what a fund is worth, where it has a valid one.
     pub fn cap(&self, index: u32) -> Option<Usd> {
         self.appraisals[index as usize].cap
     }
@@ -160,6 +174,19 @@ impl<'a> Market<'a> {
     /// The eligible stocks without a cap, by symbol.
     pub fn unranked(&self) -> &[u32] {
         &self.unranked
+    }
+
+    /// The exchange-traded products by what they are worth, largest first, those of which it is unknown last; then by
+    /// symbol.
+    pub fn funds(&self) -> &[u32] {
+        &self.funds
+    }
+
+    /// Whether a security was listed in the last [`LISTING_DAYS`] days and has traded since.
+    pub fn is_new_listing(&self, index: u32) -> bool {
+        let security = self.security(index);
+        let is_recent = |listed: NaiveDate| (0..=LISTING_DAYS).contains(&(self.as_of - listed).num_days());
+        security.close.is_some() && security.list_date.is_some_and(is_recent)
     }
 
     /// The ranked stocks of a sector, in the global order.
@@ -228,11 +255,18 @@ impl<'a> Market<'a> {
             let security = self.security(index);
             let standing = standing(security, self.as_of, policy);
             let mut appraisal = Appraisal { standing, cap: None, sector: None, rank: 0 };
-            if standing == Standing::Eligible {
-                let faults = &mut self.faults;
-                let report = |fault| faults.push((index, fault));
-                appraisal.cap = market_cap(security, closes_from, self.as_of, report);
-                appraisal.sector = policy.sectors.sector(&security.symbol.key(), security.sector.as_deref());
+            match standing {
+                Standing::Eligible => {
+                    let faults = &mut self.faults;
+                    let report = |fault| faults.push((index, fault));
+                    appraisal.cap = market_cap(security, closes_from, self.as_of, report);
+                    appraisal.sector = policy.sectors.sector_of(security);
+                }
+                Standing::Fund => appraisal.cap = worth_of_fund(security, closes_from, self.as_of),
+                Standing::OtherType
+                | Standing::ActivityUnknown
+                | Standing::Delisted
+                | Standing::Duplicate => {}
             }
             self.appraisals.push(appraisal);
         }
@@ -248,6 +282,7 @@ impl<'a> Market<'a> {
             match (appraisal.standing, appraisal.cap) {
                 (Standing::Eligible, Some(cap)) => ranked.push((cap, index as u32)),
                 (Standing::Eligible, None) => self.unranked.push(index as u32),
+                (Standing::Fund, _) => self.funds.push(index as u32),
                 _ => {}
             }
         }
@@ -256,6 +291,10 @@ impl<'a> Market<'a> {
             other_cap.cmp(cap).then_with(|| by_age_and_symbol(securities, *index, *other))
         });
         self.unranked.sort_unstable_by_key(|index| &securities[*index as usize].symbol);
+        let appraisals = &self.appraisals;
+        let worth =
+            |index: u32| (Reverse(appraisals[index as usize].cap), &securities[index as usize].symbol);
+        self.funds.sort_unstable_by(|index, other| worth(*index).cmp(&worth(*other)));
         for (place, (_, index)) in ranked.into_iter().enumerate() {
             let appraisal = &mut self.appraisals[index as usize];
             appraisal.rank = place as u32 + 1;
@@ -336,6 +375,8 @@ fn standing(security: &Security, as_of: NaiveDate, policy: &Policy) -> Standing 
         Standing::ActivityUnknown
     } else if policy.eligible_types.contains(&security.kind) {
         Standing::Eligible
+    } else if FUND_KINDS.contains(&security.kind.as_str()) {
+        Standing::Fund
     } else {
         Standing::OtherType
     }
@@ -367,6 +408,13 @@ fn market_cap(
         report(Fault::Stored(security.stored_cap));
     }
     stored
+}
+
+/// What an exchange-traded product is worth: its assets, else its cap.
+fn worth_of_fund(security: &Security, closes_from: NaiveDate, as_of: NaiveDate) -> Option<Usd> {
+    let assets = security.aum_millions.positive().and_then(|aum| Usd::product(aum, Decimal::from(1_000_000)));
+    let assets = assets.filter(|assets| assets.is_market_cap());
+    assets.or_else(|| market_cap(security, closes_from, as_of, |_| ()))
 }
 
 /// Whether of two rows with one symbol the one at `index` counts.

@@ -3,6 +3,7 @@
 //! All of them are cut from one order, cap down. Tiers are disjoint and rankings nested only as long as all of them
 //! come from the same day, so the guards hold all tiers or none, and all rankings or none.
 
+use crate::domain::task::SyncTask;
 use crate::domain::universe::Tier;
 
 use super::draft::{Change, Draft};
@@ -14,20 +15,21 @@ use super::universes::{Rule, SECTOR_LEADERS, Universe};
 /// Proposes and settles every universe that follows from market caps.
 pub(super) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
     let (mut tiers, mut rankings, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for universe in Universe::all(draft.policy) {
+    for universe in Universe::of_task(draft.policy, SyncTask::MarketCapRecalculation) {
         let members = members(draft.market, draft.policy, universe.rule);
         let change = draft.compare(universe, members);
         match change.universe.rule {
             Rule::Tier(_) => tiers.push(change),
             Rule::Ranking(_) => rankings.push(change),
-            Rule::SectorLeader(_) | Rule::AllStocks => others.push(change),
+            _ => others.push(change),
         }
     }
     guard::warn_of_long_gaps(draft, tiers.iter().chain(&rankings));
     settle_together(draft, tiers);
     settle_together(draft, rankings);
     for change in others {
-        settle_alone(draft, change, sector_doubt);
+        let doubt = guard::doubt_alone(draft, &change, sector_doubt);
+        draft.settle_alone(change, doubt);
     }
 }
 
@@ -38,6 +40,9 @@ fn members(market: &Market, policy: &Policy, rule: Rule) -> Vec<u32> {
         Rule::Ranking(limit) => first(market.ranked(), limit).to_vec(),
         Rule::SectorLeader(sector) => first(market.ranked_in(sector), SECTOR_LEADERS).to_vec(),
         Rule::AllStocks => [market.ranked(), market.unranked()].concat(),
+        Rule::NewListing | Rule::Theme(_) | Rule::FundCategory(_) | Rule::AllFunds => {
+            unreachable!("other sub-tasks own these")
+        }
     }
 }
 
@@ -66,14 +71,5 @@ fn settle_together<'a>(draft: &mut Draft<'a>, changes: Vec<Change<'a>>) {
         } else {
             draft.hold(change, guard::reason_to_hold(&doubts));
         }
-    }
-}
-
-fn settle_alone<'a>(draft: &mut Draft<'a>, change: Change<'a>, sector_doubt: Option<&str>) {
-    let by_sector = matches!(change.universe.rule, Rule::SectorLeader(_));
-    let doubt = sector_doubt.filter(|_| by_sector).map(ToOwned::to_owned);
-    match doubt.or_else(|| guard::doubt(draft, &change)) {
-        Some(doubt) => draft.hold(change, guard::reason_to_hold(&[doubt])),
-        None => draft.accept(change),
     }
 }

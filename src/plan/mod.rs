@@ -33,6 +33,9 @@
 //! | `foreign_unknown_symbol` | a foreign row names a symbol that `symbols` does not have |
 //! | `foreign_malformed` | a foreign row has no array `content.symbols` |
 //! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
+//! | `curated_list_old` | nobody has gone through the list of a theme for more than a year |
+//! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
+//! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `held` | a guard kept a universe as it was |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
@@ -49,19 +52,25 @@ use run_state::Since;
 use snapshot::Snapshot;
 use wording::{counted, first_few};
 
+mod candidates;
 pub mod date;
 mod delisting;
 pub mod digest;
 mod draft;
+mod etf;
+mod evidence;
 mod guard;
+mod ipo;
 pub mod market;
 mod market_cap;
 pub mod outcome;
 pub mod policy;
 pub mod revert;
+pub mod review;
 mod run_state;
 mod settle;
 pub mod snapshot;
+mod themes;
 pub mod universes;
 mod why;
 pub(crate) mod wording;
@@ -140,10 +149,10 @@ fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
 fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) -> TaskStatus {
     match task {
         SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
+        SyncTask::IpoAssignment => ipo::assign(draft, sector_doubt),
         SyncTask::DelistedCleanup => delisting::clean_up(draft),
-        SyncTask::IpoAssignment | SyncTask::ThemeRebalancing | SyncTask::EtfUniverseMaintenance => {
-            return TaskStatus::Skipped;
-        }
+        SyncTask::ThemeRebalancing => themes::rebalance(draft, sector_doubt),
+        SyncTask::EtfUniverseMaintenance => etf::maintain(draft),
     }
     TaskStatus::Completed
 }

@@ -1,10 +1,13 @@
 //! What a plan says: the changes, their reasons, and what is held back.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
 use crate::domain::money::Usd;
+use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
@@ -107,6 +110,17 @@ pub struct Joined {
     pub cap: Option<Usd>,
     /// Why, for a person: `cap 10.21B, large_cap starts at 10B`.
     pub why: String,
+}
+
+/// A new listing that joins `recent_ipos` or a theme.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NewListing<'a> {
+    /// The universe.
+    pub universe: &'a UniverseName,
+    /// Who joins, and why.
+    pub joined: &'a Joined,
+    /// Its sector, where it is known.
+    pub sector: Option<Sector>,
 }
 
 /// A symbol that leaves a universe.
@@ -254,10 +268,32 @@ impl Plan {
         held.map(|universe| universe.name.to_string()).collect()
     }
 
+    /// The new listings that joined `recent_ipos` and themes, universe by universe.
+    pub fn new_listings(&self) -> Vec<NewListing<'_>> {
+        let kinds = [CacheType::Ipo, CacheType::Theme];
+        let universes = self.universes.iter().filter(|universe| kinds.contains(&universe.cache_type));
+        let listings: Vec<(&UniverseName, &Joined)> = universes
+            .flat_map(|universe| universe.joined.iter().map(|joined| (&universe.name, joined)))
+            .filter(|(_, joined)| joined.reason == EntryReason::Listing)
+            .collect();
+        if listings.is_empty() {
+            return Vec::new();
+        }
+        let sectors: HashMap<&Symbol, Option<Sector>> =
+            self.run.stocks.iter().map(|stock| (&stock.symbol, stock.sector)).collect();
+        let mut found = Vec::with_capacity(listings.len());
+        for (universe, joined) in listings {
+            let sector = sectors.get(&joined.symbol).copied().flatten();
+            found.push(NewListing { universe, joined, sector });
+        }
+        found
+    }
+
     /// Whether the rules were applied to a universe. If not, it only loses what no longer trades, and stays as held or
-    /// not as it was: its status, its held runs and the date it was last applied do not change.
+    /// not as it was: its status, its held runs and the date it was last applied do not change. A revert puts these
+    /// back too, of every universe that it names.
     pub fn recalculates(&self, universe: &PlannedUniverse) -> bool {
-        self.mode.runs(universe.task)
+        self.mode == Mode::Revert || self.mode.runs(universe.task)
     }
 
     /// Symbols that left any universe as delisted, each once, in order.

@@ -1,4 +1,4 @@
-//! The rules in force: thresholds, limits, sectors, guards.
+//! The rules in force: thresholds, limits, sectors, themes, funds, guards.
 //!
 //! A [`Policy`] is made from the configuration and exists only validated. Its fingerprint tells whether two workers
 //! decide by the same rules.
@@ -10,8 +10,20 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
+use crate::domain::security::Security;
+use crate::domain::sic::{Sic, SicRange};
 use crate::domain::symbol::symbol_key;
 use crate::domain::universe::{CacheType, Tier, UniverseName};
+
+use super::universes::Universe;
+
+mod funds;
+mod pattern;
+mod themes;
+
+pub use funds::{FundKind, FundRules, FundSorter};
+pub use pattern::{Pattern, WordTable, Words};
+pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
 
 /// Everything that steers a plan, besides the snapshot.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +36,10 @@ pub struct Policy {
     pub rankings: Vec<Ranking>,
     /// How a security's sector is told.
     pub sectors: SectorTable,
+    /// What the themes take.
+    pub themes: ThemeRules,
+    /// How the category of an exchange-traded product is told.
+    pub funds: FundRules,
     /// The bounds beyond which a change is not believed.
     pub guards: Guards,
     /// Take over rows of our names that have another `cache_type`.
@@ -71,13 +87,18 @@ impl Default for Guards {
     }
 }
 
-/// How a security's sector is told: by symbol, else by sector text.
+/// How a security's sector is told: by symbol, else by sector text, else by SIC code.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SectorTable {
     /// Symbol (as [`symbol_key`] spells it) to sector; the first to decide.
     overrides: BTreeMap<String, Sector>,
     /// Sector text in lower case to sector.
     names: BTreeMap<String, Sector>,
+    /// SIC codes to sector.
+    sic: Vec<(SicRange, Sector)>,
+    /// The same, one place a code, up to the highest code that has a sector.
+    #[serde(skip)]
+    by_code: Vec<Option<Sector>>,
 }
 
 impl SectorTable {
@@ -92,7 +113,31 @@ impl SectorTable {
                 .map(|(symbol, sector)| (symbol_key(&symbol).into_owned(), sector))
                 .collect(),
             names: names.into_iter().map(|(name, sector)| (name.trim().to_lowercase(), sector)).collect(),
+            sic: Vec::new(),
+            by_code: Vec::new(),
         }
+    }
+
+    /// The same table with the sectors of SIC codes. A code in several ranges has the sector of the narrowest, and of
+    /// two equally narrow ones that of the later.
+    #[must_use]
+    pub fn with_sic(mut self, ranges: impl IntoIterator<Item = (SicRange, Sector)>) -> Self {
+        self.sic = ranges.into_iter().collect();
+        self.sic.sort_by_key(|(range, _)| (std::cmp::Reverse(range.codes().len()), *range));
+        for (range, sector) in &self.sic {
+            let last = usize::from(*range.codes().end());
+            self.by_code.resize(self.by_code.len().max(last + 1), None);
+            for code in range.codes() {
+                self.by_code[usize::from(code)] = Some(*sector);
+            }
+        }
+        self
+    }
+
+    /// The sector of a security; none where neither symbol nor text nor code tells.
+    pub fn sector_of(&self, security: &Security) -> Option<Sector> {
+        self.sector(&security.symbol.key(), security.sector.as_deref())
+            .or_else(|| security.sic_code.as_deref().and_then(Sic::parse).and_then(|sic| self.by_sic(sic)))
     }
 
     /// The sector of a symbol with this sector text; an unknown text gives none.
@@ -103,6 +148,11 @@ impl SectorTable {
         let text = text?;
         // Nearly all texts are spelled as the table has them or in lower case already; only the rest costs a copy.
         self.names.get(text).or_else(|| self.names.get(&text.trim().to_lowercase())).copied()
+    }
+
+    /// The sector of a SIC code: that of the narrowest range around it.
+    pub fn by_sic(&self, sic: Sic) -> Option<Sector> {
+        self.by_code.get(usize::from(sic.code())).copied().flatten()
     }
 }
 
@@ -119,14 +169,13 @@ impl Policy {
         self.tier_floors.iter().find(|(_, floor)| cap >= Usd::dollars(*floor)).map(|(tier, _)| *tier)
     }
 
-    /// The universes these rules keep, and their kinds.
+    /// The universes that are ours by these rules, and their kinds: also those of themes that are switched off, whose
+    /// rows are not kept up, but are nobody else's either.
     pub fn universes(&self) -> BTreeMap<UniverseName, CacheType> {
-        let tiers = Tier::ALL.iter().map(|tier| (tier.universe(), CacheType::MarketCap));
-        let rankings =
-            self.rankings.iter().map(|ranking| (ranking.universe.clone(), CacheType::MarketLeader));
-        let sectors = Sector::ALL.iter().map(|sector| (sector.universe(), CacheType::SectorLeader));
-        let all = [(UniverseName::known(crate::domain::universe::ALL_STOCKS), CacheType::Complete)];
-        tiers.chain(rankings).chain(sectors).chain(all).collect()
+        let kept =
+            Universe::all(self).into_iter().map(|universe| (universe.name.clone(), universe.cache_type()));
+        let idle = self.themes.themes.iter().filter(|theme| !theme.is_enabled);
+        kept.chain(idle.map(|theme| (theme.universe.clone(), CacheType::Theme))).collect()
     }
 
     /// Sixteen hexadecimal digits that differ where two policies differ.

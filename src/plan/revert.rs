@@ -77,6 +77,8 @@ pub struct Unwritten {
     pub cache_type: CacheType,
     /// Its members.
     pub members: Vec<Symbol>,
+    /// How it fares.
+    pub status: UniverseStatus,
 }
 
 /// A row of `cache_entries` before the job.
@@ -103,8 +105,8 @@ pub enum Owner {
         name: UniverseName,
         /// Its kind.
         cache_type: CacheType,
-        /// Whether it was ours before the job already, with history.
-        was_ours: bool,
+        /// How it fared before the job; `None` where it was not ours yet and had no history.
+        was: Option<UniverseStatus>,
         /// It as it stands now.
         now: Option<StoredUniverse>,
     },
@@ -154,9 +156,9 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
     let mut changed_since = Vec::new();
     for row in &undoing.rows {
         match &row.owner {
-            Owner::Ours { name, cache_type, was_ours, now } => {
-                let universe = reverting.universe(name, *cache_type, row, *was_ours, now.as_ref());
-                let becomes = match (*was_ours, universe.before == Before::Managed) {
+            Owner::Ours { name, cache_type, was, now } => {
+                let universe = reverting.universe(name, *cache_type, row, *was, now.as_ref());
+                let becomes = match (was.is_some(), universe.before == Before::Managed) {
                     // Not ours then and not ours now: it is its owner's business.
                     (false, false) => continue,
                     (false, true) => Some(RestoredAs::Released),
@@ -238,7 +240,7 @@ impl Reverting<'_> {
         name: &UniverseName,
         cache_type: CacheType,
         row: &EarlierRow,
-        was_ours: bool,
+        was: Option<UniverseStatus>,
         now: Option<&StoredUniverse>,
     ) -> PlannedUniverse {
         let before = match now {
@@ -246,7 +248,7 @@ impl Reverting<'_> {
             Some(StoredUniverse { content: Some(_), .. }) => Before::Unmanaged,
             Some(_) | None => Before::Nothing,
         };
-        let is_adopted = was_ours && before != Before::Managed;
+        let is_adopted = was.is_some() && before != Before::Managed;
         let members = without_repeats(row.symbols.iter().filter_map(|text| Symbol::parse(text)));
         let members_now = without_repeats(now.into_iter().flat_map(|now| now.members.iter().cloned()));
         let task = cache_type.task();
@@ -254,7 +256,7 @@ impl Reverting<'_> {
             joined: self.joined(&members, &members_now, is_adopted, task),
             left: self.left(&members, &members_now, task),
             before,
-            ..self.unchanged(name, cache_type, members)
+            ..self.unchanged(name, cache_type, members, was.unwrap_or(UniverseStatus::Ok))
         }
     }
 
@@ -285,11 +287,17 @@ impl Reverting<'_> {
     }
 
     fn unwritten(&self, universe: &Unwritten) -> PlannedUniverse {
-        self.unchanged(&universe.name, universe.cache_type, universe.members.clone())
+        self.unchanged(&universe.name, universe.cache_type, universe.members.clone(), universe.status)
     }
 
     /// A universe of ours in which nothing changes. Its row is none of its business: it comes back whole, or stays.
-    fn unchanged(&self, name: &UniverseName, cache_type: CacheType, members: Vec<Symbol>) -> PlannedUniverse {
+    fn unchanged(
+        &self,
+        name: &UniverseName,
+        cache_type: CacheType,
+        members: Vec<Symbol>,
+        status: UniverseStatus,
+    ) -> PlannedUniverse {
         let caps = || members.iter().filter_map(|symbol| self.cap(symbol));
         PlannedUniverse {
             name: name.clone(),
@@ -300,7 +308,11 @@ impl Reverting<'_> {
             before: Before::Managed,
             joined: Vec::new(),
             left: Vec::new(),
-            status: UniverseStatus::Ok,
+            // What was held back is not known any more; the next sync decides it anew.
+            status: match status {
+                UniverseStatus::Ok | UniverseStatus::Held => UniverseStatus::Ok,
+                UniverseStatus::NoSourceData => UniverseStatus::NoSourceData,
+            },
             hold: None,
             total_cap: caps().sum(),
             members_with_cap: caps().count(),
@@ -395,7 +407,12 @@ mod tests {
             content: was.map(|_| content()),
             symbols: texts(was.unwrap_or_default()),
             stands_again: false,
-            owner: Owner::Ours { name, cache_type: CacheType::MarketLeader, was_ours, now },
+            owner: Owner::Ours {
+                name,
+                cache_type: CacheType::MarketLeader,
+                was: was_ours.then_some(UniverseStatus::Ok),
+                now,
+            },
         }
     }
 

@@ -4,7 +4,10 @@
 //!
 //! - [`Draft::accept`]: as proposed;
 //! - [`Draft::hold`]: as it was, without those that no longer trade, because a guard does not believe the proposal;
-//! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for.
+//! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for; or
+//!   [`Draft::keep_without_source`], because nothing else can be said.
+//!
+//! [`Draft::seat`] puts new listings into a theme before the sub-task that owns it has its turn.
 
 use serde_json::Value;
 
@@ -16,8 +19,8 @@ use crate::domain::task::SyncTask;
 use super::draft::{Change, Draft, Prior, PriorMember};
 use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse};
 use super::snapshot::StoredContent;
-use super::universes::Universe;
-use super::why;
+use super::universes::{Rule, Universe};
+use super::{guard, why};
 
 /// Why an adopted member is one.
 const STOOD_IN_THE_ROW: &str = "stood in the row already";
@@ -40,7 +43,7 @@ impl<'a> Draft<'a> {
         self.settle(
             &universe,
             &prior,
-            Settled { members: symbols, metadata, joined, left, hold: None },
+            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
             &members,
         );
     }
@@ -60,12 +63,59 @@ impl<'a> Draft<'a> {
             .filter(|(_, reason)| *reason != ExitReason::Delisted)
             .map(|(place, _)| prior.members[place].symbol.clone())
             .collect();
-        self.retain(&universe, &prior, Some(Hold { reason, runs: held_runs + 1, would_join, would_leave }));
+        let hold = Hold { reason, runs: held_runs + 1, would_join, would_leave };
+        self.retain(&universe, &prior, UniverseStatus::Held, Some(hold));
+    }
+
+    /// Holds a universe that is judged by itself where there is a doubt about it, else accepts it.
+    pub(super) fn settle_alone(&mut self, change: Change<'a>, doubt: Option<String>) {
+        match doubt {
+            Some(doubt) => self.hold(change, guard::reason_to_hold(&[doubt])),
+            None => self.accept(change),
+        }
     }
 
     /// Settles a universe as it was, but for those that no longer trade.
     pub(super) fn keep(&mut self, universe: &Universe, prior: &Prior<'a>) {
-        self.retain(universe, prior, None);
+        self.retain(universe, prior, UniverseStatus::Ok, None);
+    }
+
+    /// Settles a universe as it was, but for those that no longer trade, since what its rule goes by does not exist.
+    pub(super) fn keep_without_source(&mut self, universe: &Universe, prior: &Prior<'a>) {
+        self.retain(universe, prior, UniverseStatus::NoSourceData, None);
+    }
+
+    /// Gives new listings seats beside the members that a universe has. Nobody leaves, but those that no longer trade
+    /// where the mode cleans them up.
+    pub(super) fn seat(&mut self, universe: &Universe, joiners: &[u32]) {
+        let prior = self.prior(&universe.name);
+        let cleans_up = self.order.mode.runs(SyncTask::DelistedCleanup);
+        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
+            prior.members.iter().partition(|member| cleans_up && self.is_delisted(member.index));
+        let left = leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
+        let stayers = stayers.into_iter().map(|member| (member.symbol, member.index, false));
+        let joiners = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index), true));
+        let mut members: Vec<(&Symbol, Option<u32>, bool)> = stayers.chain(joiners).collect();
+        let place = |index: Option<u32>| index.and_then(|index| self.market.rank(index));
+        members.sort_by_key(|(_, index, _)| (place(*index).is_none(), place(*index)));
+        let (symbols, indices): (Vec<Symbol>, Vec<Option<u32>>) =
+            members.iter().map(|(symbol, index, _)| ((*symbol).clone(), *index)).unzip();
+        let newcomers = members.iter().enumerate().filter(|(_, (_, _, is_new))| *is_new);
+        let newcomers: Vec<(usize, u32)> =
+            newcomers.filter_map(|(place, (_, index, _))| Some((place, (*index)?))).collect();
+        self.seated.extend(newcomers.iter().map(|(_, index)| (universe.name.clone(), *index)));
+        let joined = newcomers.into_iter();
+        let joined = joined
+            .map(|(place, index)| self.joined(universe, index, place + 1, EntryReason::Listing))
+            .collect();
+        let metadata = universe.metadata(self.policy, symbols.len());
+        let indices: Vec<u32> = indices.into_iter().flatten().collect();
+        self.settle(
+            universe,
+            &prior,
+            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
+            &indices,
+        );
     }
 
     fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {
@@ -73,10 +123,12 @@ impl<'a> Draft<'a> {
             EntryReason::Adopted => STOOD_IN_THE_ROW.to_owned(),
             _ => why::joined(self.market, self.policy, universe, index, rank),
         };
+        let is_seated =
+            matches!(universe.rule, Rule::Theme(_)) && self.seated.contains(&(universe.name.clone(), index));
         Joined {
             symbol: self.market.security(index).symbol.clone(),
             reason,
-            task: universe.task(),
+            task: if is_seated { SyncTask::IpoAssignment } else { universe.task() },
             rank,
             cap: self.market.cap(index),
             why,
@@ -94,7 +146,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, hold: Option<Hold>) {
+    fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {
         let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
             prior.members.iter().partition(|member| self.is_delisted(member.index));
         let left: Vec<Left> =
@@ -110,7 +162,7 @@ impl<'a> Draft<'a> {
         let metadata = self.retained_metadata(universe, prior, stayers.len());
         let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
         let members = stayers.iter().map(|member| member.symbol.clone()).collect();
-        self.settle(universe, prior, Settled { members, metadata, joined, left, hold }, &indices);
+        self.settle(universe, prior, Settled { members, metadata, joined, left, status, hold }, &indices);
     }
 
     /// A member that is kept in its own spelling, with a row in `symbols` or without.
@@ -146,7 +198,7 @@ impl<'a> Draft<'a> {
         let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
         let total_cap: Usd = caps().sum();
         let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, hold } = settled;
+        let Settled { members, metadata, joined, left, status, hold } = settled;
         let planned = PlannedUniverse {
             name: universe.name.clone(),
             cache_type: universe.cache_type(),
@@ -157,7 +209,7 @@ impl<'a> Draft<'a> {
             before: prior.before,
             joined,
             left,
-            status: if hold.is_some() { UniverseStatus::Held } else { UniverseStatus::Ok },
+            status,
             hold,
             total_cap,
             members_with_cap,
@@ -172,6 +224,7 @@ struct Settled {
     metadata: Value,
     joined: Vec<Joined>,
     left: Vec<Left>,
+    status: UniverseStatus,
     hold: Option<Hold>,
 }
 

@@ -1,18 +1,22 @@
 //! The universes that these rules keep: the name, kind, owner and rule of each.
 //!
-//! A [`Rule`] says in one word what makes a stock a member. Who is one, and why, is decided elsewhere; here stands what
-//! `content.metadata` says of it.
+//! A [`Rule`] says in one word what makes a security a member. Who is one, and why, is decided elsewhere; here stands
+//! what `content.metadata` says of it.
 
 use serde_json::{Value, json};
 
 use crate::domain::sector::Sector;
 use crate::domain::task::SyncTask;
-use crate::domain::universe::{ALL_STOCKS, CacheType, Tier, UniverseName};
+use crate::domain::universe::{
+    ALL_STOCKS, CacheType, ETF_ALL, FundCategory, RECENT_IPOS, Tier, UniverseName,
+};
 
-use super::policy::Policy;
+use super::policy::{Policy, Theme};
 
 /// How many of a sector are its leaders.
 pub const SECTOR_LEADERS: usize = 10;
+/// A security counts as a new listing for so many calendar days; the day of listing is day zero.
+pub const LISTING_DAYS: i64 = 30;
 
 /// A universe of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub struct Universe {
     pub rule: Rule,
 }
 
-/// What makes a stock a member of a universe.
+/// What makes a security a member of a universe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// A cap within the bounds of a tier.
@@ -34,10 +38,18 @@ pub enum Rule {
     SectorLeader(Sector),
     /// Being eligible.
     AllStocks,
+    /// Having been listed in the last [`LISTING_DAYS`] days.
+    NewListing,
+    /// The evidence for the theme at this place of the policy's.
+    Theme(usize),
+    /// Being an exchange-traded product of a category.
+    FundCategory(FundCategory),
+    /// Being an exchange-traded product.
+    AllFunds,
 }
 
 impl Universe {
-    /// Every universe that `policy` keeps: tiers, rankings, sector leaders, `all_stocks`.
+    /// Every universe that `policy` keeps up, sub-task by sub-task; not those of themes that are switched off.
     pub fn all(policy: &Policy) -> Vec<Self> {
         let tiers = Tier::ALL.iter().map(|tier| Self { name: tier.universe(), rule: Rule::Tier(*tier) });
         let rankings = policy
@@ -48,7 +60,29 @@ impl Universe {
             .iter()
             .map(|sector| Self { name: sector.universe(), rule: Rule::SectorLeader(*sector) });
         let all_stocks = Self { name: UniverseName::known(ALL_STOCKS), rule: Rule::AllStocks };
-        tiers.chain(rankings).chain(sectors).chain([all_stocks]).collect()
+        let by_cap = tiers.chain(rankings).chain(sectors).chain([all_stocks]);
+        by_cap.chain([Self::recent_ipos()]).chain(Self::themes(policy)).chain(Self::funds()).collect()
+    }
+
+    /// Those of [`Universe::all`] that a sub-task owns.
+    pub fn of_task(policy: &Policy, task: SyncTask) -> Vec<Self> {
+        Self::all(policy).into_iter().filter(|universe| universe.task() == task).collect()
+    }
+
+    fn recent_ipos() -> Self {
+        Self { name: UniverseName::known(RECENT_IPOS), rule: Rule::NewListing }
+    }
+
+    fn themes(policy: &Policy) -> impl Iterator<Item = Self> {
+        let enabled = policy.themes.themes.iter().enumerate().filter(|(_, theme)| theme.is_enabled);
+        enabled.map(|(place, theme)| Self { name: theme.universe.clone(), rule: Rule::Theme(place) })
+    }
+
+    fn funds() -> impl Iterator<Item = Self> {
+        let categories = FundCategory::ALL.iter();
+        let categories = categories
+            .map(|category| Self { name: category.universe(), rule: Rule::FundCategory(*category) });
+        categories.chain([Self { name: UniverseName::known(ETF_ALL), rule: Rule::AllFunds }])
     }
 
     /// Its kind.
@@ -58,6 +92,9 @@ impl Universe {
             Rule::Ranking(_) => CacheType::MarketLeader,
             Rule::SectorLeader(_) => CacheType::SectorLeader,
             Rule::AllStocks => CacheType::Complete,
+            Rule::NewListing => CacheType::Ipo,
+            Rule::Theme(_) => CacheType::Theme,
+            Rule::FundCategory(_) | Rule::AllFunds => CacheType::Etf,
         }
     }
 
@@ -67,6 +104,9 @@ impl Universe {
             Rule::Tier(_) | Rule::Ranking(_) | Rule::SectorLeader(_) | Rule::AllStocks => {
                 SyncTask::MarketCapRecalculation
             }
+            Rule::NewListing => SyncTask::IpoAssignment,
+            Rule::Theme(_) => SyncTask::ThemeRebalancing,
+            Rule::FundCategory(_) | Rule::AllFunds => SyncTask::EtfUniverseMaintenance,
         }
     }
 
@@ -85,8 +125,20 @@ impl Universe {
                 json!({"sector": sector.title(), "complete": members >= SECTOR_LEADERS})
             }
             Rule::AllStocks => json!({}),
+            Rule::NewListing => json!({"window_days": LISTING_DAYS}),
+            Rule::Theme(place) => {
+                let theme = theme(policy, place);
+                json!({"theme": theme.universe, "name": theme.name})
+            }
+            Rule::FundCategory(category) => json!({"category": category}),
+            Rule::AllFunds => json!({"category": "all"}),
         }
     }
+}
+
+/// The theme at a place of the policy's.
+pub(super) fn theme(policy: &Policy, place: usize) -> &Theme {
+    &policy.themes.themes[place]
 }
 
 /// The dollars from which a tier starts, and those below which it ends; the largest has no end.

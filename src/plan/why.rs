@@ -1,15 +1,18 @@
-//! Why a stock joined or left a universe, in a few words and numbers for a person.
+//! Why a security joined or left a universe, in a few words and numbers for a person.
 
 use crate::domain::change::ExitReason;
 use crate::domain::money::Usd;
 use crate::domain::universe::Tier;
 
+use super::candidates::goes_by_list;
+use super::evidence::{Facts, Found, in_words, weigh};
 use super::market::{Market, Standing};
-use super::policy::Policy;
-use super::universes::{Rule, SECTOR_LEADERS, Universe, tier_bounds};
-use super::wording::bound;
+use super::policy::{EvidenceRules, FundKind, Method, Policy, Theme};
+use super::universes::{LISTING_DAYS, Rule, SECTOR_LEADERS, Universe, theme, tier_bounds};
+use super::wording::{bound, counted};
+use super::{candidates, etf};
 
-/// Why the stock at `index` is a member, at `place` from 1.
+/// Why the security at `index` is a member, at `place` from 1.
 pub(super) fn joined(
     market: &Market,
     policy: &Policy,
@@ -26,6 +29,65 @@ pub(super) fn joined(
         Rule::Ranking(limit) => format!("rank {place} of {limit}"),
         Rule::SectorLeader(sector) => format!("rank {place} of {SECTOR_LEADERS} in {}", sector.title()),
         Rule::AllStocks => format!("eligible, {cap}"),
+        Rule::NewListing => format!("{}, {cap}", listed(market, index)),
+        Rule::Theme(at) => {
+            let theme = theme(policy, at);
+            format!("{}, {cap}, place {place} of {}", merit(market, policy, theme, index), theme.max_members)
+        }
+        Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
+    }
+}
+
+fn listed(market: &Market, index: u32) -> String {
+    market
+        .security(index)
+        .list_date
+        .map_or_else(|| "no listing date".to_owned(), |date| format!("listed {date}"))
+}
+
+/// What makes a stock a candidate for a theme.
+fn merit(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String {
+    let security = market.security(index);
+    match &theme.method {
+        _ if goes_by_list(market, theme) => {
+            let scoring = &policy.themes.scoring;
+            let (found, facts) = found(market, theme, index);
+            let score = found.score(scoring);
+            format!("score {score} of {}: {}", scoring.entry_score, in_words(found, &facts, scoring))
+        }
+        Method::DividendGrowth { .. } => match security.dividend_growth_years {
+            Some(years) => format!("dividend raised for {} in a row", counted(years.max(0) as usize, "year")),
+            None => "years of dividend increases unknown".to_owned(),
+        },
+        Method::EsgScore(_) => match security.esg_score.value() {
+            Some(score) => format!("ESG score {}", score.normalize()),
+            None => "no ESG score".to_owned(),
+        },
+        Method::SectorLeaders(_) | Method::Evidence(_) => match market.sector(index) {
+            Some(sector) => format!("sector {}", sector.title()),
+            None => "no known sector".to_owned(),
+        },
+    }
+}
+
+fn found<'a>(market: &Market<'a>, theme: &Theme, index: u32) -> (Found, Facts<'a>) {
+    let security = market.security(index);
+    let facts = Facts::of(security);
+    let is_seed =
+        theme.seeds.contains(&*security.symbol.key()) && !candidates::is_listed_later(market, theme, index);
+    match &theme.method {
+        Method::Evidence(rules) => (weigh(rules, &facts, is_seed), facts),
+        _ => (weigh(&EvidenceRules::default(), &facts, is_seed), facts),
+    }
+}
+
+fn fund(market: &Market, policy: &Policy, index: u32) -> String {
+    match etf::kind(market, policy, index) {
+        FundKind::Curated(category) => format!("{category} by the curated list"),
+        FundKind::Geared => "leveraged or inverse".to_owned(),
+        FundKind::Typed(category, text) => format!("{category} by its type {text:?}"),
+        FundKind::Named(category) => format!("{category} by its name"),
+        FundKind::Unknown => "no known category".to_owned(),
     }
 }
 
@@ -40,8 +102,9 @@ pub(super) fn left(
     let Some(index) = index else { return "no row in symbols".to_owned() };
     match reason {
         ExitReason::Delisted => delisted(market, index),
-        ExitReason::Ineligible => ineligible(market, index),
+        ExitReason::Ineligible => ineligible(market, universe, index),
         ExitReason::NoCap => "no valid market cap".to_owned(),
+        ExitReason::WindowEnd => format!("{}, {LISTING_DAYS} days are over", listed(market, index)),
         _ => outranked(market, policy, universe, index),
     }
 }
@@ -53,10 +116,12 @@ fn delisted(market: &Market, index: u32) -> String {
     }
 }
 
-fn ineligible(market: &Market, index: u32) -> String {
-    match market.standing(index) {
-        Standing::ActivityUnknown => "active is empty".to_owned(),
-        _ => format!("type {} is not eligible", market.security(index).kind),
+fn ineligible(market: &Market, universe: &Universe, index: u32) -> String {
+    let kind = &market.security(index).kind;
+    match (market.standing(index), universe.rule) {
+        (Standing::ActivityUnknown, _) => "active is empty".to_owned(),
+        (_, Rule::FundCategory(_) | Rule::AllFunds) => format!("type {kind} is no exchange-traded product"),
+        _ => format!("type {kind} is not eligible"),
     }
 }
 
@@ -80,7 +145,36 @@ fn outranked(market: &Market, policy: &Policy, universe: &Universe, index: u32) 
             (Some(_), None) => "no valid market cap".to_owned(),
         },
         Rule::AllStocks => "not eligible".to_owned(),
+        Rule::NewListing => format!("{}, {LISTING_DAYS} days are new", listed(market, index)),
+        Rule::Theme(place) => out_of_theme(market, policy, theme(policy, place), index),
+        Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
     }
+}
+
+fn out_of_theme(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String {
+    let floor = Usd::dollars(theme.exit_floor);
+    let merit = merit(market, policy, theme, index);
+    let security = market.security(index);
+    let falls_short = match &theme.method {
+        _ if theme.deny.contains(&*security.symbol.key()) => Some("denied by a person".to_owned()),
+        _ if market.cap(index).is_some_and(|cap| cap < floor) => {
+            let cap = market.cap(index).unwrap_or_default();
+            Some(format!("cap fell to {}, members need {}", cap.short(), bound(floor)))
+        }
+        _ if goes_by_list(market, theme) => {
+            let scoring = &policy.themes.scoring;
+            let score = found(market, theme, index).0.score(scoring);
+            (score < scoring.exit_score).then(|| format!("members need {}: {merit}", scoring.exit_score))
+        }
+        Method::DividendGrowth { min_years } => {
+            let is_short = security.dividend_growth_years.is_none_or(|years| years < *min_years);
+            is_short.then(|| format!("{merit}, {min_years} are needed"))
+        }
+        Method::EsgScore(_) => Some(format!("{merit}, excluded or not among the best of its sector")),
+        Method::SectorLeaders(sector) => (market.sector(index) != Some(*sector)).then(|| merit.clone()),
+        Method::Evidence(_) => None,
+    };
+    falls_short.unwrap_or_else(|| format!("outranked for {}: {merit}", counted(theme.max_members, "seat")))
 }
 
 fn out_of_tier(policy: &Policy, tier: Tier, cap: Usd) -> String {

@@ -15,7 +15,7 @@ use crate::plan::policy::{Guards, Policy, Ranking};
 use super::layers::{Layers, Origin, number};
 use super::{
     DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, ShareClasses,
-    SourceSettings, StabilitySettings, SyncSettings, ThemeSettings, WorkerSettings, sectors,
+    SourceSettings, StabilitySettings, SyncSettings, ThemeSettings, WorkerSettings, sectors, themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred
@@ -42,6 +42,7 @@ pub(super) fn read(
     themes: &mut Layers,
 ) -> Settings {
     let database = database(main);
+    let policy = policy(main, sectors, themes);
     Settings {
         file,
         source: source(main, &database.schema),
@@ -52,17 +53,19 @@ pub(super) fn read(
         sync: sync(main),
         http: http(main, api_key),
         stability: stability(main),
-        themes: read_themes(main, themes),
-        policy: policy(main, sectors),
+        themes: policy.themes.themes.iter().map(ThemeSettings::of).collect(),
+        policy,
     }
 }
 
-fn policy(main: &mut Layers, sectors: &mut Layers) -> Policy {
+fn policy(main: &mut Layers, sectors: &mut Layers, themes: &mut Layers) -> Policy {
     Policy {
         eligible_types: eligible_types(main).into_iter().collect(),
         tier_floors: tier_floors(main),
         rankings: rankings(main),
         sectors: sectors::read(sectors),
+        themes: themes::read(main, themes),
+        funds: themes::read_funds(themes),
         guards: guards(main),
         adopt_existing: main.switch("database.adopt_existing"),
         protected_types: main.texts("database.protected_types").into_iter().collect(),
@@ -72,7 +75,7 @@ fn policy(main: &mut Layers, sectors: &mut Layers) -> Policy {
 fn tier_floors(main: &mut Layers) -> Vec<(Tier, i64)> {
     let key = |tier: Tier| format!("market_cap_thresholds.{tier}");
     let floors: Vec<(Tier, i64)> =
-        Tier::ALL.iter().map(|tier| (*tier, whole_dollars(main, &key(*tier)))).collect();
+        Tier::ALL.iter().map(|tier| (*tier, dollars(main, &key(*tier), 1))).collect();
     for pair in floors.windows(2) {
         let [(above, upper), (below, lower)] = [pair[0], pair[1]];
         if lower >= upper {
@@ -88,10 +91,12 @@ fn tier_floors(main: &mut Layers) -> Vec<(Tier, i64)> {
     floors
 }
 
-fn whole_dollars(main: &mut Layers, key: &str) -> i64 {
-    main.read(key, &format!("whole dollars from 1 to {MAX_FLOOR}"), |value| {
+/// Whole dollars, `least` or more.
+pub(super) fn dollars(layers: &mut Layers, key: &str, least: i64) -> i64 {
+    layers.read(key, &format!("whole dollars from {least} to {MAX_FLOOR}"), |value| {
         let dollars = number(value)?;
-        (dollars.fract() == 0.0 && (1.0..=MAX_FLOOR as f64).contains(&dollars)).then_some(dollars as i64)
+        (dollars.fract() == 0.0 && (least as f64..=MAX_FLOOR as f64).contains(&dollars))
+            .then_some(dollars as i64)
     })
 }
 
@@ -298,18 +303,6 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
         }
     }
     HttpSettings { listen, api_key, keys }
-}
-
-fn read_themes(main: &mut Layers, themes: &mut Layers) -> Vec<ThemeSettings> {
-    let keys: Vec<String> = main.section("themes").into_iter().map(|(key, _)| key).collect();
-    let mut read = |key: String| ThemeSettings {
-        enabled: main.switch(&format!("themes.{key}")),
-        name: themes.read(&format!("themes.{key}.name"), "a name", |value| {
-            value.as_str().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned)
-        }),
-        key,
-    };
-    keys.into_iter().map(&mut read).collect()
 }
 
 fn seconds(seconds: u32) -> Duration {

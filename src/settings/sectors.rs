@@ -1,8 +1,9 @@
-//! Reads `sectors.toml`: which sector a symbol or a sector text stands for.
+//! Reads `sectors.toml`: which sector a symbol, a sector text or a SIC code stands for.
 
 use std::collections::BTreeMap;
 
 use crate::domain::sector::Sector;
+use crate::domain::sic::SicRange;
 use crate::domain::symbol::symbol_key;
 use crate::plan::policy::SectorTable;
 
@@ -12,7 +13,7 @@ use super::layers::{Layers, Origin, nearest};
 const SHIPPED: &str = include_str!("../../config/sectors.toml");
 
 /// The sections, to which any line may be added.
-const SECTIONS: &[&str] = &["overrides", "names"];
+const SECTIONS: &[&str] = &["overrides", "names", "sic"];
 
 /// The lowest layer.
 pub(super) fn layers() -> Layers {
@@ -23,7 +24,20 @@ pub(super) fn layers() -> Layers {
 pub(super) fn read(layers: &mut Layers) -> SectorTable {
     let overrides = section(layers, "overrides", |symbol| symbol_key(symbol).into_owned());
     let names = section(layers, "names", |text| text.trim().to_lowercase());
-    SectorTable::new(overrides, names)
+    let codes = section(layers, "sic", |codes| match SicRange::parse(codes) {
+        Some(range) => range.to_string(),
+        None => codes.to_owned(),
+    });
+    let mut ranges = Vec::with_capacity(codes.len());
+    for (codes, sector) in codes {
+        match SicRange::parse(&codes) {
+            Some(range) => ranges.push((range, sector)),
+            None => {
+                layers.refuse(&format!("sic.{codes}"), "is no SIC code and no range such as \"3570-3579\"");
+            }
+        }
+    }
+    SectorTable::new(overrides, names).with_sic(ranges)
 }
 
 /// The lines of a section under the spelling they are compared by, so that `BRK/B` replaces a shipped `BRK.B`.

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::sector::Sector;
-use crate::domain::universe::Tier;
-use crate::plan::policy::Guards;
+use crate::domain::security::Security;
+use crate::domain::sic::Sic;
+use crate::domain::symbol::Symbol;
+use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
+use crate::plan::policy::{FundKind, Guards, Scoring};
+use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
 struct World {
@@ -172,7 +176,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
 #[test]
 fn every_key_of_the_shipped_file_is_read_and_every_key_read_stands_there() {
     let mut main = Layers::new(USUAL_FILE, SHIPPED, OPEN_SECTIONS);
-    let mut themes = Layers::new("config/themes.toml", SHIPPED_THEMES, &[]);
+    let mut themes = themes::layers();
     let mut sectors = sectors::layers();
     // Reading a key that the shipped file has not panics; a shipped value that is not valid leaves a problem.
     main.add_flag("database.url", "postgresql://db.example/x");
@@ -187,7 +191,7 @@ fn every_key_of_the_shipped_file_is_read_and_every_key_read_stands_there() {
 fn the_shipped_files_used_as_files_change_nothing() {
     let shipped = World::new()
         .main(SHIPPED)
-        .file("config/themes.toml", SHIPPED_THEMES)
+        .file("config/themes.toml", include_str!("../../config/themes.toml"))
         .file("config/sectors.toml", include_str!("../../config/sectors.toml"))
         .settings();
     let built_in = World::new().settings();
@@ -477,14 +481,131 @@ fn a_sectors_file_comes_on_top_of_the_shipped_one_line_by_line() {
 fn wrong_lines_of_the_files_beside_are_refused() {
     let world = World::new()
         .main("")
-        .file("config/sectors.toml", "[overrides]\nNEWT = 'health'\nOLDT = 5\n[sic]\n'3674' = 'technology'\n")
+        .file("config/sectors.toml", "[overrides]\nNEWT = 'health'\nOLDT = 5\n[SIC]\n'3674' = 'technology'\n")
         .file("config/themes.toml", "[themes.green_energy]\nname = ''\ntitle = 'Green'\n");
     insta::assert_snapshot!(world.problems(), @r#"
     config/sectors.toml:2: `overrides.NEWT` is "health", which is no sector; did you mean "healthcare"?
     config/sectors.toml:3: `overrides.OLDT` is no sector; it must be "" for none, or one of technology, healthcare, financial_services, consumer_discretionary, consumer_staples, industrials, energy, utilities, materials, real_estate, communication_services
-    config/sectors.toml:5: there is no setting `sic.3674`; config/sectors.toml lists them all
+    config/sectors.toml:5: there is no setting `SIC.3674`; config/sectors.toml lists them all
     config/themes.toml:2: `themes.green_energy.name` is "", but must be a name
     config/themes.toml:3: there is no setting `themes.green_energy.title`; did you mean `themes.green_energy.name`?
+    "#);
+}
+
+#[test]
+fn without_symbol_or_text_that_tells_the_sic_code_tells_the_sector() {
+    let table = World::new().settings().policy().sectors;
+    let sector = |text: &str, sic: &str| {
+        table.sector_of(&Security {
+            sector: Some(text.to_owned()).filter(|text| !text.is_empty()),
+            sic_code: Some(sic.to_owned()),
+            ..Security::new(Symbol::parse("XYZ").expect("a symbol"), "CS")
+        })
+    };
+    for (text, sic, expected) in [
+        ("", "3674", Some(Sector::Technology)),
+        ("", "03674", Some(Sector::Technology)),
+        ("", "100", Some(Sector::ConsumerStaples)),
+        ("SERVICES-PREPACKAGED SOFTWARE", "7372", Some(Sector::Technology)),
+        ("Energy", "7372", Some(Sector::Energy)),
+        // A code in several ranges has the sector of the narrowest, a code by itself before all.
+        ("", "2836", Some(Sector::Healthcare)),
+        ("", "2890", Some(Sector::Materials)),
+        ("", "6324", Some(Sector::Healthcare)),
+        ("", "6311", Some(Sector::FinancialServices)),
+        ("", "6798", Some(Sector::RealEstate)),
+        ("", "3571", Some(Sector::Technology)),
+        ("", "3562", Some(Sector::Industrials)),
+        ("", "4813", Some(Sector::CommunicationServices)),
+        ("", "4911", Some(Sector::Utilities)),
+        ("", "1311", Some(Sector::Energy)),
+        ("", "5812", Some(Sector::ConsumerDiscretionary)),
+        ("", "5411", Some(Sector::ConsumerStaples)),
+        ("", "N/A", None),
+        ("", "9995", None),
+        ("Unknown", "0", None),
+    ] {
+        assert_eq!(sector(text, sic), expected, "{text:?} {sic:?}");
+    }
+}
+
+#[test]
+fn codes_of_a_sectors_file_come_on_top_of_the_shipped_ones() {
+    let world = World::new().main("").file(
+        "config/sectors.toml",
+        "[sic]\n'03674' = 'energy'\n'7370-7379' = ''\n'7000-8999' = 'utilities'\n",
+    );
+    let table = world.settings().policy().sectors;
+    let by_sic = |code: &str| table.by_sic(Sic::parse(code).expect("a code"));
+    assert_eq!(by_sic("3674"), Some(Sector::Energy));
+    assert_eq!(by_sic("3675"), Some(Sector::Technology));
+    assert_eq!(by_sic("7372"), Some(Sector::Industrials));
+    assert_eq!(by_sic("8888"), Some(Sector::Utilities));
+    let wrong = World::new().main("").file("config/sectors.toml", "[sic]\n'3679-3674' = 'technology'\n");
+    insta::assert_snapshot!(wrong.problems(), @r#"config/sectors.toml:2: `sic.3679-3674` is no SIC code and no range such as "3570-3579""#);
+}
+
+#[test]
+fn a_themes_file_comes_on_top_of_the_shipped_one_key_by_key() {
+    let world = World::new().main("[themes]\nesg_leaders = false\n").file(
+        "config/themes.toml",
+        "[scoring]\nseed = 4\n[themes.green_energy]\nseeds = ['BRK/B', 'FSLR']\ncurated = 2026-12-24\n\
+         [etf.curated]\nSPY = 'value'\n'BRK-B' = 'bonds'\nGLD = ''\n",
+    );
+    let policy = world.settings().policy();
+    assert_eq!(policy.themes.scoring, Scoring { weights: [4, 3, 2, 1, 1], ..Scoring::default() });
+    let theme = |key: &str| policy.themes.themes.iter().find(|theme| theme.universe.as_str() == key);
+    let green = theme("green_energy").expect("a theme");
+    assert!(green.seeds.iter().eq(["BRK.B", "FSLR"]) && green.deny.contains("SLG"));
+    assert_eq!(green.curated.to_string(), "2026-12-24");
+    assert_eq!((green.entry_floor, green.exit_floor, green.max_members), (200_000_000, 160_000_000, 40));
+    assert!(
+        policy.themes.themes.iter().all(|one| one.is_enabled == (one.universe.as_str() != "esg_leaders"))
+    );
+    let kind = |symbol: &str, name: &str| policy.funds.kind(symbol, None, Some(name));
+    assert_eq!(kind("SPY", "SPDR S&P 500 ETF Trust"), FundKind::Curated(FundCategory::Value));
+    assert_eq!(kind("BRK.B", ""), FundKind::Curated(FundCategory::Bonds));
+    assert_eq!(kind("GLD", "SPDR Gold Shares"), FundKind::Named(FundCategory::Commodities));
+    assert_ne!(policy.fingerprint(), World::new().settings().policy().fingerprint());
+}
+
+#[test]
+fn a_theme_that_is_switched_off_is_ours_but_not_kept_up() {
+    let policy = World::new().env("CACHE_SYNC__THEMES__GREEN_ENERGY", "false").settings().policy();
+    let name = UniverseName::known("green_energy");
+    assert_eq!(policy.universes().get(&name), Some(&CacheType::Theme));
+    assert!(Universe::all(&policy).iter().all(|universe| universe.name != name));
+}
+
+#[test]
+fn rules_of_themes_that_can_not_be_are_refused() {
+    let world = World::new().main("").file(
+        "config/themes.toml",
+        "[scoring]\nexit_score = 4\nenter_at_pct = 101\n\
+         [themes.cloud_computing]\nname_regex = '\\bcloud('\nsic_adjacent = ['7370-7374', '7399-7390']\n\
+         seeds = ['MSFT', \"A\\u0001B\"]\nmin_entry_usd = 0\nmax_members = 0\ncurated = 'last year'\n\
+         min_exit_usd = 3e9\n\
+         [themes.esg_leaders]\nkeep_share_pct = 40\n\
+         [themes.technology_leaders]\nsector = 'tech'\nsic_core = ['7372']\n\
+         [etf.bonds]\nnames = '['\n[etf.curated]\nSPY = 'bond'\nQQQ = 5\n[etf.debt]\nnames = 'x'\n",
+    );
+    insta::assert_snapshot!(world.problems(), @r#"
+    config/themes.toml:2: `scoring.exit_score` is 4, which is above entry_score (3)
+    config/themes.toml:3: `scoring.enter_at_pct` is 101, but must be a whole number from 1 to 100
+    config/themes.toml:5: `themes.cloud_computing.name_regex` is no regular expression: unclosed group
+    config/themes.toml:6: `themes.cloud_computing.sic_adjacent` contains "7399-7390", which is no SIC code and no range such as "3570-3579"
+    config/themes.toml:7: `themes.cloud_computing.seeds` contains "A\u{1}B", which is no symbol
+    config/themes.toml:8: `themes.cloud_computing.min_entry_usd` is 0, but must be whole dollars from 1 to 15000000000000
+    config/themes.toml:9: `themes.cloud_computing.max_members` is 0, but must be a whole number from 1 to 1000000
+    config/themes.toml:10: `themes.cloud_computing.curated` is "last year", but must be a date such as "2026-01-15"
+    config/themes.toml:11: `themes.cloud_computing.min_exit_usd` is 3000000000, which is above min_entry_usd (2000000000)
+    config/themes.toml:13: `themes.esg_leaders.keep_share_pct` is 40, which is below sector_share_pct (50)
+    config/themes.toml:15: `themes.technology_leaders.sector` is "tech", but must be "technology" or "healthcare" or "financial_services" or "consumer_discretionary" or "consumer_staples" or "industrials" or "energy" or "utilities" or "materials" or "real_estate" or "communication_services"
+    config/themes.toml:16: there is no setting `themes.technology_leaders.sic_core`; did you mean `scoring.sic_core`?
+    config/themes.toml:18: `etf.bonds.names` is no regular expression: unclosed character class
+    config/themes.toml:20: `etf.curated.SPY` is "bond", which is no category; did you mean "bonds"?
+    config/themes.toml:21: `etf.curated.QQQ` is no category; it must be "" for none, or one of bonds, commodities, international, sectors, technology, growth, value, broad_market
+    config/themes.toml:23: there is no setting `etf.debt.names`; did you mean `etf.bonds.names`?
     "#);
 }
 

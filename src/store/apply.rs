@@ -496,6 +496,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     let details: Vec<Value> =
         universes.iter().map(|u| u.hold.as_ref().map_or_else(|| json!({}), proposal)).collect();
     let digests: Vec<String> = universes.iter().map(|u| members_digest(&u.members)).collect();
+    let recalculated: Vec<bool> = universes.iter().map(|universe| plan.recalculates(universe)).collect();
     let held_runs: Vec<i32> =
         universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
     execute(
@@ -518,6 +519,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
             (&details, Type::JSONB_ARRAY),
             (&digests, Type::TEXT_ARRAY),
             (&held_runs, Type::INT4_ARRAY),
+            (&recalculated, Type::BOOL_ARRAY),
         ],
     )
     .await

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
+use crate::domain::change::UniverseStatus;
 use crate::domain::job::{JobId, JobStatus};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
@@ -44,7 +45,9 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
     let before =
         query(tx, DOING, include_str!("../../sql/queries/run_before.sql"), &[(&run, Type::INT8)]).await?;
     let mut ours = BTreeMap::new();
+    let mut statuses = BTreeMap::new();
     for universe in universes_now(tx).await? {
+        statuses.insert(universe.universe.clone(), status(&universe.status));
         ours.insert(universe.universe, universe.cache_type);
     }
     let known =
@@ -55,6 +58,14 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
     let names: Vec<UniverseName> = ours.keys().cloned().collect();
     let mut now = read_universes(tx, &names).await?;
     let rows = rows.iter().map(|row| earlier_row(row, &ours, &mut now)).collect();
+    // What is left in `now` belongs to no row that was written.
+    let unwritten = now.into_iter().map(|(name, stored)| Unwritten {
+        cache_type: ours[&name],
+        members: stored.members,
+        status: statuses.get(name.as_str()).copied().unwrap_or(UniverseStatus::Ok),
+        name,
+    });
+    let unwritten = unwritten.collect();
     let undone_as_of = target.get("as_of");
     Ok(Target::Kept(Box::new(Undoing {
         as_of: applied.last.unwrap_or(undone_as_of),
@@ -63,8 +74,7 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
         run_before: before.first().map(run_state),
         later_jobs: target.get("later_jobs"),
         rows,
-        // What is left in `now` belongs to no row that was written.
-        unwritten: now.into_iter().map(|(name, stored)| unwritten(name, stored, &ours)).collect(),
+        unwritten,
     })))
 }
 
@@ -75,13 +85,9 @@ fn named(name: &str, kind: &str) -> Result<(UniverseName, CacheType), Failure> {
     Ok((name, cache_type))
 }
 
-fn unwritten(
-    name: UniverseName,
-    stored: StoredUniverse,
-    ours: &BTreeMap<UniverseName, CacheType>,
-) -> Unwritten {
-    let cache_type = ours[&name];
-    Unwritten { name, cache_type, members: stored.members }
+/// A word that a later version may have written says no more than that nothing is known to be wrong.
+fn status(word: &str) -> UniverseStatus {
+    UniverseStatus::from_text(word).unwrap_or(UniverseStatus::Ok)
 }
 
 fn earlier_row(
@@ -100,7 +106,7 @@ fn earlier_row(
         Some((name, cache_type)) => Owner::Ours {
             name: name.clone(),
             cache_type: *cache_type,
-            was_ours: had_row && row.get::<_, bool>("was_ours"),
+            was: row.get::<_, Option<&str>>("status").filter(|_| had_row).map(status),
             now: now.remove(name),
         },
     };

@@ -1,10 +1,10 @@
 //! Who a worker is, and when its death can be proven.
 //!
-//! A worker's name is `host-pid-scopestart`: the host and the process id, the *scope* (six hexadecimal digits of
-//! machine boot and process namespace) and the *start* (six of when the process began). A worker on the same host
-//! and in the same scope can look up the process id: if no such process exists, or one that began at another time,
-//! the worker of that name is dead beyond doubt, and what it held can be taken at once. In every other case only
-//! the end of its lease tells.
+//! A worker's name is `host-pid-scope-start`: the host (or the name it was given) and the process id, the *scope*
+//! (a hash of machine boot and process namespace) and the *start* (a hash of when the process began). A worker in
+//! the same scope can look up the process id: if no such process exists, or one that began at another time, the
+//! worker of that name is dead beyond doubt, and what it held can be taken at once. In every other case only the
+//! end of its lease tells.
 
 use std::fs;
 
@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone)]
 pub struct Identity {
     name: String,
-    host: String,
     scope: String,
 }
 
@@ -24,9 +23,8 @@ impl Identity {
         let host = name.map_or_else(host_name, plain);
         let scope = scope();
         let pid = std::process::id();
-        let name =
-            format!("{host}-{pid}-{scope}{}", process_start(pid).unwrap_or_else(|| short_hash("unknown")));
-        Self { name, host, scope }
+        let start = process_start(pid).unwrap_or_else(|| "unknown".to_owned());
+        Self { name: format!("{host}-{pid}-{scope}-{start}"), scope }
     }
 
     /// The name of this worker: its consumer in the group, and the holder of its leases.
@@ -40,12 +38,14 @@ impl Identity {
         process_start(pid).as_deref() != Some(start)
     }
 
-    /// Process id and start of a worker on this host and in this scope.
+    /// Process id and start of a worker in this scope.
     fn parse_neighbour<'a>(&self, name: &'a str) -> Option<(u32, &'a str)> {
-        let rest = name.strip_prefix(&self.host)?.strip_prefix('-')?;
-        let (pid, tag) = rest.split_once('-')?;
-        let start = tag.strip_prefix(&self.scope)?;
-        (start.len() == 6).then_some(())?;
+        let mut parts = name.rsplitn(4, '-');
+        let (start, scope, pid) = (parts.next()?, parts.next()?, parts.next()?);
+        parts.next()?;
+        if scope != self.scope || start == "unknown" {
+            return None;
+        }
         Some((pid.parse().ok()?, start))
     }
 }
@@ -67,8 +67,8 @@ fn scope() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let namespace = fs::read_link("/proc/self/ns/pid");
     match (boot, namespace) {
-        (Ok(boot), Ok(namespace)) => short_hash(&format!("{} {}", boot.trim(), namespace.display())),
-        _ => short_hash(&uuid::Uuid::new_v4().to_string()),
+        (Ok(boot), Ok(namespace)) => hash(&format!("{} {}", boot.trim(), namespace.display())),
+        _ => hash(&uuid::Uuid::new_v4().to_string()),
     }
 }
 
@@ -80,11 +80,12 @@ fn process_start(pid: u32) -> Option<String> {
     let mut numbers = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = numbers.next()?;
     let started = numbers.nth(18)?;
-    (!matches!(state, "Z" | "X")).then(|| short_hash(started))
+    (!matches!(state, "Z" | "X")).then(|| hash(started)[..6].to_owned())
 }
 
-fn short_hash(text: &str) -> String {
-    crate::domain::hex(&Sha256::digest(text.as_bytes())[..3])
+/// Twelve hexadecimal digits: two machines with one scope would be a chance of one in 280 trillion.
+fn hash(text: &str) -> String {
+    crate::domain::hex(&Sha256::digest(text.as_bytes())[..6])
 }
 
 #[cfg(test)]
@@ -102,20 +103,19 @@ mod tests {
         let me = Identity::of_this_process(None);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep runs");
         let start = process_start(child.id()).expect("it runs");
-        let name = format!("{}-{}-{}{start}", me.host, child.id(), me.scope);
+        let name = format!("some.name-{}-{}-{start}", child.id(), me.scope);
         assert!(!me.knows_dead(&name));
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
         assert!(me.knows_dead(&name));
-        assert!(!me.knows_dead(&format!("elsewhere-{}-{}{start}", child.id(), me.scope)));
-        assert!(!me.knows_dead(&format!("{}-{}-000000{start}", me.host, child.id())));
+        assert!(!me.knows_dead(&format!("some.name-{}-000000000000-{start}", child.id())));
         assert!(!me.knows_dead("rubbish"));
     }
 
     #[test]
     fn a_process_id_that_was_given_away_again_does_not_keep_the_dead_alive() {
         let me = Identity::of_this_process(None);
-        let name = format!("{}-{}-{}ffffff", me.host, std::process::id(), me.scope);
+        let name = format!("host-{}-{}-ffffff", std::process::id(), me.scope);
         assert!(me.knows_dead(&name));
     }
 }

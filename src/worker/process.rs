@@ -10,7 +10,7 @@ use super::attempt::attempt;
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
 use super::heartbeat::{Heartbeat, Held};
-use super::telling::{Numbers, Teller};
+use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
@@ -136,10 +136,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
         Settled::Ended(row) => {
             release(worker, &row).await;
             relay(worker, &row).await;
-            if matches!(disposition, Disposition::End { is_dead_letter: true, .. }) {
-                return bury_exhausted(worker, entry, &row).await;
-            }
-            acknowledge(worker, &entry.id).await
+            put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
         Settled::Postponed(row) => {
@@ -183,9 +180,9 @@ async fn settle(
     let ended = match disposition {
         // Nothing to write; the row is read again below.
         Disposition::Done | Disposition::Abandon => Ended::Lost,
-        Disposition::End { status, error, .. } => {
-            log_end(row, *status, error);
-            end(worker, row, warnings, *status, error).await?
+        Disposition::End { status, error, is_dead_letter } => {
+            let verdict = Verdict { status: *status, error, is_dead_letter: *is_dead_letter };
+            end(worker, row, warnings, verdict).await?
         }
         Disposition::Retry { error } => {
             let delay = delay_after(u32::try_from(row.attempt).unwrap_or(1));
@@ -226,21 +223,31 @@ fn log_end(row: &JobRow, status: JobStatus, error: &str) {
     }
 }
 
+/// How a job ends that changed no universe.
+#[derive(Clone, Copy)]
+struct Verdict<'a> {
+    status: JobStatus,
+    error: &'a str,
+    is_dead_letter: bool,
+}
+
 async fn end(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
-    status: JobStatus,
-    error: &str,
+    verdict: Verdict<'_>,
 ) -> Result<Ended, Failure> {
+    log_end(row, verdict.status, verdict.error);
     let now = Utc::now();
     let teller = Teller { names: &worker.names, at: now };
+    let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
-        status,
-        error: Some(error.to_owned()),
+        status: verdict.status,
+        as_of: None,
+        error: Some(verdict.error.to_owned()),
         warnings: warnings.to_vec(),
+        result: result.to_json(),
         last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
-        ..Ending::default()
     };
     let mut client = worker.database.client().await?;
     jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
@@ -284,13 +291,22 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
     let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
     let error =
         format!("gave up after {} attempts, the last of which came to step {step}: {last}", row.attempt);
-    log_end(&row, JobStatus::Failed, &error);
-    match end(worker, &row, &[], JobStatus::Failed, &error).await? {
+    let verdict = Verdict { status: JobStatus::Failed, error: &error, is_dead_letter: true };
+    match end(worker, &row, &[], verdict).await? {
         Ended::Done(row) => {
             relay(worker, &row).await;
-            bury_exhausted(worker, entry, &row).await
+            put_away(worker, entry, &row).await
         }
         Ended::Lost => Ok(()),
+    }
+}
+
+/// Takes the entry of a job that has ended off the stream; one that was given up goes to the dead letters.
+async fn put_away(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    if JobResult::of_row(row).is_dead_letter {
+        bury_exhausted(worker, entry, row).await
+    } else {
+        acknowledge(worker, &entry.id).await
     }
 }
 
@@ -365,7 +381,13 @@ async fn tell_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), 
     if let Err(failure) = worker.relay.tell_again_if_lost(row.id()).await {
         warn!(job.id = %row.id(), "{failure}");
     }
-    acknowledge(worker, &entry.id).await
+    // The very entry that stood for the job: its worker died before it could put it away. Any other asks for the
+    // same job once more, which is no second dead letter.
+    if row.entry_id.as_deref() == Some(entry.id.as_str()) {
+        put_away(worker, entry, row).await
+    } else {
+        acknowledge(worker, &entry.id).await
+    }
 }
 
 /// Tells what the job owes, as far as Redis lets us; the relay's own round tells the rest.

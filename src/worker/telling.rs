@@ -40,6 +40,8 @@ pub struct JobResult {
     pub total_symbols: u64,
     /// The result in a few words.
     pub digest: String,
+    /// Whether the job was given up and belongs to the dead letters.
+    pub is_dead_letter: bool,
 }
 
 impl JobResult {
@@ -58,6 +60,7 @@ impl JobResult {
             completed: plan.tasks.len() as u32,
             total_symbols: plan.total_symbols as u64,
             digest: digest(plan),
+            is_dead_letter: false,
         }
     }
 
@@ -203,6 +206,7 @@ impl Teller<'_> {
         let mut owing: Vec<Owed> = changed
             .map(|universe| owed(self.universe_updated(row, universe, numbers.take()), None))
             .collect();
+        owing.extend(self.ipo_assignments(row, plan, numbers));
         owing.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
             owing.extend(self.held(row, universe, numbers));
@@ -229,6 +233,24 @@ impl Teller<'_> {
                 _ => event::Cause::Task(task),
             },
         })
+    }
+
+    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+        let listings = plan.new_listings();
+        let assignments: Vec<event::IpoAssignment> = listings
+            .iter()
+            .map(|listing| event::IpoAssignment {
+                symbol: &listing.joined.symbol,
+                universe: listing.universe,
+                reason: &listing.joined.why,
+                market_cap: listing.joined.cap,
+                sector: listing.sector,
+            })
+            .collect();
+        let events = self.occasion(row, numbers.last() + 1).ipo_assignments(&assignments);
+        // The events number themselves; the count goes on behind them.
+        numbers.last += events.len() as i64;
+        events.into_iter().map(|event| owed(event, None)).collect()
     }
 
     fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<Owed> {

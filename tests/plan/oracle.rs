@@ -195,7 +195,43 @@ pub(crate) fn universes(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
         stocks.iter().filter(|row| cap_cents(row).is_none()).map(|row| row.symbol.clone()).collect();
     others.sort();
     all.extend(others);
+    let all = all.clone();
+    universes.insert("recent_ipos".to_owned(), new_listings(rows, &all));
+    for category in CATEGORIES {
+        universes.insert(format!("etf_{category}"), Vec::new());
+    }
+    universes.insert("etf_all".to_owned(), funds(rows));
     universes
+}
+
+/// No made fund has a name or a type text, so none has a category.
+const CATEGORIES: [&str; 8] =
+    ["bonds", "commodities", "international", "sectors", "technology", "growth", "value", "broad_market"];
+
+/// Those of `all` that are new, day by day from the newest.
+fn new_listings(rows: &[Row], all: &[String]) -> Vec<String> {
+    let mut listings = Vec::new();
+    for days_ago in 0..=30 {
+        for symbol in all {
+            let row = rows.iter().find(|row| row.symbol == *symbol).expect("a member has a row");
+            if row.listed == Some(days_ago) && row.close.is_some() {
+                listings.push(symbol.clone());
+            }
+        }
+    }
+    listings
+}
+
+fn is_fund(rows: &[Row], row: &Row) -> bool {
+    is_active(row) && row.kind == "ETF" && counts(rows, row)
+}
+
+/// The funds, largest first, those without a cap last.
+fn funds(rows: &[Row]) -> Vec<String> {
+    let mut funds: Vec<&Row> = rows.iter().filter(|row| is_fund(rows, row)).collect();
+    funds.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    funds.sort_by_key(|row| -cap_cents(row).unwrap_or(-1));
+    funds.iter().map(|row| row.symbol.clone()).collect()
 }
 
 fn sector_universe(row: &Row) -> Option<&'static str> {
@@ -206,10 +242,13 @@ fn sector_universe(row: &Row) -> Option<&'static str> {
 /// The word for why a symbol that was a member is none in `rows`.
 pub(crate) fn exit_reason(rows: &[Row], universe: &str, symbol: &str) -> &'static str {
     let Some(row) = find(rows, symbol) else { return "missing" };
+    let belongs = if universe.starts_with("etf_") { is_fund(rows, row) } else { is_eligible(rows, row) };
     if is_inactive(row) {
         "delisted"
-    } else if !is_eligible(rows, row) {
+    } else if !belongs {
         "ineligible"
+    } else if universe == "recent_ipos" {
+        if row.listed.is_some_and(|days_ago| days_ago > 30) { "window_end" } else { "rule" }
     } else if universe != "all_stocks" && cap_cents(row).is_none() {
         "no_cap"
     } else {
@@ -236,7 +275,7 @@ pub(crate) fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: 
     let (mut delisted, mut removed) = (0, 0);
     for symbol in was {
         if !wanted.iter().any(|member| same(member, symbol)) {
-            if exit_reason(rows, universe, symbol) == "delisted" {
+            if ["delisted", "window_end"].contains(&exit_reason(rows, universe, symbol)) {
                 delisted += 1;
             } else {
                 removed += 1;
@@ -246,7 +285,7 @@ pub(crate) fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: 
     if wanted.is_empty() && removed > 0 {
         return false;
     }
-    if TIERS.iter().any(|(name, _, _)| *name == universe) {
+    if TIERS.iter().any(|(name, _, _)| *name == universe) || universe.starts_with("etf_") {
         let changed = added + removed;
         return changed < 5 || changed * 5 <= was.len();
     }

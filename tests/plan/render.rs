@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use cache_sync::domain::change::UniverseStatus;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::plan::date::{DateChoice, closes_text};
 use cache_sync::plan::outcome::{Before, Plan, PlannedUniverse, Refusal, TaskStatus};
@@ -44,6 +45,9 @@ fn is_shown(universe: &PlannedUniverse, show: &[String]) -> bool {
     if !show.is_empty() {
         return show.iter().any(|name| *name == universe.name.as_str());
     }
+    if universe.status == UniverseStatus::NoSourceData {
+        return true;
+    }
     let is_empty = universe.members.is_empty() && universe.changes() == 0 && universe.hold.is_none();
     let stays = !universe.rewrite && universe.joined.is_empty() && universe.changes() == 0;
     !is_empty && (!stays || universe.hold.is_some())
@@ -51,6 +55,9 @@ fn is_shown(universe: &PlannedUniverse, show: &[String]) -> bool {
 
 fn one_universe(universe: &PlannedUniverse) -> String {
     let mut text = format!("{} {}: {}\n", universe.name, state(universe), symbols(&universe.members));
+    if universe.status == UniverseStatus::NoSourceData {
+        text.push_str("  no_source_data\n");
+    }
     if universe.rewrite {
         let _ = writeln!(text, "  writes {} {}", universe.cache_type, universe.metadata);
     }

@@ -6,7 +6,8 @@
 //! | setting or section | means |
 //! |---|---|
 //! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
-//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from the shipped rules |
+//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes nor funds |
+//! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
 //! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
 //! | `securities:` | the market; after a `yesterday`, what is different now |
@@ -20,7 +21,8 @@
 //! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...` |
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
-//! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`.
+//! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
+//! `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
 
@@ -185,6 +187,16 @@ impl File {
                 }
                 "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
                 "adopt_existing" => policy.adopt_existing = true,
+                "shipped" => policy = world::shipped_policy(),
+                "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
+                "seats" => {
+                    let seats = value.parse().expect("a number");
+                    policy.themes.themes.iter_mut().for_each(|theme| theme.max_members = seats);
+                }
+                "curated" => policy.themes.themes.iter_mut().for_each(|theme| theme.curated = date(value)),
+                "only" => policy.themes.themes.iter_mut().for_each(|theme| {
+                    theme.is_enabled = list().any(|name| name == theme.universe.as_str());
+                }),
                 _ => panic!("unknown policy {word:?}"),
             }
         }
@@ -366,6 +378,14 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
     }
     security.shares = figure(get("shares"));
     security.sector = get("sector").map(ToOwned::to_owned);
+    security.name = get("name").map(ToOwned::to_owned);
+    security.industry = get("industry").map(ToOwned::to_owned);
+    security.sic_code = get("sic").map(ToOwned::to_owned);
+    security.cik = get("cik").map(ToOwned::to_owned);
+    security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
+    security.esg_score = figure(get("esg"));
+    security.etf_type = get("kind").map(ToOwned::to_owned);
+    security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);
     security.delisted_date = get("delisted").map(date);
     security.active = match get("active") {

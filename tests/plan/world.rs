@@ -6,10 +6,11 @@ use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::Security;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
-use cache_sync::plan::policy::{Guards, Policy, Ranking, SectorTable};
+use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
+use cache_sync::settings::{LoadArgs, Settings};
 
-/// The rules as they are shipped, but for the number of stocks that make a market.
+/// The rules as they are shipped, but for the number of stocks that make a market, and without themes and funds.
 pub(crate) fn policy() -> Policy {
     let billion = 1_000_000_000;
     let million = 1_000_000;
@@ -24,10 +25,26 @@ pub(crate) fn policy() -> Policy {
         ],
         rankings: [100, 500, 1000, 2000].map(ranking).into(),
         sectors: SectorTable::new([("V".to_owned(), Sector::FinancialServices)], sector_names()),
+        themes: ThemeRules::default(),
+        funds: FundRules::default(),
         guards: Guards { min_active_stocks: 0, ..Guards::default() },
         adopt_existing: false,
         protected_types: ["app_settings".to_owned()].into(),
     }
+}
+
+/// All rules as they are shipped, but for the number of stocks that make a market.
+pub(crate) fn shipped_policy() -> Policy {
+    let database = ("DATABASE_URL".into(), "postgresql://nobody@nowhere/nothing".into());
+    let nowhere = LoadArgs {
+        config: None,
+        directory: "/nonexistent".into(),
+        env: [database].into_iter(),
+        overrides: Vec::new(),
+    };
+    let mut policy = Settings::load(nowhere).expect("the shipped rules are valid").policy();
+    policy.guards.min_active_stocks = 0;
+    policy
 }
 
 pub(crate) fn ranking(limit: usize) -> Ranking {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::Value;
 
-use crate::world::{Heard, World, request};
+use crate::world::{Heard, World, request, stock};
 
 /// The fields of the status hash.
 const STATUS_FIELDS: &str = "job_id mode status phase current_task completed total_items percentage attempt worker \
@@ -230,4 +230,36 @@ async fn a_job_that_was_submitted_has_a_status_before_any_worker_reads_it() {
     assert_eq!(world.event_names("job").await, ["cache_sync_triggered"]);
     world.run_once().await;
     assert_eq!(world.status("job").await["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_new_listing_is_told_of_once_for_recent_ipos_and_once_for_a_theme() {
+    let world = World::filled().await;
+    world.close_next_day(&[]).await;
+    world.list(stock("NEWT").cap("900M").listed_days_ago(3)).await;
+    world.sql("alter table symbols add if not exists sic_code text").await;
+    world.sql("update symbols set sic_code = '2836', sector = 'Health Care' where symbol = 'NEWT'").await;
+    world.sync("job").await;
+    let told = assignments(&world, "job").await;
+    assert_eq!(told.len(), 2);
+    for (payload, (universe, reason)) in told.iter().zip([
+        ("biotech_innovators", "score 3 of 3: SIC 2836 3, cap 900.00M, place 1 of 60"),
+        ("recent_ipos", "listed 2026-02-28, cap 900.00M"),
+    ]) {
+        assert_eq!(payload["symbol"], "NEWT");
+        assert_eq!(payload["universe"], universe);
+        assert_eq!(payload["reason"], reason);
+        assert_eq!(payload["market_cap"], 900_000_000.0);
+        assert_eq!(payload["sector"], "healthcare");
+    }
+
+    world.close_next_day(&[]).await;
+    world.sync("next").await;
+    assert!(assignments(&world, "next").await.is_empty());
+}
+
+/// The payloads of `ipo_assignment`, in order.
+async fn assignments(world: &World, id: &str) -> Vec<Value> {
+    let told = world.events(id).await.into_iter().filter(|told| told.event == "ipo_assignment");
+    told.map(|told| told.data["payload"].clone()).collect()
 }

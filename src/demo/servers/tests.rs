@@ -209,7 +209,8 @@ fn a_server_that_cannot_start_says_why() {
 
     let error = PrivateRedis::start(&["--nonsense", "1"]).err().expect("refused").to_string();
     assert!(error.starts_with("cannot start the private Redis: it is not running"), "{error}");
-    assert!(error.contains("Bad directive"), "{error}");
+    // Redis 7 calls it a bad directive, Redis 8 an unresolved configuration.
+    assert!(error.contains("nonsense"), "{error}");
 }
 
 /// The first column of the first row, a text.

@@ -1,0 +1,48 @@
+//! Sub-task 5: exchange-traded products, one universe a category and one of all.
+//!
+//! Each has one category at most: that of the curated list, else what the vendor's type text says, else what its name
+//! says. Those that move by a multiple, or against the market, are in `etf_all` only: who buys a bond fund does not
+//! expect three times the opposite of it.
+
+use crate::domain::task::SyncTask;
+use crate::domain::universe::FundCategory;
+
+use super::draft::{Change, Draft};
+use super::guard;
+use super::market::Market;
+use super::policy::{FundKind, Policy};
+use super::universes::{Rule, Universe};
+
+/// Settles every universe of exchange-traded products.
+pub(super) fn maintain(draft: &mut Draft) {
+    let funds = draft.market.funds();
+    let mut sorter = draft.policy.funds.sorter();
+    let category = |index: &u32| {
+        let fund = draft.market.security(*index);
+        sorter.kind(&fund.symbol.key(), fund.etf_type.as_deref(), fund.name.as_deref()).category()
+    };
+    let categories: Vec<Option<FundCategory>> = funds.iter().map(category).collect();
+    let of_category = |wanted: FundCategory| {
+        let fitting = funds.iter().zip(&categories).filter(|(_, category)| **category == Some(wanted));
+        fitting.map(|(index, _)| *index).collect()
+    };
+    let mut changes: Vec<Change> = Vec::new();
+    for universe in Universe::of_task(draft.policy, SyncTask::EtfUniverseMaintenance) {
+        let members = match universe.rule {
+            Rule::FundCategory(category) => of_category(category),
+            _ => funds.to_vec(),
+        };
+        changes.push(draft.compare(universe, members));
+    }
+    guard::warn_of_long_gaps(draft, changes.iter());
+    for change in changes {
+        let doubt = guard::doubt(draft, &change);
+        draft.settle_alone(change, doubt);
+    }
+}
+
+/// What the fund at `index` is.
+pub(super) fn kind<'a>(market: &Market<'a>, policy: &Policy, index: u32) -> FundKind<'a> {
+    let security = market.security(index);
+    policy.funds.kind(&security.symbol.key(), security.etf_type.as_deref(), security.name.as_deref())
+}
