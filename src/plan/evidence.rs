@@ -52,12 +52,12 @@ pub(super) struct Found(u8);
 
 impl Found {
     fn with(self, evidence: Evidence, is_found: bool) -> Self {
-        Self(self.0 | u8::from(is_found) << evidence as u8)
+        Self(self.0 | (u8::from(is_found) << evidence as u8))
     }
 
     /// Whether this piece was found.
     pub(super) fn has(self, evidence: Evidence) -> bool {
-        self.0 >> evidence as u8 & 1 == 1
+        (self.0 >> evidence as u8) & 1 == 1
     }
 
     /// The pieces, strongest first.
