@@ -87,7 +87,7 @@ impl SicSet {
 
     /// Whether the code, or a range around it, is in the list.
     pub fn contains(&self, sic: Sic) -> bool {
-        self.bits.get(usize::from(sic.0) / 64).is_some_and(|word| word >> (sic.0 % 64) & 1 == 1)
+        self.bits.get(usize::from(sic.0) / 64).is_some_and(|word| (word >> (sic.0 % 64)) & 1 == 1)
     }
 }
 
