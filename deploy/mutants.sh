@@ -56,11 +56,13 @@ try() {
     if ! is_noticed; then
         survived+=("$name")
         echo "PASSED   $name"
-    elif grep -q '^error.*could not compile' "$log"; then
-        echo "tests/mutations.txt: '$name' does not compile, see $log" >&2
-        exit 1
+    elif grep -q '^test result: FAILED' "$log"; then
+        echo "noticed  $name, by $(grep -c '^    properties::' "$log") tests"
     else
-        echo "noticed  $name, by $(grep -c '^    properties::' "$log" || true) tests"
+        # It did not get as far as a test: that says nothing about the tests.
+        tail -n 20 "$log" >&2
+        echo "'$name' could not be tried; put it right in tests/mutations.txt" >&2
+        exit 1
     fi
     # Written anew, so that it is newer than the build of the mutation.
     cat "$work/original" > "$tree/$file"

@@ -12,11 +12,12 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::outcome::{Plan, Refusal};
 use crate::plan::policy::Policy;
-use crate::plan::{Order, plan};
+use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::status::StatusHash;
 use crate::settings::{Settings, SourceSettings};
+use crate::store;
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading};
 use crate::store::{Database, Limits};
@@ -174,4 +175,12 @@ pub async fn preview(
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
+}
+
+/// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.
+pub async fn preview_revert(database: &Database, job: &JobId) -> Result<Result<Plan, Refusal>, Failure> {
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    let target = store::revert::read(&transaction, job).await?;
+    Ok(plan::revert::plan(job, &target))
 }

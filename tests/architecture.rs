@@ -164,7 +164,7 @@ const OF_THE_LEASE: [&str; 6] = [
 fn writes_universes(sql: &str) -> bool {
     let words: Vec<&str> = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let is_ours = |word: Option<&&str>| word.is_some_and(|word| OF_THE_LEASE.contains(word));
-    (0..words.len()).any(|at| match words[at] {
+    words.iter().enumerate().any(|(at, word)| match *word {
         "update" => is_ours(words.get(at + 1)),
         "insert" | "delete" => is_ours(words.get(at + 2)),
         _ => false,

@@ -18,6 +18,10 @@ mod imports;
 mod requests;
 #[path = "service/retries.rs"]
 mod retries;
+#[path = "service/reverts.rs"]
+mod reverts;
+#[path = "service/schemas.rs"]
+mod schemas;
 #[path = "service/streams.rs"]
 mod streams;
 #[path = "service/telling.rs"]

@@ -7,6 +7,7 @@ with joining as (
     from cache_sync_staged s
     join cache_sync_instruments i on i.symbol = s.symbol and i.valid_to is null
     where s.action in ('added', 'adopted')
+      and not s.is_foreign
 ),
 reopened as (
     update universe_membership m

@@ -1,6 +1,7 @@
 -- Records what this run saw, and the content of the rows it is about to write; forgets the oldest runs. To be sent
 -- before those rows are written.
--- Uses cache_sync_runs_by_date and the unique key of cache_entries.
+-- `status` is how a universe of ours fared; null for what was not ours yet.
+-- Uses cache_sync_runs_by_date, the unique key of cache_entries and cache_entries_metadata_pkey.
 -- $1 date of the sync, $2 job id, $3 mode, $4 now, $5 active stocks, $6 closes, $7 symbols, $8 caps in cents,
 -- $9 closes in dollars, $10 shares, $11 sectors, $12 universes about to be written, $13 runs to keep beside this one
 with forgotten as (
@@ -18,10 +19,13 @@ select
             written.universe,
             case
                 when e.universe is null then null
-                else jsonb_build_object('cache_type', e.cache_type, 'content', e.content)
+                else jsonb_build_object(
+                    'cache_type', e.cache_type, 'content', e.content, 'status', m.status
+                )
             end
         ) filter (where written.universe is not null),
         '{}'
     )
 from unnest($12::text[]) as written (universe)
-left join cache_entries e on e.universe = written.universe;
+left join cache_entries e on e.universe = written.universe
+left join cache_entries_metadata m on m.universe = written.universe;

@@ -36,6 +36,7 @@ pub mod migrate;
 pub mod picture;
 pub mod plan;
 pub mod progress;
+pub mod revert;
 pub mod screen;
 pub mod submit;
 pub mod universes;
@@ -108,6 +109,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
+    Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
@@ -183,6 +185,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
+        Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,

@@ -363,6 +363,7 @@ mod tests {
             mode: Mode::Full,
             universes,
             foreign: Vec::new(),
+            restored: Vec::new(),
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
             run: RunState::default(),

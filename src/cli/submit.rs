@@ -24,7 +24,6 @@ use super::{Context, now, screen};
 /// The job is accepted once its id is printed: it will be done by the workers, whatever happens to Redis or to this
 /// command.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "\
 Examples:
   cache-sync submit --wait
@@ -56,6 +55,13 @@ pub struct SubmitArgs {
     /// Who asks; eod_import and scheduler wait for a complete import and do nothing twice
     #[arg(long, value_name = "NAME", default_value = "cli", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     triggered_by: String,
+    #[command(flatten)]
+    following: Following,
+}
+
+/// What a command does once its job is accepted.
+#[derive(Debug, clap::Args)]
+pub struct Following {
     /// Wait for the job's end and exit 0 only if it completed; Ctrl-C leaves the job alone
     #[arg(long)]
     pub wait: bool,
@@ -65,6 +71,13 @@ pub struct SubmitArgs {
     /// Print a JSON object: job_id and duplicate, or with --wait the fields of the status hash
     #[arg(long)]
     pub json: bool,
+}
+
+impl Following {
+    /// The longest wait.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
 }
 
 impl SubmitArgs {
@@ -79,11 +92,6 @@ impl SubmitArgs {
             as_of: self.as_of,
             ..JobRequest::new(job_id, self.mode, &self.triggered_by, now)
         }
-    }
-
-    /// The longest wait.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout.map(Duration::from_secs)
     }
 }
 
@@ -104,32 +112,43 @@ pub async fn submit(args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
     entry::check(&request).map_err(|rejection| Exit::Usage(rejection.to_string()))?;
     let desk = context.desk()?;
     let submitted = desk.submit(&request, Source::Job, now()).await?;
-    if let Some(note) = note(&submitted, &request) {
+    follow(&desk, &submitted, &request, &args.following, context).await
+}
+
+/// Prints the id of a job that was asked for, or waits for its end and shows that.
+pub async fn follow(
+    desk: &Desk,
+    submitted: &Submitted,
+    request: &JobRequest,
+    following: &Following,
+    context: &Context,
+) -> Result<(), Exit> {
+    if let Some(note) = note(submitted, request) {
         screen::remark(&format!("note: {note}"));
     }
-    if !args.wait {
-        return if args.json {
+    if !following.wait {
+        return if following.json {
             screen::print_json(&json!({"job_id": submitted.job_id, "duplicate": submitted.is_duplicate}))
         } else {
             screen::print(&format!("{}\n", submitted.job_id))
         };
     }
-    wait(&desk, &submitted.job_id, args, context).await
+    wait(desk, &submitted.job_id, following, context).await
 }
 
-async fn wait(desk: &Desk, job_id: &JobId, args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
-    if !args.json {
+async fn wait(desk: &Desk, job_id: &JobId, following: &Following, context: &Context) -> Result<(), Exit> {
+    if !following.json {
         // At once: whoever breaks off the waiting has the id.
         screen::print(&format!("{job_id}\n"))?;
     }
-    let ended = wait_for_end(async || look(desk, job_id).await, args.timeout()).await;
+    let ended = wait_for_end(async || look(desk, job_id).await, following.timeout()).await;
     if ended == Err(Exit::Interrupted) {
         screen::remark(&format!(
             "note: the job goes on; look again with: cache-sync status {job_id} --watch"
         ));
     }
     let picture = ended?;
-    show(&picture, args.json, context)?;
+    show(&picture, following.json, context)?;
     outcome(&picture)
 }
 
@@ -194,7 +213,7 @@ mod tests {
                 ..JobRequest::new(JobId::parse("j1").expect("an id"), Mode::Ipos, "scheduler", now)
             }
         );
-        assert_eq!((args.wait, args.timeout()), (true, Some(Duration::from_secs(60))));
+        assert_eq!((args.following.wait, args.following.timeout()), (true, Some(Duration::from_secs(60))));
     }
 
     #[test]

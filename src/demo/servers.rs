@@ -33,7 +33,8 @@ pub use redis::PrivateRedis;
 pub enum ServerError {
     /// The programs are not on this machine, or too old.
     #[error(
-        "cannot find {program} {oldest} or newer: install it (Debian and Ubuntu: apt install {package}) or put its folder into PATH"
+        "cannot find {program} {oldest} or newer: install it (Debian and Ubuntu: apt install {package}) \
+         or put its folder into PATH"
     )]
     NotInstalled {
         /// What was looked for: `redis-server`.

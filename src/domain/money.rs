@@ -30,6 +30,11 @@ impl Usd {
         Self(whole as i128 * ONE_DOLLAR)
     }
 
+    /// A whole number of cents.
+    pub const fn from_cents(cents: i64) -> Self {
+        Self(cents as i128 * ONE_CENT)
+    }
+
     /// `price` x `quantity`, or `None` where the product is beyond anything money can be (about 1.7 x 10^20).
     pub fn product(price: Decimal, quantity: Decimal) -> Option<Self> {
         let (price, quantity) = (price.normalize(), quantity.normalize());

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sector::Sector;
+use super::task::SyncTask;
 use super::words;
 
 /// Room of the column `cache_entries.universe`, in characters.
@@ -85,6 +86,20 @@ words! {
         Etf = "etf",
         /// Every eligible stock.
         Complete = "complete",
+    }
+}
+
+impl CacheType {
+    /// The sub-task that owns universes of this kind.
+    pub fn task(self) -> SyncTask {
+        match self {
+            Self::MarketCap | Self::MarketLeader | Self::SectorLeader | Self::Complete => {
+                SyncTask::MarketCapRecalculation
+            }
+            Self::Theme => SyncTask::ThemeRebalancing,
+            Self::Ipo => SyncTask::IpoAssignment,
+            Self::Etf => SyncTask::EtfUniverseMaintenance,
+        }
     }
 }
 

@@ -42,7 +42,8 @@ const REMEDY: &str = "check the import; if it is right, submit --accept-churn";
 /// Refuses a market that cannot be believed as a whole.
 pub(super) fn check_market(draft: &Draft, since: &Since) -> Result<(), Refusal> {
     let guards = &draft.policy.guards;
-    let Some(last) = &draft.snapshot.last_run else {
+    // A revert of the first run leaves one behind that saw nothing.
+    let Some(last) = draft.snapshot.last_run.as_ref().filter(|last| last.active_stocks > 0) else {
         return enough_stocks(draft, guards.min_active_stocks);
     };
     if draft.order.accept_churn {

@@ -21,6 +21,7 @@
 //! | `too_few_stocks` | fewer active stocks than `guards.min_active_stocks`, and no good run is known |
 //! | `active_drop` | active stocks fell by more than `guards.max_active_drop_pct` |
 //! | `caps_missing` | more than `guards.max_caps_missing_pct` lost their cap |
+//! | `unknown_job`, `unfinished_job`, `nothing_to_revert`, `run_forgotten` | see [`revert`] |
 //!
 //! | warning | when |
 //! |---|---|
@@ -36,6 +37,8 @@
 //! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `held` | a guard kept a universe as it was |
+//! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
+//! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
 use chrono::NaiveDate;
 
@@ -62,6 +65,7 @@ pub mod market;
 mod market_cap;
 pub mod outcome;
 pub mod policy;
+pub mod revert;
 pub mod review;
 mod run_state;
 mod settle;
@@ -122,6 +126,7 @@ pub fn plan(
         mode: order.mode,
         universes: universes.into_values().collect(),
         foreign,
+        restored: Vec::new(),
         tasks,
         warnings,
         run,

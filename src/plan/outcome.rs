@@ -25,6 +25,9 @@ pub struct Plan {
     pub universes: Vec<PlannedUniverse>,
     /// Foreign rows that lose inactive symbols.
     pub foreign: Vec<ForeignCleanup>,
+    /// Rows, ours and foreign ones, that come back to the letter. Only a revert has such; its universes are written by
+    /// these and nothing else.
+    pub restored: Vec<RestoredRow>,
     /// How each sub-task of the mode went, in order.
     pub tasks: Vec<TaskReport>,
     /// What a person should know, `code: text` each.
@@ -157,6 +160,42 @@ pub struct ForeignCleanup {
     pub elements: Vec<String>,
 }
 
+/// A row of `cache_entries` that comes back as it was, or goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredRow {
+    /// The row's name.
+    pub universe: String,
+    /// What stood there; `None` where there was no row, so that it goes.
+    pub content: Option<EarlierContent>,
+    /// Whose it is then.
+    pub becomes: RestoredAs,
+}
+
+/// What stood in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierContent {
+    /// `content`, to the letter.
+    pub json: String,
+    /// `cache_type`.
+    pub cache_type: Option<String>,
+}
+
+/// Whose row it is that came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoredAs {
+    /// A universe of ours.
+    Ours,
+    /// Ours no longer: what we know of it is forgotten, its history ends.
+    Released,
+    /// A foreign row.
+    Foreign {
+        /// The elements of its `symbols` that come back.
+        added: Vec<String>,
+        /// Those that go again.
+        removed: Vec<String>,
+    },
+}
+
 /// How a sub-task went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskReport {
@@ -210,13 +249,17 @@ impl Plan {
     pub fn total_changes(&self) -> usize {
         self.universes.iter().map(PlannedUniverse::changes).sum::<usize>()
             + self.foreign.iter().map(|row| row.elements.len()).sum::<usize>()
+            + self.restored.iter().map(RestoredRow::foreign_changes).sum::<usize>()
     }
 
     /// The universes whose members change, foreign ones included.
     pub fn updated(&self) -> Vec<String> {
         let ours =
             self.universes.iter().filter(|universe| universe.changes() > 0).map(|u| u.name.to_string());
-        ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
+        let restored = self.restored.iter().filter(|row| row.foreign_changes() > 0);
+        ours.chain(self.foreign.iter().map(|row| row.universe.clone()))
+            .chain(restored.map(|row| row.universe.clone()))
+            .collect()
     }
 
     /// The universes that are held.
@@ -247,9 +290,10 @@ impl Plan {
     }
 
     /// Whether the rules were applied to a universe. If not, it only loses what no longer trades, and stays as held or
-    /// not as it was: its status, its held runs and the date it was last applied do not change.
+    /// not as it was: its status, its held runs and the date it was last applied do not change. A revert puts these
+    /// back too, of every universe that it names.
     pub fn recalculates(&self, universe: &PlannedUniverse) -> bool {
-        self.mode.runs(universe.task)
+        self.mode == Mode::Revert || self.mode.runs(universe.task)
     }
 
     /// Symbols that left any universe as delisted, each once, in order.
@@ -271,6 +315,16 @@ impl Plan {
         };
         let ours = self.universes.iter().filter(lost_some).map(|universe| universe.name.to_string());
         ours.chain(self.foreign.iter().map(|row| row.universe.clone())).collect()
+    }
+}
+
+impl RestoredRow {
+    /// Elements that come back to a foreign row or go again; for ours the universes of the plan say it.
+    pub fn foreign_changes(&self) -> usize {
+        match &self.becomes {
+            RestoredAs::Foreign { added, removed } => added.len() + removed.len(),
+            RestoredAs::Ours | RestoredAs::Released => 0,
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
 //!       ├─ rows to write ───────────────────────> cache_entries
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
+//!       ├─ rows that come back (revert) ────────> cache_entries
 //!       └─ foreign rows, last ──────────────────> cache_entries
 //! ```
 //! A plan without changes needs two statements: how each universe fares, and what was seen.
@@ -38,7 +39,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
-use crate::plan::outcome::{Hold, Plan, PlannedUniverse};
+use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::Snapshot;
 
 use super::lease::Lease;
@@ -104,10 +105,13 @@ pub async fn apply(
     insert_run(tx, plan, ctx).await?;
     upsert_entries(tx, plan, ctx.now).await?;
     upsert_metadata(tx, plan, ctx).await?;
+    release(tx, plan, ctx).await?;
+    restore_entries(tx, plan, ctx.now).await?;
     if !plan.foreign.is_empty() {
         let sql = include_str!("../../sql/queries/foreign_clean.sql");
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
+    note_foreign_left(tx, plan, ctx.job_id).await?;
     Ok(applied)
 }
 
@@ -138,6 +142,7 @@ fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> Vec<StagedChang
         changes.extend(universe.hold.iter().map(|hold| held(universe, hold)));
     }
     changes.extend(foreign_removals(plan));
+    changes.extend(plan.restored.iter().flat_map(foreign_restorations));
     changes
 }
 
@@ -193,6 +198,23 @@ fn foreign_removals(plan: &Plan) -> impl Iterator<Item = StagedChange<'_>> {
             )
         })
     })
+}
+
+/// What the revert of a clean-up does to the symbols of a foreign row.
+fn foreign_restorations(row: &RestoredRow) -> Vec<StagedChange<'_>> {
+    let RestoredAs::Foreign { added, removed } = &row.becomes else { return Vec::new() };
+    let change = |action: Action, element| StagedChange {
+        symbol: Some(element),
+        is_foreign: true,
+        ..StagedChange::new(
+            action.as_str(),
+            &row.universe,
+            EntryReason::Revert.as_str(),
+            SyncTask::DelistedCleanup,
+        )
+    };
+    let removals = removed.iter().map(|element| change(Action::Removed, element));
+    removals.chain(added.iter().map(|element| change(Action::Added, element))).collect()
 }
 
 impl<'a> StagedChange<'a> {
@@ -329,7 +351,9 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
     let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
     let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect();
     let ours = rewritten(plan).map(|universe| universe.name.as_str());
-    let written: Vec<&str> = ours.chain(plan.foreign.iter().map(|row| row.universe.as_str())).collect();
+    let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
+    let restored = plan.restored.iter().map(|row| row.universe.as_str());
+    let written: Vec<&str> = ours.chain(foreign).chain(restored).collect();
     execute(
         tx,
         DOING,
@@ -374,6 +398,64 @@ async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -
     .await
 }
 
+/// Writes the rows that a revert puts back, and takes away those that were not there.
+async fn restore_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {
+    let rows = &plan.restored;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = rows.iter().map(|row| row.universe.as_str()).collect();
+    let contents: Vec<Option<&str>> =
+        rows.iter().map(|row| row.content.as_ref().map(|content| content.json.as_str())).collect();
+    let types: Vec<Option<&str>> =
+        rows.iter().map(|row| row.content.as_ref()?.cache_type.as_deref()).collect();
+    let ours: Vec<bool> = rows.iter().map(|row| row.becomes == RestoredAs::Ours).collect();
+    execute(
+        tx,
+        DOING,
+        include_str!("../../sql/queries/entries_restore.sql"),
+        &[
+            (&names, Type::TEXT_ARRAY),
+            (&contents, Type::TEXT_ARRAY),
+            (&types, Type::TEXT_ARRAY),
+            (&ours, Type::BOOL_ARRAY),
+            (&now, Type::TIMESTAMPTZ),
+            (&last_updated(now), Type::TEXT),
+        ],
+    )
+    .await
+}
+
+/// Ends the history of universes that a revert makes rows of others again, and forgets what is known of them.
+async fn release(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
+    let released = plan.restored.iter().filter(|row| row.becomes == RestoredAs::Released);
+    let names: Vec<&str> = released.map(|row| row.universe.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let params: [Param<'_>; 4] = [
+        (&plan.as_of, Type::DATE),
+        (&ctx.job_id.as_str(), Type::TEXT),
+        (&names, Type::TEXT_ARRAY),
+        (&ExitReason::Revert.as_str(), Type::TEXT),
+    ];
+    execute(tx, DOING, include_str!("../../sql/queries/memberships_release.sql"), &params).await?;
+    let sql = include_str!("../../sql/queries/metadata_forget.sql");
+    execute(tx, DOING, sql, &[(&names, Type::TEXT_ARRAY)]).await
+}
+
+/// Notes what foreign rows look like now, so that a revert can tell whether somebody else wrote them since.
+async fn note_foreign_left(tx: &Transaction<'_>, plan: &Plan, job_id: &JobId) -> Result<(), Failure> {
+    let cleaned = plan.foreign.iter().map(|row| row.universe.as_str());
+    let restored = plan.restored.iter().filter(|row| matches!(row.becomes, RestoredAs::Foreign { .. }));
+    let names: Vec<&str> = cleaned.chain(restored.map(|row| row.universe.as_str())).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = include_str!("../../sql/queries/run_note_left.sql");
+    execute(tx, DOING, sql, &[(&job_id.as_str(), Type::TEXT), (&names, Type::TEXT_ARRAY)]).await
+}
+
 fn rewritten(plan: &Plan) -> impl Iterator<Item = &PlannedUniverse> {
     plan.universes.iter().filter(|universe| universe.rewrite)
 }
@@ -390,10 +472,14 @@ fn content(universe: &PlannedUniverse, now: DateTime<Utc>) -> String {
     let content = Content {
         symbols: &universe.members,
         count: universe.members.len(),
-        last_updated: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+        last_updated: last_updated(now),
         metadata: &universe.metadata,
     };
     serde_json::to_string(&content).expect("texts and numbers are JSON")
+}
+
+fn last_updated(now: DateTime<Utc>) -> String {
+    now.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
@@ -410,6 +496,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     let details: Vec<Value> =
         universes.iter().map(|u| u.hold.as_ref().map_or_else(|| json!({}), proposal)).collect();
     let digests: Vec<String> = universes.iter().map(|u| members_digest(&u.members)).collect();
+    let recalculated: Vec<bool> = universes.iter().map(|universe| plan.recalculates(universe)).collect();
     let held_runs: Vec<i32> =
         universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
     execute(
@@ -418,7 +505,8 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
         include_str!("../../sql/queries/metadata_upsert.sql"),
         &[
             (&ctx.job_id.as_str(), Type::TEXT),
-            (&plan.as_of, Type::DATE),
+            // The date of what the universes are made from: after a revert an older one than that of the plan.
+            (&plan.run.as_of, Type::DATE),
             (&ctx.now, Type::TIMESTAMPTZ),
             (&names, Type::TEXT_ARRAY),
             (&types, Type::TEXT_ARRAY),
@@ -431,6 +519,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
             (&details, Type::JSONB_ARRAY),
             (&digests, Type::TEXT_ARRAY),
             (&held_runs, Type::INT4_ARRAY),
+            (&recalculated, Type::BOOL_ARRAY),
         ],
     )
     .await

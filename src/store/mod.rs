@@ -14,6 +14,7 @@ pub mod migrations;
 pub mod outbox;
 pub mod owners;
 pub mod reading;
+pub mod revert;
 pub mod snapshot;
 pub mod source;
 

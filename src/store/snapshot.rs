@@ -98,7 +98,7 @@ pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
 
 /// Reads our own tables.
 pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<StateRead, Failure> {
-    let (universes, foreign) = read_entries(tx, wanted).await?;
+    let (universes, foreign) = read_entries(tx, wanted.universes, wanted.clean_foreign).await?;
     Ok(StateRead {
         universes,
         foreign,
@@ -120,13 +120,22 @@ pub fn members_digest(members: &[Symbol]) -> String {
     crate::domain::hex(&hash.finalize()[..8])
 }
 
+/// The universes of these names that have a row or metadata.
+pub(super) async fn read_universes(
+    tx: &Transaction<'_>,
+    names: &[UniverseName],
+) -> Result<BTreeMap<UniverseName, StoredUniverse>, Failure> {
+    read_entries(tx, names, None).await.map(|(universes, _)| universes)
+}
+
 async fn read_entries(
     tx: &Transaction<'_>,
-    wanted: Wanted<'_>,
+    universes: &[UniverseName],
+    clean_foreign: Option<&BTreeSet<String>>,
 ) -> Result<(BTreeMap<UniverseName, StoredUniverse>, Vec<ForeignRow>), Failure> {
-    let names: Vec<&str> = wanted.universes.iter().map(UniverseName::as_str).collect();
-    let clean = wanted.clean_foreign.is_some();
-    let protected: Vec<&str> = wanted.clean_foreign.into_iter().flatten().map(String::as_str).collect();
+    let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
+    let clean = clean_foreign.is_some();
+    let protected: Vec<&str> = clean_foreign.into_iter().flatten().map(String::as_str).collect();
     let sql = include_str!("../../sql/queries/entries_read.sql");
     let rows = query(
         tx,
@@ -218,7 +227,7 @@ fn foreign_row(row: &Row) -> ForeignRow {
 }
 
 /// The texts in an array of `json`, found by a JSON pointer; `None` where there is no array.
-fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
+pub(super) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
     let json: Value = serde_json::from_str(json?).ok()?;
     let elements = json.pointer(pointer)?.as_array()?;
     Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
@@ -226,12 +235,17 @@ fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
 
 async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
     let rows = query(tx, DOING, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
-    Ok(rows.first().map(|row| RunState {
+    Ok(rows.first().map(run_state))
+}
+
+/// What a row of `cache_sync_runs` says the run saw.
+pub(super) fn run_state(row: &Row) -> RunState {
+    RunState {
         as_of: row.get("as_of"),
         active_stocks: row.get::<_, i32>("active_stocks") as usize,
         closes: row.get::<_, i32>("closes") as usize,
         stocks: stocks(row),
-    }))
+    }
 }
 
 /// Puts the parallel arrays of a run together again.

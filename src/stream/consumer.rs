@@ -89,6 +89,8 @@ impl Consumer {
         if self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.looked_at = Some(Instant::now());
             if let Some(taken) = self.take_over().await? {
+                // Where there was one there may be more.
+                self.looked_at = None;
                 return Ok(Some(taken));
             }
         }
@@ -222,12 +224,23 @@ pub async fn touch(redis: &Redis, stream: &str, consumer: &str, entry_id: &str) 
     script.key(stream).arg(GROUP).arg(consumer).arg(entry_id).invoke_async(&mut redis.shared()).await
 }
 
-/// Whether the stream still has an entry.
+/// Whether the stream still has an entry, or a consumer holds it still: one that was deleted while it is pending is
+/// reported by whoever takes it over.
 pub async fn has_entry(redis: &Redis, stream: &str, entry_id: &str) -> RedisResult<bool> {
-    let mut command = redis::cmd("XRANGE");
+    let mut range = redis::cmd("XRANGE");
     let found: Vec<Value> =
-        command.arg(stream).arg(entry_id).arg(entry_id).query_async(&mut redis.shared()).await?;
-    Ok(!found.is_empty())
+        range.arg(stream).arg(entry_id).arg(entry_id).query_async(&mut redis.shared()).await?;
+    if !found.is_empty() {
+        return Ok(true);
+    }
+    let mut pending = redis::cmd("XPENDING");
+    pending.arg(stream).arg(GROUP).arg(entry_id).arg(entry_id).arg(1);
+    let held: RedisResult<Vec<Value>> = pending.query_async(&mut redis.shared()).await;
+    match held {
+        Ok(held) => Ok(!held.is_empty()),
+        Err(error) if is_group_missing(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Entries that were never delivered, and entries that are pending.

@@ -15,12 +15,13 @@ use super::disposition::Outcome;
 use super::heartbeat::{Heartbeat, Interruption};
 use super::progress::ProgressTeller;
 use super::telling::{JobResult, Numbers, Teller};
-use crate::domain::job::JobStatus;
+use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Plan, Refusal, TaskReport};
 use crate::plan::snapshot::Snapshot;
-use crate::plan::{Order, plan};
+use crate::plan::{self, Order, plan};
+use crate::store;
 use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
 use crate::store::lease::Lease;
@@ -93,20 +94,14 @@ async fn sync_once(
     };
     heartbeat.step("read", Some(lease.backend()));
     let began = Instant::now();
-    let reading = reading::read(lease.transaction(), &worker.source, &worker.policy, &row.request).await?;
-    let (as_of, passed_over, snapshot) = match reading {
-        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, Arc::new(*snapshot)),
-        Reading::Incomplete { seen } => return Ok(Outcome::Waiting { seen }),
-        Reading::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
+    let decided = match &row.request.revert_of {
+        Some(job) => decide_revert(&lease, job).await?,
+        None => decide_sync(&lease, worker, &row.request, heartbeat, progress).await?,
     };
-
-    heartbeat.step("plan", None);
-    let order = Order { mode: row.request.mode, accept_churn: row.request.accept_churn, as_of };
-    let (mut plan, durations) = match plan_aside(&lease, worker, &snapshot, order, progress).await? {
-        Ok(planned) => planned,
-        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    let (plan, durations, snapshot) = match decided {
+        Decided::Plan { plan, durations, snapshot } => (plan, durations, snapshot),
+        Decided::Otherwise(outcome) => return Ok(outcome),
     };
-    plan.warnings.extend(passed_over);
 
     heartbeat.step("apply", None);
     let now = Utc::now();
@@ -120,9 +115,54 @@ async fn sync_once(
     lease.commit().await?;
     info!(
         job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
-        "job {}: applied the plan for {as_of}: {}", row.id(), crate::plan::digest::digest(&plan),
+        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::digest::digest(&plan),
     );
     Ok(Outcome::Applied)
+}
+
+/// What an attempt came to before anything was written.
+enum Decided {
+    /// This is to be applied.
+    Plan {
+        plan: Plan,
+        /// What the sub-tasks took, in milliseconds.
+        durations: BTreeMap<SyncTask, u64>,
+        snapshot: Arc<Snapshot>,
+    },
+    /// Nothing is to be applied.
+    Otherwise(Outcome),
+}
+
+async fn decide_sync(
+    lease: &Lease<'_>,
+    worker: &Worker,
+    request: &JobRequest,
+    heartbeat: &Heartbeat,
+    progress: &ProgressTeller,
+) -> Result<Decided, Failure> {
+    let reading = reading::read(lease.transaction(), &worker.source, &worker.policy, request).await?;
+    let (as_of, passed_over, snapshot) = match reading {
+        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, Arc::new(*snapshot)),
+        Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
+        Reading::Refused(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
+    };
+    heartbeat.step("plan", None);
+    let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
+    let (mut plan, durations) = match plan_aside(lease, worker, &snapshot, order, progress).await? {
+        Ok(planned) => planned,
+        Err(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
+    };
+    plan.warnings.extend(passed_over);
+    Ok(Decided::Plan { plan, durations, snapshot })
+}
+
+/// A revert looks at no market: what comes back is what stood there.
+async fn decide_revert(lease: &Lease<'_>, job: &JobId) -> Result<Decided, Failure> {
+    let target = store::revert::read(lease.transaction(), job).await?;
+    Ok(match plan::revert::plan(job, &target) {
+        Ok(plan) => Decided::Plan { plan, durations: BTreeMap::new(), snapshot: Arc::default() },
+        Err(refusal) => Decided::Otherwise(Outcome::Refused(refusal)),
+    })
 }
 
 fn limits(worker: &Worker) -> Limits {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
 use crate::domain::symbol::Symbol;
-use crate::domain::task::SyncTask;
+use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
@@ -228,7 +228,10 @@ impl Teller<'_> {
             added: &added,
             removed: &removed,
             count: universe.members.len(),
-            cause: event::Cause::Task(task),
+            cause: match row.request.mode {
+                Mode::Revert => event::Cause::Revert,
+                _ => event::Cause::Task(task),
+            },
         })
     }
 

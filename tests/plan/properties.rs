@@ -276,26 +276,35 @@ fn calm_days() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
         let mut now = was.clone();
         for (place, new, what) in changes {
             let place = place % now.len();
-            let old = now[place].clone();
-            now[place] = match what {
-                "cap" => Row { shares: new.shares, close: new.close, ..old },
-                "sector" => Row { sector: new.sector, ..old },
-                "listing" => Row { listed: Some(3), shares: new.shares, ..old },
-                "delisting" => Row { active: Some(false), ..old },
-                _ => Row { shares: None, stored_dollars: None, ..old },
-            };
+            change(&mut now, place, &new, what);
         }
         (was, now)
     })
 }
 
+fn change(rows: &mut [Row], place: usize, new: &Row, what: &str) {
+    let row = &mut rows[place];
+    match what {
+        "cap" => row.shares = new.shares,
+        "sector" => row.sector = new.sector,
+        "listing" => (row.listed, row.shares) = (Some(3), new.shares),
+        "delisting" => row.active = Some(false),
+        "no cap" => row.shares = None,
+        "end of a sector" => {
+            rows.iter_mut().filter(|row| row.sector == Some("Energy")).for_each(|row| row.sector = None);
+        }
+        other => panic!("unknown change {other:?}"),
+    }
+}
+
 fn what_changes() -> impl Strategy<Value = &'static str> {
     prop_oneof![
-        12 => Just("cap"),
-        6 => Just("sector"),
-        2 => Just("listing"),
-        2 => Just("delisting"),
-        1 => Just("no cap"),
+        24 => Just("cap"),
+        12 => Just("sector"),
+        4 => Just("listing"),
+        4 => Just("delisting"),
+        2 => Just("no cap"),
+        1 => Just("end of a sector"),
     ]
 }
 
@@ -308,7 +317,12 @@ fn healthy_stock() -> impl Strategy<Value = Row> {
         3 => 300_000_000..2_000_000_000_i64,
         2 => 10_000_000..300_000_000_i64,
     ];
-    let sector = select(&[Some("Technology"), Some("Health Care"), Some("Energy"), None][..]);
+    let sector = prop_oneof![
+        20 => Just(Some("Technology")),
+        20 => Just(Some("Health Care")),
+        10 => Just(None),
+        1 => Just(Some("Energy")),
+    ];
     (cap, sector).prop_map(|(shares, sector)| Row {
         symbol: String::new(),
         kind: "CS",

@@ -48,6 +48,21 @@ async fn an_unbelievable_change_is_held_told_and_kept_for_review() {
 }
 
 #[tokio::test]
+async fn a_job_that_only_takes_out_the_delisted_leaves_a_held_universe_held() {
+    let world = World::filled().await;
+    twelve_giants_appear(&world).await;
+    world.sync("second").await;
+    let fares =
+        "select status, held_runs, last_as_of, detail from cache_entries_metadata where universe = 'top_100'";
+    let held = world.ask(fares).await;
+    world.xadd(&[("job_id", "third"), ("mode", "delisted")]).await;
+    world.run_once().await;
+    assert_eq!(world.status("third").await["status"], "completed");
+    assert_eq!(world.ask(fares).await, held);
+    assert!(held[0].starts_with("held 1 "), "{held:?}");
+}
+
+#[tokio::test]
 async fn accept_churn_opens_the_size_guards_and_force_does_not() {
     let world = World::filled().await;
     twelve_giants_appear(&world).await;

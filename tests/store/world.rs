@@ -261,6 +261,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         mode: Mode::Full,
         universes: universes.collect(),
         foreign: Vec::new(),
+        restored: Vec::new(),
         tasks: Vec::new(),
         warnings: Vec::new(),
         counts: cache_sync::plan::outcome::Counts::default(),

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use super::eventually;
 
@@ -10,6 +11,7 @@ use super::eventually;
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -21,12 +23,12 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, notebook) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 *notebook.lock().unwrap() += &(line + "\n");
             }
         });
-        Self { child, log }
+        Self { child, log, reader: Some(reader) }
     }
 
     /// Sends a signal: `TERM`, `STOP`, `CONT`.
@@ -50,9 +52,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for all that it logged.
     pub(crate) async fn end(&mut self) -> ExitStatus {
-        eventually("the end of the process", async || self.child.try_wait().unwrap()).await
+        let status = eventually("the end of the process", async || self.child.try_wait().unwrap()).await;
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
     }
 
     /// What it wrote to standard error so far.

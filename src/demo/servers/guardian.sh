@@ -37,14 +37,17 @@ children() {
     cat "/proc/$server/task/$server/children" 2>/dev/null || pgrep -P "$server"
 }
 
-# The server first, so that it has no new children while we stop those it has.
+# The server first, so that it has no new children while we stop those it has; twice, for a child that was being
+# born when the signal was on its way.
 pause() {
     is_running && kill -s STOP "$server" && kill -s STOP $(children)
-    is_running
+    is_running && kill -s STOP "$server" $(children)
+    is_running # A child that ended meanwhile is no failure.
 }
 
 resume() {
     is_running && kill -s CONT "$server" $(children)
+    is_running
 }
 
 # Ends the server with a signal and waits for it; one that has not ended after five seconds is killed.

@@ -167,7 +167,9 @@ fn a_paused_postgres_stands_still_with_all_its_processes() {
     let family = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).expect("its children");
     assert!(family.split_whitespace().count() >= 4, "{family}");
     for process in family.split_whitespace() {
-        assert!(eventually(|| is_stopped(process.parse().expect("a process id"))));
+        let process = process.parse().expect("a process id");
+        // The last pg_isready's connection may have ended; a server that stands still does not notice (Z).
+        assert!(eventually(|| matches!(state(process), Some('T' | 'Z'))), "{process} goes on");
     }
     // It is paused while it is ended: that must not wait for ever.
     postgres.stop().expect("stop");
@@ -209,7 +211,8 @@ fn a_server_that_cannot_start_says_why() {
 
     let error = PrivateRedis::start(&["--nonsense", "1"]).err().expect("refused").to_string();
     assert!(error.starts_with("cannot start the private Redis: it is not running"), "{error}");
-    assert!(error.contains("Bad directive"), "{error}");
+    // Redis 7 calls it a bad directive, Redis 8 an unresolved configuration.
+    assert!(error.contains("nonsense"), "{error}");
 }
 
 /// The first column of the first row, a text.
