@@ -107,8 +107,8 @@ pub fn plan(
 
     let mut tasks = Vec::new();
     for task in order.mode.tasks() {
-        let status = carry_out(*task, &mut draft, held_back);
-        let report = draft.report(*task, status);
+        carry_out(*task, &mut draft, held_back);
+        let report = draft.report(*task, TaskStatus::Completed);
         observe(&report);
         tasks.push(report);
     }
@@ -146,7 +146,7 @@ fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
     }
 }
 
-fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) -> TaskStatus {
+fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) {
     match task {
         SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
         SyncTask::IpoAssignment => ipo::assign(draft, sector_doubt),
@@ -154,7 +154,6 @@ fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) -> T
         SyncTask::ThemeRebalancing => themes::rebalance(draft, sector_doubt),
         SyncTask::EtfUniverseMaintenance => etf::maintain(draft),
     }
-    TaskStatus::Completed
 }
 
 fn warn_of_unreadable_symbols(draft: &mut Draft) {

@@ -201,7 +201,7 @@ pub enum RestoredAs {
 pub struct TaskReport {
     /// Which.
     pub task: SyncTask,
-    /// Whether it was carried out or is not built.
+    /// Whether it was carried out.
     pub status: TaskStatus,
     /// Memberships it added and removed.
     pub changes: usize,

@@ -93,29 +93,29 @@ impl<'a> Draft<'a> {
         let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
             prior.members.iter().partition(|member| cleans_up && self.is_delisted(member.index));
         let left = leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
-        let stayers = stayers.into_iter().map(|member| (member.symbol, member.index, false));
-        let joiners = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index), true));
-        let mut members: Vec<(&Symbol, Option<u32>, bool)> = stayers.chain(joiners).collect();
-        let place = |index: Option<u32>| index.and_then(|index| self.market.rank(index));
-        members.sort_by_key(|(_, index, _)| (place(*index).is_none(), place(*index)));
-        let (symbols, indices): (Vec<Symbol>, Vec<Option<u32>>) =
-            members.iter().map(|(symbol, index, _)| ((*symbol).clone(), *index)).unzip();
-        let newcomers = members.iter().enumerate().filter(|(_, (_, _, is_new))| *is_new);
-        let newcomers: Vec<(usize, u32)> =
-            newcomers.filter_map(|(place, (_, index, _))| Some((place, (*index)?))).collect();
-        self.seated.extend(newcomers.iter().map(|(_, index)| (universe.name.clone(), *index)));
-        let joined = newcomers.into_iter();
-        let joined = joined
-            .map(|(place, index)| self.joined(universe, index, place + 1, EntryReason::Listing))
-            .collect();
-        let metadata = universe.metadata(self.policy, symbols.len());
-        let indices: Vec<u32> = indices.into_iter().flatten().collect();
-        self.settle(
-            universe,
-            &prior,
-            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
-            &indices,
-        );
+
+        let stayers = stayers.iter().map(|member| (member.symbol, member.index));
+        let newcomers = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index)));
+        let mut seats: Vec<(&Symbol, Option<u32>)> = stayers.chain(newcomers).collect();
+        // Stable: those without a rank stay behind the others, in their order.
+        seats.sort_by_key(|(_, index)| index.and_then(|index| self.market.rank(index)).unwrap_or(usize::MAX));
+
+        self.seated.extend(joiners.iter().map(|index| (universe.name.clone(), *index)));
+        let is_joiner = |index: &u32| joiners.contains(index);
+        let joined = seats.iter().enumerate().filter_map(|(place, (_, index))| {
+            let index = index.filter(is_joiner)?;
+            Some(self.joined(universe, index, place + 1, EntryReason::Listing))
+        });
+        let settled = Settled {
+            joined: joined.collect(),
+            left,
+            metadata: universe.metadata(self.policy, seats.len()),
+            members: seats.iter().map(|(symbol, _)| (*symbol).clone()).collect(),
+            status: UniverseStatus::Ok,
+            hold: None,
+        };
+        let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
+        self.settle(universe, &prior, settled, &indices);
     }
 
     fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {

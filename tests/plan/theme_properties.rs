@@ -29,7 +29,9 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
+    let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 400 };
+    ProptestConfig { cases, ..given }
 }
 
 proptest! {
