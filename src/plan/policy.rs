@@ -157,13 +157,6 @@ impl SectorTable {
 }
 
 impl Policy {
-    /// The lower bound of a tier.
-    pub fn tier_floor(&self, tier: Tier) -> Usd {
-        let (_, floor) =
-            self.tier_floors.iter().find(|(named, _)| *named == tier).expect("every tier has a floor");
-        Usd::dollars(*floor)
-    }
-
     /// The tier of a cap; none below the smallest.
     pub fn tier_of(&self, cap: Usd) -> Option<Tier> {
         self.tier_floors.iter().find(|(_, floor)| cap >= Usd::dollars(*floor)).map(|(tier, _)| *tier)

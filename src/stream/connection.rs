@@ -2,7 +2,7 @@
 //!
 //! A blocking read holds up every other command on its connection, and a read whose future is dropped leaves its
 //! entry delivered to nobody. So the reader has a connection of its own, with a response timeout longer than the
-//! time it blocks; everything else shares one that heals itself; a subscriber has a third.
+//! time it blocks; everything else shares one that heals itself.
 
 use std::time::Duration;
 
@@ -51,10 +51,5 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(block + RESPONSE_TIMEOUT));
         self.client.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    /// A connection for subscriptions.
-    pub async fn subscriber(&self) -> RedisResult<redis::aio::PubSub> {
-        self.client.get_async_pubsub().await
     }
 }

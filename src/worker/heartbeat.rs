@@ -57,7 +57,6 @@ pub struct Held {
 
 /// A running heartbeat; it ends when dropped.
 pub struct Heartbeat {
-    held: Held,
     steps: tokio::sync::mpsc::UnboundedSender<(&'static str, Option<Backend>)>,
     interrupted: CancellationToken,
     reason: Arc<OnceLock<Interruption>>,
@@ -74,13 +73,13 @@ impl Heartbeat {
         let pulse = Pulse {
             database,
             redis,
-            held: held.clone(),
+            held,
             interrupted: interrupted.clone(),
             reason: Arc::clone(&reason),
             client: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
-        Self { held, steps, interrupted, reason, last_step: Mutex::new(FIRST_STEP), task }
+        Self { steps, interrupted, reason, last_step: Mutex::new(FIRST_STEP), task }
     }
 
     /// Notes the step the job is at, for whoever has to say later how far it came; the backend once it has the lease.
@@ -99,11 +98,6 @@ impl Heartbeat {
     pub async fn interrupted(&self) -> Interruption {
         self.interrupted.cancelled().await;
         self.reason.get().copied().unwrap_or(Interruption::Unconfirmed)
-    }
-
-    /// What is held.
-    pub fn held(&self) -> &Held {
-        &self.held
     }
 }
 
