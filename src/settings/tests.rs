@@ -141,6 +141,14 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             enable_notifications: true,
         }
     );
+    assert_eq!(
+        settings.triggers,
+        TriggerSettings {
+            signals: true,
+            schedule: true,
+            schedule_time: NaiveTime::from_hms_opt(16, 10, 0).expect("a time"),
+        }
+    );
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
     assert!(settings.http.api_key.is_none() && settings.http.keys.is_empty());
     assert_eq!(
@@ -300,6 +308,7 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
              [guards]\nmax_active_drop_pct = 130\ntop_100_added_pct = nan\n\
              [stability]\nshare_classes = 'both'\n\
              [http]\nlisten = 'localhost'\n\
+             [triggers]\nschedule_time = '24:00'\nsignals = 'all'\n\
              [source.columns.close]\nname = 'adjusted'\n",
         )
         .env("CACHE_SYNC__WORKER__LEASE_SECONDS", "a minute");
@@ -316,7 +325,9 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
     config/cache_sync.toml:13: `guards.top_100_added_pct` is nan, but must be a number from 0 to 100
     config/cache_sync.toml:15: `stability.share_classes` is "both", but must be "all" or "primary"
     config/cache_sync.toml:17: `http.listen` is "localhost", but must be an address and a port, such as 127.0.0.1:8080 or [::]:8080
-    config/cache_sync.toml:19: there is no setting `source.columns.close.name`; did you mean `source.columns.name`?
+    config/cache_sync.toml:19: `triggers.schedule_time` is "24:00", but must be a time of day such as "16:10"
+    config/cache_sync.toml:20: `triggers.signals` is "all", but must be true or false
+    config/cache_sync.toml:22: there is no setting `source.columns.close.name`; did you mean `source.columns.name`?
     CACHE_SYNC__WORKER__LEASE_SECONDS: `worker.lease_seconds` is "a minute", but must be a whole number from 2 to 600
     "#);
 }

@@ -1,7 +1,8 @@
 //! The job stream: what stands in an entry, and who writes and reads it.
 //!
 //! [`entry`] is pure and knows the fields of a job request and of a dead letter. [`producer`] puts requests on the
-//! stream, [`consumer`] reads them as one of a group of workers, [`dead`] keeps what can't be worked on.
+//! stream, [`consumer`] reads them as one of a group of workers, [`dead`] keeps what can't be worked on. Beside it,
+//! [`subscription`] hears what is published on channels.
 
 pub mod connection;
 pub mod consumer;
@@ -9,3 +10,4 @@ pub mod dead;
 pub mod entry;
 pub mod identity;
 pub mod producer;
+pub mod subscription;
