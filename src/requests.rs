@@ -15,6 +15,7 @@ use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
+use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
 use crate::settings::{Settings, SourceSettings};
 use crate::store;
@@ -23,10 +24,15 @@ use crate::store::reading::{self, Reading};
 use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
-use crate::worker::telling::status_of;
+use crate::worker::telling::{Teller, status_of};
+
+pub use crate::store::jobs::Cancellation;
 
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
+
+/// The longest that whoever cancels a job waits for Redis to be told of its end; a worker tells it otherwise.
+const TELL_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
@@ -101,6 +107,36 @@ impl Desk {
             .map_err(redis_failure("put the job on the stream"))?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
+    }
+
+    /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
+    /// lets us; the worker of any other lets go of it within a second and rolls back.
+    pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
+        let teller = Teller { names: &self.names, at: now };
+        let mut client = self.database.client().await?;
+        let cancellation = jobs::cancel(&mut client, id, now, |ended| teller.ended(ended)).await?;
+        drop(client);
+        if cancellation == Cancellation::Cancelled {
+            self.tell(id).await;
+        }
+        Ok(cancellation)
+    }
+
+    /// Tells what a job owes the world. What can't be told now is told by a worker.
+    async fn tell(&self, id: &JobId) {
+        let relay = Relay {
+            database: self.database.clone(),
+            redis: self.redis.clone(),
+            names: self.names.clone(),
+            notify: self.notify,
+            job_monitor: self.job_monitor,
+        };
+        let why = match tokio::time::timeout(TELL_AT_MOST, relay.relay(id)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => "Redis does not answer".to_owned(),
+        };
+        tracing::warn!(job.id = %id, "job {id} is told later: {why}");
     }
 
     /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.

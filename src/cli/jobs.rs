@@ -90,7 +90,8 @@ pub async fn look(desk: &Desk, job_id: &JobId) -> Result<Picture, Exit> {
     status.map(|status| Picture::of(&status)).ok_or_else(|| unknown_job(job_id.as_str()))
 }
 
-fn unknown_job(job_id: &str) -> Exit {
+/// What is said of an id that no job has.
+pub fn unknown_job(job_id: &str) -> Exit {
     Exit::NotDone(format!("there is no job {job_id:?}; `cache-sync jobs` lists the recent ones"))
 }
 

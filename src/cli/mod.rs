@@ -25,6 +25,7 @@ use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
+pub mod cancel;
 pub mod dead;
 pub mod demo;
 pub mod doctor;
@@ -109,6 +110,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
+    Cancel(cancel::CancelArgs),
     Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
@@ -185,6 +187,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
+        Command::Cancel(args) => cancel::cancel(&args, &context).await,
         Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
