@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["domain", "failure", "demo"],
     &["plan"],
     &["stream::entry", "publish"],
@@ -17,12 +17,13 @@ const LAYERS: [&[&str]; 9] = [
     &["store", "stream"],
     &["publish::relay"],
     &["worker"],
-    &["requests", "doctor", "trigger", "http"],
+    &["requests", "doctor"],
+    &["trigger", "http"],
     &["cli", "lib", "main"],
 ];
 
 /// Modules that decide: the same arguments give the same answer, always.
-const PURE: [&str; 8] = [
+const PURE: [&str; 11] = [
     "domain",
     "plan",
     "stream::entry",
@@ -30,6 +31,9 @@ const PURE: [&str; 8] = [
     "publish::keys",
     "publish::monitor",
     "publish::status",
+    "trigger::decision",
+    "trigger::schedule",
+    "trigger::signal",
     "worker::disposition",
 ];
 

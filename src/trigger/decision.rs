@@ -88,10 +88,8 @@ fn not_missed(date: NaiveDate, known: &Known) -> Option<String> {
     if let Some(applied) = known.last_applied.filter(|applied| *applied >= date) {
         return Some(format!("{applied} was applied already"));
     }
-    let earlier = known
-        .jobs
-        .iter()
-        .find(|job| job.triggered_by == BY_SIGNAL || job.status == JobStatus::Cancelled)?;
+    let earlier =
+        known.jobs.iter().find(|job| job.triggered_by == BY_SIGNAL || job.status == JobStatus::Cancelled)?;
     Some(format!("job {} was asked for {date} and is {}", earlier.id, earlier.status))
 }
 
@@ -126,7 +124,8 @@ fn start(
     now: DateTime<Utc>,
     warnings: Vec<String>,
 ) -> Decision {
-    let id = JobId::parse(&format!("eod-{date}-{cause}")).expect("dates, hexadecimal digits and words fit an id");
+    let id =
+        JobId::parse(&format!("eod-{date}-{cause}")).expect("dates, hexadecimal digits and words fit an id");
     let request = JobRequest {
         dedupe_key: Some(dedupe_key(date)),
         as_of: Some(date),
@@ -200,7 +199,10 @@ mod tests {
     fn a_signal_for_a_date_that_is_past_starts_nothing() {
         for source in [Source::ImportCompleted, Source::ImportStatus, Source::EodCompletion] {
             assert!(!starts(&on_signal(&heard(source), &applied("2026-03-04"), now())));
-            assert!(starts(&on_signal(&heard(source), &applied("2026-03-03"), now())), "Postgres knows better");
+            assert!(
+                starts(&on_signal(&heard(source), &applied("2026-03-03"), now())),
+                "Postgres knows better"
+            );
             assert!(starts(&on_signal(&heard(source), &earlier("eod_import", JobStatus::Failed), now())));
         }
     }
@@ -229,7 +231,9 @@ mod tests {
         assert_eq!(request.dedupe_key.as_deref(), Some("eod:2026-03-03"));
         assert_eq!(
             warnings,
-            ["no_signal: no import said until 2026-03-03T22:10:00Z that 2026-03-03 is complete; asked for by the clock"]
+            [
+                "no_signal: no import said until 2026-03-03T22:10:00Z that 2026-03-03 is complete; asked for by the clock"
+            ]
         );
     }
 

@@ -161,8 +161,13 @@ mod tests {
         assert_eq!(first("2026-03-03T04:10:00Z"), "2026-03-03", "it is too late");
         assert_eq!(first("2026-03-07T12:00:00Z"), "2026-03-09", "on a weekend");
         let firing = schedule().next(instant("2026-03-02T12:00:00Z"));
-        assert!(!firing.is_due(instant("2026-03-02T22:09:59Z")) && firing.is_due(instant("2026-03-02T22:10:00Z")));
-        assert!(!firing.is_over(instant("2026-03-03T04:09:59Z")) && firing.is_over(instant("2026-03-03T04:10:00Z")));
+        assert!(
+            !firing.is_due(instant("2026-03-02T22:09:59Z")) && firing.is_due(instant("2026-03-02T22:10:00Z"))
+        );
+        assert!(
+            !firing.is_over(instant("2026-03-03T04:09:59Z"))
+                && firing.is_over(instant("2026-03-03T04:10:00Z"))
+        );
     }
 
     proptest! {

@@ -136,7 +136,11 @@ fn verdict_of_import(message: &Message) -> Result<Verdict, Unreadable> {
                 return Ok(Verdict::Failed(format!("its status is {}{}", quoted(&status), message.reason())));
             }
             "incomplete" | "partial" | "running" | "started" | "pending" | "in_progress" => {
-                return Ok(Verdict::Incomplete(format!("its status is {}{}", quoted(&status), message.reason())));
+                return Ok(Verdict::Incomplete(format!(
+                    "its status is {}{}",
+                    quoted(&status),
+                    message.reason()
+                )));
             }
             _ => {}
         }
@@ -251,8 +255,7 @@ impl Message {
         let mut layers = vec![object];
         while layers.len() < MAX_LAYERS {
             let innermost = &mut layers[0];
-            let inner =
-                ["payload", "data", "results"].iter().find_map(|name| take_object(innermost, name));
+            let inner = ["payload", "data", "results"].iter().find_map(|name| take_object(innermost, name));
             match inner {
                 Some(object) => layers.insert(0, object),
                 None => break,
@@ -321,7 +324,7 @@ fn kind_of(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -486,10 +489,15 @@ mod tests;
             assert_eq!(refused.to_string(), sentence);
         }
         let long = format!("{{\"x\": \"{}\"}}", "y".repeat(MAX_MESSAGE_BYTES));
-        assert!(read(Source::EodCompletion, long.as_bytes(), now()).expect_err("long").to_string().len() < 100);
+        assert!(
+            read(Source::EodCompletion, long.as_bytes(), now()).expect_err("long").to_string().len() < 100
+        );
         let deep = "[".repeat(60_000);
         assert!(read(Source::EodCompletion, deep.as_bytes(), now()).is_err());
-        assert_eq!(problem(Source::EodCompletion, &json!({"type": "other"})), "type is \"other\", not eod_completion");
+        assert_eq!(
+            problem(Source::EodCompletion, &json!({"type": "other"})),
+            "type is \"other\", not eod_completion"
+        );
         assert_eq!(problem(Source::LatestStatus, &json!({"a": 1})), "it has no status");
         assert_eq!(
             problem(Source::LatestStatus, &json!({"status": "RUNNING"})),
@@ -532,14 +540,17 @@ mod tests;
             any::<f64>().prop_map(Value::from),
             ".{0,20}".prop_map(Value::from),
             "[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,3}".prop_map(Value::from),
-            proptest::sample::select(vec!["COMPLETE", "ERROR", "import_completed", "cancel"]).prop_map(Value::from),
+            proptest::sample::select(vec!["COMPLETE", "ERROR", "import_completed", "cancel"])
+                .prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 6, move |inner| {
             let name = proptest::sample::select(names.clone());
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::vec((name, inner), 0..6)
-                    .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+                proptest::collection::vec((name, inner), 0..6).prop_map(|members| members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()),
             ]
         })
     }

@@ -135,7 +135,7 @@ impl World {
     /// Accepts a job and leaves it at that, as a producer that dies at once.
     pub(crate) async fn accept(&self, request: &JobRequest) {
         let mut client = self.database.client().await.unwrap();
-        let accepted = jobs::accept(&mut client, request, Utc::now()).await.unwrap();
+        let accepted = jobs::accept(&mut client, request, &[], Utc::now()).await.unwrap();
         assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
     }
 
