@@ -28,6 +28,8 @@ mod schemas;
 mod streams;
 #[path = "service/telling.rs"]
 mod telling;
+#[path = "service/triggers.rs"]
+mod triggers;
 #[path = "service/universes.rs"]
 mod universes;
 #[path = "service/workers.rs"]

@@ -143,12 +143,12 @@ impl Triggers {
         }
     }
 
-    /// Does something for as long as only a server that is away keeps it from being done.
-    async fn insist(&self, work: impl AsyncFn() -> Result<(), Failure>) {
+    /// Runs an errand, again for as long as only a server that is away stands in its way.
+    async fn insist(&self, errand: Errand<'_>) {
         let mut pause = reconnecting(LONGEST_PAUSE);
         let mut trouble = Trouble::new("triggers");
         while !self.shutdown.is_asked() {
-            match work().await {
+            match self.run_errand(errand).await {
                 Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
                 Err(failure) => return error!("{failure}"),
                 Ok(()) => return trouble.note(Ok(())),
@@ -156,6 +156,37 @@ impl Triggers {
             self.wait(&mut pause).await;
         }
     }
+
+    async fn run_errand(&self, errand: Errand<'_>) -> Result<(), Failure> {
+        match errand {
+            Errand::Signal(signal) => {
+                let known = self.known(signal.date).await?;
+                let decision = on_signal(signal, &known, self.clock.now());
+                self.carry_out(decision, signal.date, signal.source.as_str()).await
+            }
+            Errand::Firing { firing, is_missed } => {
+                let known = self.known(firing.date).await?;
+                let decision = on_firing(firing, &known, is_missed, self.clock.now());
+                self.carry_out(decision, firing.date, "the schedule").await
+            }
+            Errand::Cancel(id) => self.cancel(id).await,
+        }
+    }
+}
+
+/// Something to do in Postgres.
+#[derive(Clone, Copy)]
+enum Errand<'a> {
+    /// Follow a signal that an import is complete.
+    Signal(&'a Signal),
+    /// Follow the clock.
+    Firing {
+        firing: &'a Firing,
+        /// Whether its time was over before this process began.
+        is_missed: bool,
+    },
+    /// Cancel a job.
+    Cancel(&'a JobId),
 }
 
 /// Listening.
@@ -201,7 +232,12 @@ impl Triggers {
     async fn hear_all(&self, subscription: &mut Subscription) {
         if self.follows_imports {
             // Only now: what is told from here on is heard, so nothing falls between.
-            self.insist(async || self.catch_up().await).await;
+            match self.latest_status().await {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => self.hear_import(Source::LatestStatus, &found).await,
+                Err(failure) if failure.is_transient() => return warn!("{failure}; subscribing again"),
+                Err(failure) => warn!("{failure}"),
+            }
         }
         let channels = self.channels();
         loop {
@@ -220,20 +256,15 @@ impl Triggers {
         }
     }
 
-    /// Looks for the result of an import that was told while nobody listened.
-    async fn catch_up(&self) -> Result<(), Failure> {
-        let key = self.signals.latest_status();
-        let found: Vec<u8> = redis::cmd("GETRANGE")
-            .arg(&key)
+    /// The result of the last import, told while nobody listened or not; empty where there is none.
+    async fn latest_status(&self) -> Result<Vec<u8>, Failure> {
+        redis::cmd("GETRANGE")
+            .arg(self.signals.latest_status())
             .arg(0)
             .arg(MAX_MESSAGE_BYTES)
             .query_async(&mut self.desk.redis.shared())
             .await
-            .map_err(redis_failure("look for the result of the last import"))?;
-        if !found.is_empty() {
-            self.hear_import(Source::LatestStatus, &found).await;
-        }
-        Ok(())
+            .map_err(redis_failure("look for the result of the last import"))
     }
 
     async fn hear_import(&self, source: Source, bytes: &[u8]) {
@@ -246,11 +277,7 @@ impl Triggers {
 
     async fn follow(&self, signal: &Signal) {
         match &signal.verdict {
-            Verdict::Complete => {
-                let decide = |known: &Known| on_signal(signal, known, self.clock.now());
-                let cause = signal.source.as_str();
-                self.insist(async || self.ask(signal.date, cause, decide).await).await;
-            }
+            Verdict::Complete => self.insist(Errand::Signal(signal)).await,
             Verdict::Incomplete(why) => self.say(signal, Severity::Warning, "is incomplete", why).await,
             Verdict::Failed(why) => self.say(signal, Severity::Error, "failed", why).await,
         }
@@ -280,7 +307,7 @@ impl Triggers {
     async fn hear_control(&self, message: &Message) {
         match signal::read_control(&message.payload) {
             Ok(None) => {}
-            Ok(Some(id)) => self.insist(async || self.cancel(&id).await).await,
+            Ok(Some(id)) => self.insist(Errand::Cancel(&id)).await,
             Err(unreadable) => note_unreadable(&message.channel, &unreadable),
         }
     }
@@ -309,7 +336,8 @@ impl Triggers {
         info!("the schedule waits for a signal for {} until {}", firing.date, firing.due_at);
         while !self.shutdown.is_asked() {
             if firing.is_due(self.clock.now()) {
-                self.fire(&firing, firing.due_at < began).await;
+                let is_missed = firing.due_at < began;
+                self.insist(Errand::Firing { firing: &firing, is_missed }).await;
                 // After a long sleep of the machine the evenings that are over are not gone through one by one.
                 let now = self.clock.now();
                 firing =
@@ -322,24 +350,13 @@ impl Triggers {
         }
         Ok(())
     }
-
-    async fn fire(&self, firing: &Firing, is_missed: bool) {
-        let decide = |known: &Known| on_firing(firing, known, is_missed, self.clock.now());
-        self.insist(async || self.ask(firing.date, "the schedule", decide).await).await;
-    }
 }
 
 /// Asking.
 impl Triggers {
-    /// Asks for the sync of a date where what is known of it calls for one.
-    async fn ask(
-        &self,
-        date: NaiveDate,
-        cause: &str,
-        decide: impl Fn(&Known) -> Decision,
-    ) -> Result<(), Failure> {
-        let known = self.known(date).await?;
-        let (request, warnings) = match decide(&known) {
+    /// Asks for the sync of a date where that was decided, and says so or why not.
+    async fn carry_out(&self, decision: Decision, date: NaiveDate, cause: &str) -> Result<(), Failure> {
+        let (request, warnings) = match decision {
             Decision::Start { request, warnings } => (request, warnings),
             Decision::Leave(reason) => {
                 info!(date = %date, "{cause}: no sync of {date} is started: {reason}");

@@ -119,7 +119,10 @@ fn is_end_of_import(source: Source, message: &Message) -> Result<bool, Unreadabl
         None => message.text("event_type")?,
     };
     match (source, event.as_deref()) {
-        (_, Some("data_import_completed" | "import_completed")) | (Source::ImportCompleted, None) => Ok(true),
+        (_, Some("data_import_completed" | "import_completed")) => Ok(true),
+        // The channel says what it is about; whoever leaves out the event has figures at least.
+        (Source::ImportCompleted, None) if message.has_figures() => Ok(true),
+        (Source::ImportCompleted, None) => Err(Unreadable("it has neither an event nor counts".to_owned())),
         (Source::ImportCompleted, Some(event)) => Err(Unreadable(format!(
             "event is {}, not data_import_completed or import_completed",
             quoted(event)
@@ -296,6 +299,12 @@ impl Message {
         }
     }
 
+    fn has_figures(&self) -> bool {
+        ["successful_symbols", "success_count", "success_rate", "status", "success"]
+            .iter()
+            .any(|name| self.find(name).is_some())
+    }
+
     /// The beginning of what it says about an error, as the rest of a sentence.
     fn reason(&self) -> String {
         let said = ["error", "error_message", "message"].iter().find_map(|name| self.find(name)?.as_str());
@@ -437,7 +446,9 @@ mod tests {
     #[test]
     fn without_a_target_date_the_time_of_the_message_in_new_york_counts() {
         let date = |timestamp: Value| {
-            signal(Source::ImportCompleted, &json!({"timestamp": timestamp})).date.to_string()
+            signal(Source::ImportCompleted, &json!({"event": "import_completed", "timestamp": timestamp}))
+                .date
+                .to_string()
         };
         assert_eq!(date(json!("2026-03-03T21:00:00")), "2026-03-03", "without offset it is UTC");
         assert_eq!(date(json!("2026-03-03T04:59:59Z")), "2026-03-02", "the evening before in New York");
@@ -481,6 +492,7 @@ mod tests {
             (b"".as_slice(), "it is no JSON: EOF while parsing a value at line 1 column 0"),
             (b"\xff\xfe", "it is no JSON: expected value at line 1 column 1"),
             (b"[]", "it is JSON, but no object"),
+            (b"{}", "it has neither an event nor counts"),
             (b"{\"successful_symbols\": \"many\"}", "successful_symbols is \"many\", not a number from 0 on"),
             (b"{\"successful_symbols\": -1}", "successful_symbols is -1, not a number from 0 on"),
             (b"{\"successful_symbols\": \"NaN\"}", "successful_symbols is \"NaN\", not a number from 0 on"),

@@ -38,10 +38,12 @@ mod listener;
 mod market;
 mod process;
 mod servers;
+mod triggers;
 
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::Process;
+pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
 /// The longest wait for anything: far above what a busy machine takes.
 const DEADLINE: Duration = Duration::from_secs(30);
