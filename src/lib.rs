@@ -47,6 +47,7 @@
 //! | [`store`] | what stands in Postgres, and how does it get there? |
 //! | [`publish`] | what is the world told, and in which shape? |
 //! | [`worker`] | who does what when, and what if it dies? |
+//! | [`http`] | what can be asked and read over HTTP? |
 //! | [`requests`] | how is a job asked for and looked up? |
 //! | [`settings`] | what can be configured? |
 //! | [`doctor`] | is this installation in order? |
@@ -54,14 +55,15 @@
 //! | [`demo`] | a made market and private servers, for the demo and the tests |
 //! | [`cli`] | what does an operator see? |
 //!
-//! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← command
-//! line. A test reads the sources and checks it.
+//! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← HTTP API ←
+//! command line. A test reads the sources and checks it.
 
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
 pub mod failure;
+pub mod http;
 pub mod plan;
 pub mod publish;
 pub mod requests;

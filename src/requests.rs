@@ -28,6 +28,9 @@ use crate::worker::telling::status_of;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
+/// How long a desk waits for Redis, unless told otherwise: a little longer than the connection does.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
 pub struct Desk {
@@ -39,6 +42,7 @@ pub struct Desk {
     pub names: Names,
     notify: bool,
     job_monitor: bool,
+    patience: Duration,
 }
 
 /// What became of a request.
@@ -61,7 +65,14 @@ impl Desk {
             names: settings.redis.names()?,
             notify: settings.sync.enable_notifications,
             job_monitor: settings.redis.job_monitor_keys,
+            patience: PATIENCE,
         })
+    }
+
+    /// The same desk, waiting for Redis no longer than this: Postgres has what Redis would have said.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Accepts a job and puts it on the stream. A request that no worker would take is a permanent failure.
@@ -96,9 +107,11 @@ impl Desk {
         let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);
         let announcement =
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
-        let enqueued = producer::enqueue(&mut self.redis.shared(), &self.names, request, &announcement)
-            .await
-            .map_err(redis_failure("put the job on the stream"))?;
+        let doing = "put the job on the stream";
+        let mut connection = self.redis.shared();
+        let enqueued = self
+            .patiently(doing, producer::enqueue(&mut connection, &self.names, request, &announcement))
+            .await?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
@@ -115,15 +128,28 @@ impl Desk {
     async fn status_in_redis(&self, id: &JobId) -> Result<Option<StatusHash>, Failure> {
         let doing = "read the job's status";
         let mut command = redis::cmd("HGETALL");
-        let fields: HashMap<String, String> = command
-            .arg(self.names.status(id))
-            .query_async(&mut self.redis.shared())
-            .await
-            .map_err(redis_failure(doing))?;
+        let mut connection = self.redis.shared();
+        let fields: HashMap<String, String> =
+            self.patiently(doing, command.arg(self.names.status(id)).query_async(&mut connection)).await?;
         if fields.is_empty() {
             return Ok(None);
         }
         StatusHash::from_fields(&fields).map(Some).map_err(|problem| Failure::permanent(doing, problem))
+    }
+
+    /// An answer of Redis, unless it takes longer than this desk waits.
+    async fn patiently<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = redis::RedisResult<T>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(redis_failure(doing)),
+            Err(_) => {
+                let seconds = self.patience.as_secs_f64();
+                Err(Failure::transient(doing, format!("Redis did not answer within {seconds} s")))
+            }
+        }
     }
 
     /// A job as Postgres has it; `None` for an unknown id.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["domain", "failure", "demo"],
     &["plan"],
     &["stream::entry", "publish"],
@@ -17,7 +17,8 @@ const LAYERS: [&[&str]; 9] = [
     &["store", "stream"],
     &["publish::relay"],
     &["worker"],
-    &["requests", "doctor", "trigger", "http"],
+    &["requests", "doctor"],
+    &["trigger", "http"],
     &["cli", "lib", "main"],
 ];
 

@@ -38,6 +38,7 @@ pub mod plan;
 pub mod progress;
 pub mod revert;
 pub mod screen;
+pub mod serve;
 pub mod submit;
 pub mod universes;
 pub mod worker;
@@ -108,6 +109,7 @@ struct Global {
 enum Command {
     Migrate(migrate::MigrateArgs),
     Worker(worker::WorkerArgs),
+    Serve(serve::ServeArgs),
     Submit(submit::SubmitArgs),
     Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
@@ -121,9 +123,9 @@ enum Command {
 }
 
 impl Command {
-    /// How much is logged without being asked for: a worker speaks of its milestones, the others only of surprises.
+    /// How much is logged without being asked for: a service speaks of its milestones, the others only of surprises.
     fn usual_verbosity(&self) -> u8 {
-        u8::from(matches!(self, Self::Worker(_)))
+        u8::from(matches!(self, Self::Worker(_) | Self::Serve(_)))
     }
 }
 
@@ -184,6 +186,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
     let ended = match cli.command {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
+        Command::Serve(args) => serve::serve(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
         Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
