@@ -9,7 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::job::{JobId, JobRequest};
+use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
@@ -19,6 +21,7 @@ use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
 use crate::settings::{Settings, SourceSettings};
 use crate::store;
+use crate::store::account::{self, JobAccount};
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading};
 use crate::store::{Database, Limits};
@@ -168,6 +171,12 @@ impl Desk {
         jobs::load(&mut client, id).await
     }
 
+    /// Everything that Postgres knows of a job; `None` for an unknown id.
+    pub async fn account(&self, id: &JobId) -> Result<Option<JobAccount>, Failure> {
+        let mut client = self.database.client().await?;
+        account::of_job(&mut client, id).await
+    }
+
     /// Jobs, newest first.
     pub async fn recent_jobs(&self, limit: i64, offset: i64) -> Result<Vec<JobRow>, Failure> {
         let mut client = self.database.client().await?;
@@ -211,6 +220,24 @@ pub async fn preview(
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
+}
+
+/// Has `look` look at the market of the newest complete date, as a sync would see it, in a transaction that can't write.
+pub async fn review<T>(
+    database: &Database,
+    source: &SourceSettings,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    look: impl FnOnce(&Market) -> T,
+) -> Result<Result<T, Refusal>, Failure> {
+    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    Ok(match reading::read(&transaction, source, policy, &request).await? {
+        Reading::Ready { as_of, snapshot, .. } => Ok(look(&Market::new(&snapshot.securities, as_of, policy))),
+        Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
+        Reading::Refused(refusal) => Err(refusal),
+    })
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.

@@ -25,6 +25,7 @@ use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
+pub mod account;
 pub mod cancel;
 pub mod dead;
 pub mod demo;
@@ -40,6 +41,7 @@ pub mod progress;
 pub mod revert;
 pub mod screen;
 pub mod submit;
+pub mod themes;
 pub mod universes;
 pub mod worker;
 
@@ -115,6 +117,7 @@ enum Command {
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
+    Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
@@ -192,6 +195,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
