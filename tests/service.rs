@@ -8,6 +8,8 @@
 #[path = "world/mod.rs"]
 mod world;
 
+#[path = "service/cancelling.rs"]
+mod cancelling;
 #[path = "service/crashes.rs"]
 mod crashes;
 #[path = "service/guards.rs"]

@@ -25,6 +25,8 @@ use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
+pub mod account;
+pub mod cancel;
 pub mod dead;
 pub mod demo;
 pub mod doctor;
@@ -40,6 +42,7 @@ pub mod revert;
 pub mod screen;
 pub mod serve;
 pub mod submit;
+pub mod themes;
 pub mod universes;
 pub mod worker;
 
@@ -111,10 +114,12 @@ enum Command {
     Worker(worker::WorkerArgs),
     Serve(serve::ServeArgs),
     Submit(submit::SubmitArgs),
+    Cancel(cancel::CancelArgs),
     Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
+    Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
@@ -188,10 +193,12 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Worker(args) => worker::worker(&args, &context).await,
         Command::Serve(args) => serve::serve(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
+        Command::Cancel(args) => cancel::cancel(&args, &context).await,
         Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,

@@ -32,6 +32,7 @@ use crate::settings::Settings;
 use crate::store::Limits;
 use crate::worker::shutdown::Shutdown;
 
+mod cancel;
 mod door;
 mod events;
 mod health;

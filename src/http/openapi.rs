@@ -37,7 +37,7 @@ mod tests {
             })
             .collect();
         let routed: BTreeSet<(String, String)> =
-            routes().iter().map(|route| (route.path.to_owned(), route.method.to_string())).collect();
+            routes().iter().map(|(method, path, _)| ((*path).to_owned(), method.to_string())).collect();
         assert_eq!(documented, routed);
     }
 
