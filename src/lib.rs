@@ -47,6 +47,7 @@
 //! | [`store`] | what stands in Postgres, and how does it get there? |
 //! | [`publish`] | what is the world told, and in which shape? |
 //! | [`worker`] | who does what when, and what if it dies? |
+//! | [`http`] | what can be asked and read over HTTP? |
 //! | [`requests`] | how is a job asked for and looked up? |
 //! | [`trigger`] | what starts a sync by itself? |
 //! | [`settings`] | what can be configured? |
@@ -56,13 +57,14 @@
 //! | [`cli`] | what does an operator see? |
 //!
 //! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← requests ←
-//! triggers, command line. A test reads the sources and checks it.
+//! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
 pub mod failure;
+pub mod http;
 pub mod plan;
 pub mod publish;
 pub mod requests;

@@ -9,7 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::job::{JobId, JobRequest};
+use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
@@ -19,6 +21,7 @@ use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
 use crate::settings::{Settings, SourceSettings};
 use crate::store;
+use crate::store::account::{self, JobAccount};
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading};
 use crate::store::{Database, Limits};
@@ -31,6 +34,8 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
+/// How long a desk waits for Redis, unless told otherwise: a little longer than the connection does.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end; a worker tells it otherwise.
 const TELL_AT_MOST: Duration = Duration::from_secs(1);
 
@@ -45,6 +50,7 @@ pub struct Desk {
     pub names: Names,
     notify: bool,
     job_monitor: bool,
+    patience: Duration,
 }
 
 /// What became of a request.
@@ -67,7 +73,14 @@ impl Desk {
             names: settings.redis.names()?,
             notify: settings.sync.enable_notifications,
             job_monitor: settings.redis.job_monitor_keys,
+            patience: PATIENCE,
         })
+    }
+
+    /// The same desk, waiting for Redis no longer than this: Postgres has what Redis would have said.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Accepts a job and puts it on the stream. A request that no worker would take is a permanent failure.
@@ -113,9 +126,11 @@ impl Desk {
         let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);
         let announcement =
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
-        let enqueued = producer::enqueue(&mut self.redis.shared(), &self.names, request, &announcement)
-            .await
-            .map_err(redis_failure("put the job on the stream"))?;
+        let doing = "put the job on the stream";
+        let mut connection = self.redis.shared();
+        let enqueued = self
+            .patiently(doing, producer::enqueue(&mut connection, &self.names, request, &announcement))
+            .await?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
@@ -162,21 +177,40 @@ impl Desk {
     async fn status_in_redis(&self, id: &JobId) -> Result<Option<StatusHash>, Failure> {
         let doing = "read the job's status";
         let mut command = redis::cmd("HGETALL");
-        let fields: HashMap<String, String> = command
-            .arg(self.names.status(id))
-            .query_async(&mut self.redis.shared())
-            .await
-            .map_err(redis_failure(doing))?;
+        let mut connection = self.redis.shared();
+        let fields: HashMap<String, String> =
+            self.patiently(doing, command.arg(self.names.status(id)).query_async(&mut connection)).await?;
         if fields.is_empty() {
             return Ok(None);
         }
         StatusHash::from_fields(&fields).map(Some).map_err(|problem| Failure::permanent(doing, problem))
     }
 
+    /// An answer of Redis, unless it takes longer than this desk waits.
+    async fn patiently<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = redis::RedisResult<T>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(redis_failure(doing)),
+            Err(_) => {
+                let seconds = self.patience.as_secs_f64();
+                Err(Failure::transient(doing, format!("Redis did not answer within {seconds} s")))
+            }
+        }
+    }
+
     /// A job as Postgres has it; `None` for an unknown id.
     pub async fn job(&self, id: &JobId) -> Result<Option<JobRow>, Failure> {
         let mut client = self.database.client().await?;
         jobs::load(&mut client, id).await
+    }
+
+    /// Everything that Postgres knows of a job; `None` for an unknown id.
+    pub async fn account(&self, id: &JobId) -> Result<Option<JobAccount>, Failure> {
+        let mut client = self.database.client().await?;
+        account::of_job(&mut client, id).await
     }
 
     /// Jobs, newest first.
@@ -222,6 +256,24 @@ pub async fn preview(
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
+}
+
+/// Has `look` look at the market of the newest complete date, as a sync would see it, in a transaction that can't write.
+pub async fn review<T>(
+    database: &Database,
+    source: &SourceSettings,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    look: impl FnOnce(&Market) -> T,
+) -> Result<Result<T, Refusal>, Failure> {
+    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    Ok(match reading::read(&transaction, source, policy, &request).await? {
+        Reading::Ready { as_of, snapshot, .. } => Ok(look(&Market::new(&snapshot.securities, as_of, policy))),
+        Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
+        Reading::Refused(refusal) => Err(refusal),
+    })
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.

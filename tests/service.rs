@@ -14,6 +14,8 @@ mod cancelling;
 mod crashes;
 #[path = "service/guards.rs"]
 mod guards;
+#[path = "service/http.rs"]
+mod http;
 #[path = "service/imports.rs"]
 mod imports;
 #[path = "service/requests.rs"]

@@ -25,6 +25,7 @@ use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
+pub mod account;
 pub mod cancel;
 pub mod dead;
 pub mod demo;
@@ -39,7 +40,9 @@ pub mod plan;
 pub mod progress;
 pub mod revert;
 pub mod screen;
+pub mod serve;
 pub mod submit;
+pub mod themes;
 pub mod universes;
 pub mod worker;
 
@@ -109,12 +112,14 @@ struct Global {
 enum Command {
     Migrate(migrate::MigrateArgs),
     Worker(worker::WorkerArgs),
+    Serve(serve::ServeArgs),
     Submit(submit::SubmitArgs),
     Cancel(cancel::CancelArgs),
     Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
+    Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
@@ -123,9 +128,9 @@ enum Command {
 }
 
 impl Command {
-    /// How much is logged without being asked for: a worker speaks of its milestones, the others only of surprises.
+    /// How much is logged without being asked for: a service speaks of its milestones, the others only of surprises.
     fn usual_verbosity(&self) -> u8 {
-        u8::from(matches!(self, Self::Worker(_)))
+        u8::from(matches!(self, Self::Worker(_) | Self::Serve(_)))
     }
 }
 
@@ -186,12 +191,14 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
     let ended = match cli.command {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
+        Command::Serve(args) => serve::serve(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
         Command::Cancel(args) => cancel::cancel(&args, &context).await,
         Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,

@@ -692,6 +692,11 @@ async fn end_as_cancelled(
 /// One job, or `None` where its id is unknown.
 pub async fn load(client: &mut Client, id: &JobId) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
+    load_within(&transaction, id).await
+}
+
+/// The same inside the caller's transaction.
+pub async fn load_within(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_load.sql");
     let rows = transaction
         .query_typed(sql, &[(&id.as_str(), Type::TEXT)])

@@ -5,7 +5,9 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod account;
 pub mod apply;
+pub mod figures;
 pub mod history;
 pub mod jobs;
 pub mod layout;
@@ -52,6 +54,19 @@ pub struct Database {
     pool: Pool,
     config: Config,
     schema: String,
+}
+
+/// How a pool is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that are open.
+    pub open: usize,
+    /// Of these, unused.
+    pub idle: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
+    /// The most connections that are opened.
+    pub limit: usize,
 }
 
 /// Limits for one transaction.
@@ -103,6 +118,12 @@ impl Database {
     pub async fn client(&self) -> Result<Client, Failure> {
         let object = self.pool.get().await.map_err(failure::pool("connect to Postgres"))?;
         Ok(Client { connection: Connection::Pooled(object), schema: self.schema.clone() })
+    }
+
+    /// How the pool is used: connections that are open, of these idle, and callers that wait for one.
+    pub fn pool_use(&self) -> PoolUse {
+        let status = self.pool.status();
+        PoolUse { open: status.size, idle: status.available, waiting: status.waiting, limit: status.max_size }
     }
 
     /// What stops the running statement of `client`.

@@ -20,7 +20,7 @@ use super::identity::Identity;
 
 pub use crate::publish::keys::GROUP;
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
-const HANDED_BACK: &str = "handed-back";
+pub(super) const HANDED_BACK: &str = "handed-back";
 /// How long one read waits for a new entry. Short, because a stopping worker waits it out.
 pub const BLOCK: Duration = Duration::from_secs(1);
 /// Pause between two looks at what other consumers hold.

@@ -139,6 +139,7 @@ async fn a_job_is_cancelled_or_done_as_a_whole_whatever_the_moment() {
     for number in 0..12 {
         let id = format!("job{number}");
         world.submit(&request(&id)).await;
+        // Not waiting for anything: this is the moment.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..60))).await;
         world.cancel(&id).await;
         let status = world.ended(&id).await;

@@ -34,15 +34,19 @@ use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
 mod gate;
+mod http;
 mod listener;
 mod market;
 mod process;
 mod servers;
+mod tap;
 mod triggers;
 
+pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::Process;
+pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
 /// The longest wait for anything: far above what a busy machine takes.
@@ -54,7 +58,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct World {
     pub(crate) redis: PrivateRedis,
     pub(crate) names: Names,
-    database_url: String,
+    pub(crate) database_url: String,
     settings: Vec<(String, String)>,
     database: Database,
     shared: ConnectionManager,
@@ -196,6 +200,11 @@ impl World {
 
     /// Starts the program itself.
     pub(crate) fn spawn(&self, args: &[&str]) -> Process {
+        self.spawn_in(args, Vec::new())
+    }
+
+    /// The same with further variables.
+    pub(crate) fn spawn_in(&self, args: &[&str], variables: Vec<(String, String)>) -> Process {
         let mut env = vec![
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             ("REDIS_URL".to_owned(), self.redis.url()),
@@ -203,6 +212,7 @@ impl World {
         env.extend(self.settings.iter().map(|(key, text)| {
             (format!("CACHE_SYNC__{}", key.replace('.', "__").to_uppercase()), text.clone())
         }));
+        env.extend(variables);
         Process::start(args, env)
     }
 }

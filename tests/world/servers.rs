@@ -55,6 +55,11 @@ fn postgres() -> &'static PrivatePostgres {
     })
 }
 
+/// The socket of the Postgres of all worlds.
+pub(super) fn postgres_socket() -> std::path::PathBuf {
+    postgres().folder().join(format!(".s.PGSQL.{}", postgres().port()))
+}
+
 /// Over the socket: a password is worked out for a tenth of a second at every connection.
 fn url_of(database: &str) -> String {
     let url = postgres().socket_url();

@@ -1,0 +1,106 @@
+//! How the job stream stands: what waits on it, and whether somebody reads it. Nothing is changed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use redis::streams::StreamRangeReply;
+use redis::{FromRedisValue, Value};
+
+use super::connection::Redis;
+use super::consumer::{self, Backlog};
+use super::entry::entry_time;
+use crate::failure::{Failure, redis as redis_failure};
+use crate::publish::keys::{GROUP, Names};
+
+const DOING: &str = "look at the job stream";
+
+/// A consumer of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// The worker's name.
+    pub name: String,
+    /// How long ago it last read or touched an entry. A worker that lives does so at least every few seconds.
+    pub silent_for: Duration,
+}
+
+/// What stands on the job stream and beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamState {
+    /// Whether the consumer group exists; the first worker makes it.
+    pub has_group: bool,
+    /// Entries never delivered, and entries not acknowledged.
+    pub backlog: Backlog,
+    /// When the oldest entry that nobody has read was written.
+    pub oldest_undelivered_at: Option<DateTime<Utc>>,
+    /// The consumers of the group.
+    pub readers: Vec<Reader>,
+    /// Dead letters that are kept.
+    pub dead_letters: u64,
+}
+
+/// Looks at both streams and at the group.
+pub async fn look(redis: &Redis, names: &Names) -> Result<StreamState, Failure> {
+    let stream = names.job_stream();
+    let backlog = consumer::backlog(redis, &stream).await.map_err(redis_failure(DOING))?;
+    let mut command = redis::cmd("XLEN");
+    let dead_letters = command.arg(names.dead_stream()).query_async(&mut redis.shared()).await;
+    let last_delivered = last_delivered(redis, &stream).await?;
+    let (oldest, readers) = match &last_delivered {
+        Some(last) => (oldest_behind(redis, &stream, last).await?, readers(redis, &stream).await?),
+        None => (oldest_behind(redis, &stream, "0-0").await?, Vec::new()),
+    };
+    Ok(StreamState {
+        has_group: last_delivered.is_some(),
+        backlog,
+        oldest_undelivered_at: oldest,
+        readers,
+        dead_letters: dead_letters.map_err(redis_failure(DOING))?,
+    })
+}
+
+/// The last entry that the group was given; `None` where there is no group.
+async fn last_delivered(redis: &Redis, stream: &str) -> Result<Option<String>, Failure> {
+    let mut command = redis::cmd("XINFO");
+    command.arg("GROUPS").arg(stream);
+    let groups: redis::RedisResult<Vec<HashMap<String, Value>>> =
+        command.query_async(&mut redis.shared()).await;
+    let groups = match groups {
+        Err(error) if is_stream_missing(&error) => return Ok(None),
+        groups => groups.map_err(redis_failure(DOING))?,
+    };
+    let text = |group: &HashMap<String, Value>, field: &str| {
+        group.get(field).cloned().and_then(|value| String::from_redis_value(value).ok())
+    };
+    let ours = groups.iter().find(|group| text(group, "name").as_deref() == Some(GROUP));
+    Ok(ours.map(|group| text(group, "last-delivered-id").unwrap_or_else(|| "0-0".to_owned())))
+}
+
+/// When the first entry behind `last` was written.
+async fn oldest_behind(redis: &Redis, stream: &str, last: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+    let mut command = redis::cmd("XRANGE");
+    command.arg(stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
+    let range: StreamRangeReply =
+        command.query_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
+    Ok(range.ids.first().and_then(|entry| entry_time(&entry.id)))
+}
+
+async fn readers(redis: &Redis, stream: &str) -> Result<Vec<Reader>, Failure> {
+    let mut command = redis::cmd("XINFO");
+    command.arg("CONSUMERS").arg(stream).arg(GROUP);
+    let rows: Vec<HashMap<String, Value>> =
+        command.query_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
+    let reader = |row: &HashMap<String, Value>| {
+        let name = row.get("name").cloned().and_then(|value| String::from_redis_value(value).ok())?;
+        let idle_ms = row.get("idle").cloned().and_then(|value| u64::from_redis_value(value).ok())?;
+        Some(Reader { name, silent_for: Duration::from_millis(idle_ms) })
+    };
+    // Where stopped workers leave what they did not get to: nobody reads under that name.
+    let is_worker = |reader: &Reader| reader.name != consumer::HANDED_BACK;
+    Ok(rows.iter().filter_map(reader).filter(is_worker).collect())
+}
+
+/// There is no such stream yet: nobody has asked for a job, and no worker has begun.
+fn is_stream_missing(error: &redis::RedisError) -> bool {
+    error.to_string().contains("no such key")
+}
