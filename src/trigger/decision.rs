@@ -19,6 +19,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::schedule::Firing;
 use super::signal::{Signal, Source};
+use crate::domain::calendar::sessions_between;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 
@@ -26,6 +27,9 @@ use crate::domain::task::Mode;
 pub const BY_SIGNAL: &str = "eod_import";
 /// Who asks where the clock does.
 pub const BY_CLOCK: &str = "scheduler";
+
+/// Sessions within which an installation that is in use has synced: a week of trading.
+const USUAL_SESSIONS: u32 = 5;
 
 /// What is known of a date before it is decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,9 +109,8 @@ pub fn on_firing(firing: &Firing, known: &Known, is_missed: bool, now: DateTime<
     if let Some(earlier) = known.jobs.first() {
         return Decision::Leave(format!("job {} was asked for {date} and is {}", earlier.id, earlier.status));
     }
-    if is_missed && known.last_applied.is_none() {
-        // An installation that has just been set up has missed nothing.
-        return Decision::Leave("nothing was ever synced here".to_owned());
+    if is_missed && !is_usual(known.last_applied, date) {
+        return Decision::Leave(format!("nothing was synced here in the {USUAL_SESSIONS} sessions before"));
     }
     let warning = format!(
         "no_signal: no import said until {} that {date} is complete; asked for by the clock",
@@ -115,6 +118,11 @@ pub fn on_firing(firing: &Firing, known: &Known, is_missed: bool, now: DateTime<
     );
     // No instant in the id: all instances that see this firing ask for the same job.
     start(date, "schedule", BY_CLOCK, now, vec![warning])
+}
+
+/// Whether syncs are usual on this installation. One that was just set up, or has stood still, has missed nothing.
+fn is_usual(last_applied: Option<NaiveDate>, date: NaiveDate) -> bool {
+    last_applied.is_some_and(|applied| sessions_between(applied, date) <= USUAL_SESSIONS)
 }
 
 fn start(
@@ -251,7 +259,10 @@ mod tests {
     fn a_firing_that_was_missed_is_made_up_for_where_syncs_are_usual_and_not_too_late() {
         assert!(starts(&on_firing(&firing(), &Known::default(), false, now())));
         assert!(!starts(&on_firing(&firing(), &Known::default(), true, now())), "a new installation");
-        assert!(starts(&on_firing(&firing(), &applied("2026-03-02"), true, now())));
+        for (last, is_usual) in [("2026-03-02", true), ("2026-02-24", true), ("2026-02-23", false)] {
+            assert_eq!(starts(&on_firing(&firing(), &applied(last), true, now())), is_usual, "{last}");
+            assert!(starts(&on_firing(&firing(), &applied(last), false, now())));
+        }
         let late = now() + TimeDelta::hours(6);
         assert!(!starts(&on_firing(&firing(), &applied("2026-03-02"), true, late)));
     }

@@ -21,7 +21,7 @@
 //! | Postgres is away when a signal comes | it is tried again until it is back; messages wait meanwhile, 256 at most |
 //! | Redis is away when the clock fires | the job is accepted in Postgres; the sweeper of a worker puts it on the stream |
 //! | it dies after accepting a job | the same |
-//! | all were down when the clock fired | it is made up for within six hours |
+//! | all were down when the clock fired | it is made up for within six hours, where syncs are usual |
 //! | a job of the date failed | a new signal starts another; the same one again, the key and the clock don't |
 
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub mod signal;
 /// Longest pause between two tries to reach a server that is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often the clock is looked at. Sleeping until a firing would miss it where the clock is set, or the machine sleeps.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
+const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
 
 /// What tells the time.
 #[derive(Clone)]

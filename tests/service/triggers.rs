@@ -64,6 +64,36 @@ async fn three_instances_that_hear_an_import_end_ask_for_one_job() {
 }
 
 #[tokio::test]
+async fn processes_that_are_killed_and_started_again_ask_for_each_date_once() {
+    let world = World::filled_with(&[("triggers.schedule", "false")]).await;
+    world.close_next_day(&[]).await;
+    let worker = world.start_worker();
+    let mut processes: Vec<_> = (0..3).map(|_| world.spawn(&["serve", "--roles", "triggers"])).collect();
+    until("all processes to listen", async || world.listeners_of(COMPLETION).await == 3).await;
+    processes.pop().unwrap().kill();
+    until("one to be gone", async || world.listeners_of(COMPLETION).await == 2).await;
+    world.publish(COMPLETION, &eod_completion(&complete(DATE))).await;
+    the_only_job(&world).await;
+    for mut process in processes {
+        process.signal("TERM");
+        assert!(process.end().await.success(), "{}", process.log());
+    }
+
+    // All are down, and the next import ends.
+    assert_eq!(world.close_next_day(&[]).await.to_string(), "2026-03-04");
+    world.publish(COMPLETION, &eod_completion(&complete("2026-03-04"))).await;
+    world.leave_latest_status(&complete("2026-03-04")).await;
+    let processes: Vec<_> = (0..3).map(|_| world.spawn(&["serve", "--roles", "triggers"])).collect();
+    until("the job of the next day", async || world.automatic_jobs().await.len() == 2).await;
+    until("all processes to listen", async || world.listeners_of(COMPLETION).await == 3).await;
+    let listener = world.listen().await;
+    world.all_of_have_followed(processes.len(), &listener).await;
+    let jobs = world.automatic_jobs().await;
+    assert!(jobs.len() == 2 && jobs[1].ends_with("eod_import 2026-03-04 eod:2026-03-04"), "{jobs:?}");
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn signals_of_one_date_are_one_job_whoever_tells_them_and_however_often() {
     let (world, clock, triggers) = afternoon().await;
     let (listener, worker) = (world.listen().await, world.start_worker());

@@ -72,11 +72,6 @@ impl Triggering {
             tokio::time::timeout(DEADLINE, task).await.expect("it ends").unwrap().unwrap();
         }
     }
-
-    /// How many there are.
-    fn count(&self) -> usize {
-        self.tasks.len()
-    }
 }
 
 impl Drop for Triggering {
@@ -127,6 +122,11 @@ impl World {
     /// Waits until all instances have followed everything that was published and found before: an import that fails
     /// is told by each, and each does one thing after the other.
     pub(crate) async fn all_have_followed(&self, instances: &Triggering, listener: &Listener) {
+        self.all_of_have_followed(instances.tasks.len(), listener).await;
+    }
+
+    /// The same for so many instances.
+    pub(crate) async fn all_of_have_followed(&self, count: usize, listener: &Listener) {
         let word = format!("barrier-{}", WORDS.fetch_add(1, Ordering::Relaxed));
         let results = json!({"status": "ERROR", "target_date": "2026-01-02", "error": word});
         self.publish("tickstock:eod:completion", &json!({"type": "eod_completion", "results": results}))
@@ -136,7 +136,7 @@ impl World {
             let is_about = |heard: &&super::Heard| {
                 heard.message["message"].as_str().is_some_and(|text| text.contains(&word))
             };
-            told.iter().filter(is_about).count() == instances.count()
+            told.iter().filter(is_about).count() == count
         })
         .await;
     }
