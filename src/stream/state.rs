@@ -138,7 +138,13 @@ mod tests {
         let mut connection = server.connect().await;
         for id in ["1000-0", "2000-0", "3000-0"] {
             let mut add = redis::cmd("XADD");
-            add.arg(&stream).arg(id).arg("mode").arg("full").exec_async(&mut connection).await.expect("added");
+            add.arg(&stream)
+                .arg(id)
+                .arg("mode")
+                .arg("full")
+                .exec_async(&mut connection)
+                .await
+                .expect("added");
         }
         let oldest = async || {
             let state = look(&redis, &names).await.expect("an answer");
