@@ -13,7 +13,8 @@ Checks the tools, installs what is missing (asks first), then runs format, lints
 A step that fails does not keep the next one from running.
 
   --all    also what is long or needs more tools: whether the tests notice mistakes put into the rules
-           (deploy/mutants.sh), and the dependency audit (cargo-deny)
+           (deploy/mutants.sh), the dependency audit (cargo-deny), and fuzzing of the HTTP API by its OpenAPI
+           document (deploy/fuzz_api.sh, schemathesis from PyPI)
   --yes    install missing packages without asking; without a terminal this is always so
   --help   this text
   -- ARGS  passed to cargo test, for example: deploy/test.sh -- an_empty_import_is_refused
@@ -29,7 +30,7 @@ yes=0
 test_args=()
 
 # Steps in the order they run; one is taken off when it has ended, so what is left at the end was never reached.
-waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "deploy/mutants.sh")
+waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "schemathesis" "deploy/mutants.sh")
 failed=()
 not_run=()
 
@@ -48,6 +49,7 @@ main() {
   scripts
   dependencies
   tests
+  fuzzing
   mutations
   [ ${#failed[@]} -eq 0 ]
 }
@@ -121,6 +123,24 @@ tests() {
   fi
   step "cargo test" run_tests
   list_ignored_tests
+}
+
+fuzzing() {
+  if [ "$all" = 0 ]; then
+    skip "schemathesis" "only with --all"
+  elif ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    skip "schemathesis" "python3 with venv and pip is not there (the packages python3 and python3-venv have it)"
+  else
+    step "schemathesis" fuzz_api
+  fi
+}
+
+# That PyPI is out of reach is no finding, but it is not a pass either.
+fuzz_api() {
+  local code=0
+  deploy/fuzz_api.sh | tee target/fuzz_api.log || code=$?
+  [ "$code" = 4 ] || return "$code"
+  not_run+=("schemathesis: $(tail -n 1 target/fuzz_api.log)")
 }
 
 mutations() {

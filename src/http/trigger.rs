@@ -1,7 +1,8 @@
 //! `POST .../trigger`: asks for a job.
 //!
 //! The body's fields are read as those of a stream entry are, by the same code, so one request means the same
-//! whichever way it comes. Other fields are ignored, as they are there.
+//! whichever way it comes. Other fields are ignored, as they are there. Only a `dedupe_key` has to be a text here: a
+//! number has many spellings in JSON (`7`, `7.0`), and a key has one.
 
 use std::sync::Arc;
 
@@ -66,6 +67,9 @@ async fn read_body(request: Request) -> Result<Bytes, Problem> {
 /// What a body asks for; nothing, and JSON `null`, ask for everything.
 fn asked(body: &[u8], job_id: JobId, now: DateTime<Utc>) -> Result<JobRequest, Problem> {
     let fields = fields(body)?;
+    if fields.get("dedupe_key").is_some_and(|key| !key.is_string() && !key.is_null()) {
+        return Err(Problem::invalid("dedupe_key is no text"));
+    }
     if fields.get("mode").and_then(Value::as_str) == Some("revert") {
         return Err(invalid(&Rejection::of_bare_revert(job_id)));
     }
@@ -150,7 +154,8 @@ mod tests {
             (r#"{"mode": "revert", "revert_of": "x"}"#, "only the command"),
             (r#"{"force": "maybe"}"#, "force is"),
             (r#"{"as_of": "tomorrow"}"#, "as_of is"),
-            (r#"{"dedupe_key": ["k"]}"#, "dedupe_key is a list"),
+            (r#"{"dedupe_key": ["k"]}"#, "dedupe_key is no text"),
+            (r#"{"dedupe_key": 7}"#, "dedupe_key is no text"),
             ("[]", "no object"),
             ("{", "can't be read as JSON"),
             ("\u{feff}{}", "can't be read as JSON"),

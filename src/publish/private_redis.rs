@@ -27,9 +27,13 @@ impl PrivateRedis {
         Self { server, directory }
     }
 
+    /// Where it listens, once [`connect`](Self::connect) has come through.
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}", self.directory.join("redis.sock").display())
+    }
+
     fn client(&self) -> redis::Client {
-        let socket = self.directory.join("redis.sock");
-        redis::Client::open(format!("unix://{}", socket.display())).expect("a valid address")
+        redis::Client::open(self.url()).expect("a valid address")
     }
 
     /// A connection of its own; waits until the server listens.

@@ -32,6 +32,8 @@ const MAX_RANKING: i64 = 1_000_000;
 const MAX_FLOOR: i64 = 15_000_000_000_000;
 /// Room for the first part of a worker's name beside process and boot.
 const MAX_WORKER_NAME_CHARS: usize = 40;
+/// The longest name of an API key, in characters.
+const MAX_KEY_NAME_CHARS: usize = 40;
 /// Room of the column `environment`, in characters.
 const MAX_ENVIRONMENT_CHARS: usize = 50;
 
@@ -304,6 +306,12 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
     let listen = main.read("http.listen", wanted, |value| value.as_str()?.parse::<SocketAddr>().ok());
     let mut keys = BTreeMap::new();
     for (name, setting) in main.section("http.keys") {
+        if !is_key_name(&name) {
+            main.refuse(
+                &format!("http.keys.{name}"),
+                "has no name for the log: it needs 1 to 40 of A-Z a-z 0-9 _ . -",
+            );
+        }
         match setting.value.as_str().and_then(sha256_from_hex) {
             Some(digest) => {
                 keys.insert(name, digest);
@@ -316,6 +324,12 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
         }
     }
     HttpSettings { listen, api_key, keys }
+}
+
+/// Whether the name of an API key can stand in a log line.
+fn is_key_name(name: &str) -> bool {
+    (1..=MAX_KEY_NAME_CHARS).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 fn seconds(seconds: u32) -> Duration {

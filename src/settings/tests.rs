@@ -426,6 +426,12 @@ fn keys_of_the_api_are_kept_as_their_sha_256() {
     let digest = "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb";
     let world = World::new().main(&format!("[http.keys]\nscanner = '{digest}'"));
     assert_eq!(world.settings().http.keys["scanner"][..3], [0x41, 0xef, 0x4b]);
+
+    let world = World::new().main(&format!("[http.keys]\n'a scanner' = '{digest}'"));
+    assert_eq!(
+        world.problems(),
+        "config/cache_sync.toml:2: `http.keys.a scanner` has no name for the log: it needs 1 to 40 of A-Z a-z 0-9 _ . -"
+    );
 }
 
 #[test]

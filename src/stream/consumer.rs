@@ -297,9 +297,13 @@ async fn make_group(connection: &mut MultiplexedConnection, stream: &str) -> Red
     }
 }
 
-/// The group or the stream went away, also while a read was blocked on it.
+/// The group or the stream went away, also while a read was blocked on it. The answer of a pipeline holds the errors of
+/// its commands one level down.
 fn is_group_missing(error: &redis::RedisError) -> bool {
-    matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"))
+    let is_said = |code: &str| matches!(code, "NOGROUP" | "UNBLOCKED");
+    let inner = error.clone().into_server_errors();
+    error.code().is_some_and(is_said)
+        || inner.is_some_and(|errors| errors.iter().any(|(_, error)| is_said(error.code())))
 }
 
 /// The first entry in the answer to XREADGROUP: `[[stream, [[id, fields]]]]`, or nil.

@@ -104,3 +104,62 @@ async fn readers(redis: &Redis, stream: &str) -> Result<Vec<Reader>, Failure> {
 fn is_stream_missing(error: &redis::RedisError) -> bool {
     error.to_string().contains("no such key")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::private_redis::PrivateRedis;
+    use crate::settings::Secret;
+
+    #[tokio::test]
+    async fn a_server_without_our_stream_has_no_group_and_nothing_waits() {
+        let server = PrivateRedis::start();
+        server.connect().await;
+        let redis = Redis::new(&Secret::new(server.url())).expect("a server");
+        let state = look(&redis, &Names::default()).await.expect("an answer");
+        assert_eq!(
+            state,
+            StreamState {
+                has_group: false,
+                backlog: Backlog { undelivered: 0, pending: 0 },
+                oldest_undelivered_at: None,
+                readers: Vec::new(),
+                dead_letters: 0,
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn entries_wait_from_the_time_of_the_oldest_that_nobody_has_read() {
+        let server = PrivateRedis::start();
+        let redis = Redis::new(&Secret::new(server.url())).expect("a server");
+        let names = Names::default();
+        let stream = names.job_stream();
+        let mut connection = server.connect().await;
+        for id in ["1000-0", "2000-0", "3000-0"] {
+            let mut add = redis::cmd("XADD");
+            add.arg(&stream)
+                .arg(id)
+                .arg("mode")
+                .arg("full")
+                .exec_async(&mut connection)
+                .await
+                .expect("added");
+        }
+        let oldest = async || {
+            let state = look(&redis, &names).await.expect("an answer");
+            state.oldest_undelivered_at.map(|at| at.timestamp_millis())
+        };
+        assert_eq!(oldest().await, Some(1_000), "before there is a group");
+        let mut make = redis::cmd("XGROUP");
+        make.arg("CREATE").arg(&stream).arg(GROUP).arg("0").exec_async(&mut connection).await.expect("made");
+        assert_eq!(oldest().await, Some(1_000));
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP").arg(GROUP).arg("a").arg("COUNT").arg(2).arg("STREAMS").arg(&stream).arg(">");
+        read.exec_async(&mut connection).await.expect("read");
+        let state = look(&redis, &names).await.expect("an answer");
+        assert_eq!(state.oldest_undelivered_at.map(|at| at.timestamp_millis()), Some(3_000));
+        assert_eq!(state.backlog, Backlog { undelivered: 1, pending: 2 });
+        assert_eq!(state.readers.iter().map(|reader| reader.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    }
+}
