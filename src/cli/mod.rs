@@ -40,6 +40,7 @@ pub mod plan;
 pub mod progress;
 pub mod revert;
 pub mod screen;
+pub mod showcase;
 pub mod submit;
 pub mod themes;
 pub mod universes;
