@@ -9,24 +9,33 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::job::{JobId, JobRequest};
+use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
+use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
 use crate::settings::{Settings, SourceSettings};
 use crate::store;
+use crate::store::account::{self, JobAccount};
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading};
 use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
-use crate::worker::telling::status_of;
+use crate::worker::telling::{Teller, status_of};
+
+pub use crate::store::jobs::Cancellation;
 
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
+
+/// The longest that whoever cancels a job waits for Redis to be told of its end; a worker tells it otherwise.
+const TELL_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
@@ -103,6 +112,36 @@ impl Desk {
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
 
+    /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
+    /// lets us; the worker of any other lets go of it within a second and rolls back.
+    pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
+        let teller = Teller { names: &self.names, at: now };
+        let mut client = self.database.client().await?;
+        let cancellation = jobs::cancel(&mut client, id, now, |ended| teller.ended(ended)).await?;
+        drop(client);
+        if cancellation == Cancellation::Cancelled {
+            self.tell(id).await;
+        }
+        Ok(cancellation)
+    }
+
+    /// Tells what a job owes the world. What can't be told now is told by a worker.
+    async fn tell(&self, id: &JobId) {
+        let relay = Relay {
+            database: self.database.clone(),
+            redis: self.redis.clone(),
+            names: self.names.clone(),
+            notify: self.notify,
+            job_monitor: self.job_monitor,
+        };
+        let why = match tokio::time::timeout(TELL_AT_MOST, relay.relay(id)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => "Redis does not answer".to_owned(),
+        };
+        tracing::warn!(job.id = %id, "job {id} is told later: {why}");
+    }
+
     /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.
     pub async fn status(&self, id: &JobId) -> Result<Option<StatusHash>, Failure> {
         if let Ok(Some(status)) = self.status_in_redis(id).await {
@@ -130,6 +169,12 @@ impl Desk {
     pub async fn job(&self, id: &JobId) -> Result<Option<JobRow>, Failure> {
         let mut client = self.database.client().await?;
         jobs::load(&mut client, id).await
+    }
+
+    /// Everything that Postgres knows of a job; `None` for an unknown id.
+    pub async fn account(&self, id: &JobId) -> Result<Option<JobAccount>, Failure> {
+        let mut client = self.database.client().await?;
+        account::of_job(&mut client, id).await
     }
 
     /// Jobs, newest first.
@@ -175,6 +220,24 @@ pub async fn preview(
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
+}
+
+/// Has `look` look at the market of the newest complete date, as a sync would see it, in a transaction that can't write.
+pub async fn review<T>(
+    database: &Database,
+    source: &SourceSettings,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    look: impl FnOnce(&Market) -> T,
+) -> Result<Result<T, Refusal>, Failure> {
+    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    Ok(match reading::read(&transaction, source, policy, &request).await? {
+        Reading::Ready { as_of, snapshot, .. } => Ok(look(&Market::new(&snapshot.securities, as_of, policy))),
+        Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
+        Reading::Refused(refusal) => Err(refusal),
+    })
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.

@@ -29,6 +29,8 @@ mod themes;
 
 use layers::Layers;
 
+pub(crate) use layers::nearest;
+
 /// The reference: every key with its default, unit and reason.
 const SHIPPED: &str = include_str!("../config/cache_sync.toml");
 /// Where the main file is looked for when nobody names one.

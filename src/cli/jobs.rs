@@ -1,4 +1,4 @@
-//! `status` and `jobs`: one job, and the recent ones.
+//! `status` and `jobs`: one job, and the recent ones. Everything about one is in [`account`].
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,6 +7,7 @@ use crate::domain::job::{JobId, JobStatus};
 use crate::requests::Desk;
 use crate::worker::telling::status_of;
 
+use super::account;
 use super::exit::Exit;
 use super::picture::Picture;
 use super::progress::wait_for_end;
@@ -31,19 +32,32 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Lists recent jobs, newest first
+/// Lists recent jobs, newest first, or shows everything about one
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   cache-sync jobs
-  cache-sync jobs --limit 200 --json | jq -r '.[] | select(.status == \"failed\") | .job_id'")]
+  cache-sync jobs show eod-2026-01-09
+  cache-sync jobs --limit 200 --json | jq -r '.[] | select(.status == \"failed\") | .job_id'"
+)]
 pub struct JobsArgs {
+    /// What to do with one.
+    #[command(subcommand)]
+    command: Option<JobsCommand>,
     /// How many, up to 1000
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
     /// Print a JSON array of objects with the fields of the status hash
     #[arg(long)]
     json: bool,
+}
+
+/// What can be done with one job.
+#[derive(Debug, clap::Subcommand)]
+enum JobsCommand {
+    Show(account::ShowArgs),
 }
 
 /// Runs `status`.
@@ -60,6 +74,9 @@ pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Exit> {
 
 /// Runs `jobs`.
 pub async fn jobs(args: &JobsArgs, context: &Context) -> Result<(), Exit> {
+    if let Some(JobsCommand::Show(args)) = &args.command {
+        return account::show(args, context).await;
+    }
     let rows = context.desk()?.recent_jobs(args.limit.into(), 0).await?;
     let pictures: Vec<Picture> =
         rows.iter().map(|row| Picture::of(&status_of(row, row.last_seq, row.updated_at))).collect();
@@ -90,7 +107,8 @@ pub async fn look(desk: &Desk, job_id: &JobId) -> Result<Picture, Exit> {
     status.map(|status| Picture::of(&status)).ok_or_else(|| unknown_job(job_id.as_str()))
 }
 
-fn unknown_job(job_id: &str) -> Exit {
+/// What is said of an id that no job has.
+pub fn unknown_job(job_id: &str) -> Exit {
     Exit::NotDone(format!("there is no job {job_id:?}; `cache-sync jobs` lists the recent ones"))
 }
 
@@ -117,14 +135,31 @@ pub fn render_jobs(jobs: &[Picture], now: DateTime<Utc>, style: &Style) -> Strin
     table.render(style)
 }
 
-/// Everything about one job, for a person.
+/// One job, for a person.
 pub fn render_status(job: &Picture, now: DateTime<Utc>, style: &Style) -> String {
-    let mut text = format!(
+    let mut facts = facts(job, now);
+    facts.extend([
+        ("updated", job.list("universes_updated").join(", ")),
+        ("held", job.list("held_universes").join(", ")),
+        ("error", job.get("error").to_owned()),
+    ]);
+    render_heading(job, style)
+        + &render_facts(&facts, style)
+        + &render_tasks(job, style)
+        + &render_warnings(&job.list("warnings"), style)
+}
+
+/// Which job it is, and where it stands.
+pub fn render_heading(job: &Picture, style: &Style) -> String {
+    format!(
         "Job {}: {}\n\n",
         style.paint(Ink::Bold, &screen::printable(job.get("job_id"))),
         style.paint(status_ink(job), job.get("status"))
-    );
-    let mut table = Table::new(["", ""]);
+    )
+}
+
+/// What is known of a job in a few words each, empty where it is not.
+pub fn facts(job: &Picture, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
     let asked = job.time("created_at").map(|at| screen::when(at, now)).unwrap_or_default();
     let attempt = match (job.get("attempt"), job.get("worker")) {
         ("" | "0", _) => String::new(),
@@ -135,7 +170,7 @@ pub fn render_status(job: &Picture, now: DateTime<Utc>, style: &Style) -> String
         0 => String::new(),
         universes => format!(" in {}", screen::counted(universes, "universe", "universes")),
     };
-    for (name, value) in [
+    vec![
         ("mode", job.get("mode").to_owned()),
         ("as of", job.get("as_of").to_owned()),
         ("asked for", format!("{asked} by {}", job.get("triggered_by"))),
@@ -145,21 +180,21 @@ pub fn render_status(job: &Picture, now: DateTime<Utc>, style: &Style) -> String
         ("at work on", job.get("current_task").to_owned()),
         ("took", took(job, now)),
         ("changes", format!("{}{of_universes}", changes(job))),
-        ("updated", job.list("universes_updated").join(", ")),
-        ("held", job.list("held_universes").join(", ")),
-        ("error", job.get("error").to_owned()),
-    ] {
-        if !value.is_empty() {
-            let ink = if name == "error" { Ink::Red } else { Ink::Plain };
-            table.row([Cell::new(Ink::Dim, format!("  {name}")), Cell::new(ink, value)]);
-        }
-    }
-    text += &table.render(style);
-    text += &render_tasks(job, style);
-    text + &render_warnings(&job.list("warnings"), style)
+    ]
 }
 
-fn render_tasks(job: &Picture, style: &Style) -> String {
+/// Facts below one another; those that are empty are left out.
+pub fn render_facts(facts: &[(&str, String)], style: &Style) -> String {
+    let mut table = Table::new(["", ""]);
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let ink = if *name == "error" { Ink::Red } else { Ink::Plain };
+        table.row([Cell::new(Ink::Dim, format!("  {name}")), Cell::new(ink, value.as_str())]);
+    }
+    table.render(style)
+}
+
+/// The sub-tasks and how each went, with a blank line before them; nothing where none is done.
+pub fn render_tasks(job: &Picture, style: &Style) -> String {
     let tasks = job.object("task_results");
     if tasks.is_empty() {
         return String::new();
@@ -387,6 +422,22 @@ mod tests {
           "seq": 1000031
         }
         "#);
+    }
+
+    #[test]
+    fn recent_jobs_can_be_limited_and_one_can_be_shown() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: JobsArgs,
+        }
+        let parse =
+            |line: &str| <Line as clap::Parser>::try_parse_from(line.split(' ')).map(|line| line.args);
+        let listed = parse("jobs --limit 5").expect("valid");
+        assert_eq!((listed.limit, listed.command.is_none()), (5, true));
+        assert!(parse("jobs").is_ok_and(|args| args.limit == 20));
+        assert!(parse("jobs show eod --json").is_ok_and(|args| args.command.is_some()));
+        assert!(parse("jobs show").is_err() && parse("jobs eod").is_err());
     }
 
     #[test]

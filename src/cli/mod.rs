@@ -25,6 +25,8 @@ use crate::requests::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
+pub mod account;
+pub mod cancel;
 pub mod dead;
 pub mod demo;
 pub mod doctor;
@@ -38,7 +40,9 @@ pub mod plan;
 pub mod progress;
 pub mod revert;
 pub mod screen;
+pub mod showcase;
 pub mod submit;
+pub mod themes;
 pub mod universes;
 pub mod worker;
 
@@ -109,10 +113,12 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
+    Cancel(cancel::CancelArgs),
     Revert(revert::RevertArgs),
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
+    Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
@@ -185,10 +191,12 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
         Command::Submit(args) => submit::submit(&args, &context).await,
+        Command::Cancel(args) => cancel::cancel(&args, &context).await,
         Command::Revert(args) => revert::revert(&args, &context).await,
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,

@@ -206,6 +206,15 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The beginning of a text, as long as there is room for `room` characters.
+pub fn clipped(text: &str, room: usize) -> String {
+    if chars(text) <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 fn chars(text: &str) -> usize {
     text.chars().count()
 }
@@ -339,6 +348,12 @@ mod tests {
         let mut table = Table::new(["", ""]);
         table.row(["mode".into(), "full".into()]);
         assert_eq!(table.render(&Style::PLAIN), "mode  full\n");
+    }
+
+    #[test]
+    fn what_is_too_long_is_clipped_by_characters() {
+        assert_eq!(clipped("Zürich Re", 9), "Zürich Re");
+        assert_eq!(clipped("Zürich Re", 8), "Zürich…");
     }
 
     #[test]

@@ -6,10 +6,10 @@ use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
-use super::candidates::{denied, seeds};
+use super::candidates::{denied, goes_by_list, seeds};
 use super::evidence::{Facts, in_words, weigh};
 use super::market::{Market, Standing};
-use super::policy::{Method, Policy};
+use super::policy::{Method, Policy, Theme};
 
 /// A stock for a person to put on a theme's list, or to deny.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,21 @@ pub struct Recall {
     pub found: Vec<Symbol>,
     /// The others.
     pub missed: Vec<Symbol>,
+}
+
+impl Recall {
+    /// Whether the theme is a list that people keep: the rules alone find less than half of it.
+    pub fn is_curated(&self) -> bool {
+        self.found.len() * 2 < self.present
+    }
+}
+
+/// Themes that are lists as well, for the column that their rule goes by does not exist.
+pub fn lists_for_want_of_a_column(market: &Market, policy: &Policy) -> Vec<UniverseName> {
+    let is_one = |theme: &&Theme| {
+        !matches!(theme.method, Method::Evidence(_)) && !theme.seeds.is_empty() && goes_by_list(market, theme)
+    };
+    policy.themes.themes.iter().filter(is_one).map(|theme| theme.universe.clone()).collect()
 }
 
 /// For every theme that goes by evidence: who of its list would score enough if only that symbol were taken out.

@@ -314,7 +314,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
 }
 
 /// The candidate nearest to `key`, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(key: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(key: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     candidates
         .map(|candidate| {

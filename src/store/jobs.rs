@@ -9,6 +9,9 @@
 //!             retrying ◄───┘  retry after a passing failure, or wait for the import
 //! ```
 //!
+//! A job that no worker holds is [cancelled](cancel) at once; one that a worker holds is asked to end, and its
+//! heartbeat sees that.
+//!
 //! Every change from `running` names the lease number of the claim; where another worker has taken over since,
 //! nothing changes and the caller learns [`Lost`](Ended::Lost).
 
@@ -327,14 +330,7 @@ pub async fn claim(
         }
     }
     if row.cancel_requested_at.is_some() {
-        let ending = Ending {
-            status: JobStatus::Cancelled,
-            error: Some("cancelled".to_owned()),
-            // A worker that died may have told progress under the last claim.
-            last_seq: row.last_seq + PROGRESS_NUMBERS + ENDING_NUMBERS,
-            ..Ending::default()
-        };
-        let Some(row) = end_within(&transaction, &row, &ending, now).await? else { return Ok(Claim::NotDue) };
+        let row = end_as_cancelled(&transaction, &row, now).await?;
         outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
@@ -597,20 +593,88 @@ pub async fn release(client: &mut Client, row: &JobRow) -> Result<(), Failure> {
     transaction.commit().await.map_err(postgres("release the job"))
 }
 
-/// Asks for a job's end. One that no worker has begun ends when its entry is read.
-pub async fn cancel(client: &mut Client, id: &JobId, now: DateTime<Utc>) -> Result<Option<JobRow>, Failure> {
+/// What became of a wish that a job may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    /// No worker held it: it has ended as cancelled.
+    Cancelled,
+    /// A worker holds it and will let go of it within a second.
+    Requested,
+    /// It had ended before, like this.
+    Ended(JobStatus),
+    /// There is no such job.
+    Unknown,
+}
+
+/// Asks for a job's end. One that no worker holds ends here, with what `tell` owes the world about it; the worker of
+/// any other sees the wish at its heartbeat.
+///
+/// The lock of the job's row makes this and a claim take turns: whoever comes second sees what the first has done.
+pub async fn cancel(
+    client: &mut Client,
+    id: &JobId,
+    now: DateTime<Utc>,
+    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+) -> Result<Cancellation, Failure> {
+    let doing = "ask for the job's end";
     let transaction = client.begin().await?;
+    let Some(row) = lock(&transaction, id).await? else { return Ok(Cancellation::Unknown) };
+    if row.status.is_final() {
+        return Ok(Cancellation::Ended(row.status));
+    }
+    let owner = load_owner(&transaction, id).await?;
+    let cancellation = if owner.is_some_and(|owner| !owner.is_expired) {
+        request_cancel(&transaction, &row, now).await?;
+        Cancellation::Requested
+    } else {
+        let row = end_as_cancelled(&transaction, &row, now).await?;
+        outbox::owe(&transaction, id, &tell(&row), now).await?;
+        Cancellation::Cancelled
+    };
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(cancellation)
+}
+
+async fn request_cancel(
+    transaction: &Transaction<'_>,
+    row: &JobRow,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if row.cancel_requested_at.is_some() {
+        return Ok(());
+    }
     let sql = include_str!("../../sql/queries/job_cancel.sql");
-    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&now, Type::TIMESTAMPTZ)];
-    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("ask for the job's end"))?;
-    let row = rows.first().map(JobRow::from_row).transpose()?;
-    transaction.commit().await.map_err(postgres("ask for the job's end"))?;
-    Ok(row)
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&row.id().as_str(), Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    transaction.query_typed(sql, &params).await.map_err(postgres("ask for the job's end")).map(|_| ())
+}
+
+/// Ends a job whose row the caller has locked and that no worker holds.
+async fn end_as_cancelled(
+    transaction: &Transaction<'_>,
+    row: &JobRow,
+    now: DateTime<Utc>,
+) -> Result<JobRow, Failure> {
+    let ending = Ending {
+        status: JobStatus::Cancelled,
+        error: Some("cancelled".to_owned()),
+        // A worker that died may have told progress under the last claim.
+        last_seq: row.last_seq + PROGRESS_NUMBERS + ENDING_NUMBERS,
+        ..Ending::default()
+    };
+    end_within(transaction, row, &ending, now)
+        .await?
+        .ok_or_else(|| Failure::transient("cancel the job", "its locked row vanished"))
 }
 
 /// One job, or `None` where its id is unknown.
 pub async fn load(client: &mut Client, id: &JobId) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
+    load_within(&transaction, id).await
+}
+
+/// The same inside the caller's transaction.
+pub async fn load_within(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_load.sql");
     let rows = transaction
         .query_typed(sql, &[(&id.as_str(), Type::TEXT)])

@@ -5,6 +5,7 @@
 //!
 //! [`query_typed`]: tokio_postgres::Client::query_typed
 
+pub mod account;
 pub mod apply;
 pub mod history;
 pub mod jobs;

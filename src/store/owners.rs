@@ -42,6 +42,17 @@ pub async fn beat(
     })
 }
 
+/// Whether somebody asked for the end of a job: what a heartbeat asks between two confirmations, for it costs no write.
+pub async fn is_cancel_requested(client: &mut Client, id: &JobId) -> Result<bool, Failure> {
+    let sql = include_str!("../../sql/queries/job_is_cancel_requested.sql");
+    let transaction = client.begin().await?;
+    let rows = transaction
+        .query_typed(sql, &[(&id.as_str(), Type::TEXT)])
+        .await
+        .map_err(postgres("look whether the job is cancelled"))?;
+    Ok(rows.first().is_some_and(|row| row.get("is_cancel_requested")))
+}
+
 /// The backend that writes for a job, so that a successor can end it should it get stuck.
 #[derive(Debug, Clone, Copy)]
 pub struct Backend {

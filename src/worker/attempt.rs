@@ -124,8 +124,8 @@ async fn sync_once(
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
     apply::apply(&lease, &plan, &snapshot, context).await?;
     // The end is timed after the work that it ends.
-    if !end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
-        return Ok(Outcome::Interrupted(Interruption::Lost));
+    if let Some(why) = end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
+        return Ok(Outcome::Interrupted(why));
     }
     heartbeat.step("commit", None);
     lease.commit().await?;
@@ -250,7 +250,7 @@ async fn plan_aside(
     }
 }
 
-/// Writes the job's end and what it owes the world beside its changes. `false` where the job has been claimed anew.
+/// Writes the job's end and what it owes the world beside its changes; or says why it must not end like this.
 async fn end(
     worker: &Worker,
     row: &JobRow,
@@ -259,7 +259,7 @@ async fn end(
     plan: &Plan,
     durations: &BTreeMap<SyncTask, u64>,
     now: DateTime<Utc>,
-) -> Result<bool, Failure> {
+) -> Result<Option<Interruption>, Failure> {
     let teller = Teller { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
     let mut owing = teller.changes(row, plan, &mut numbers);
@@ -272,9 +272,14 @@ async fn end(
         last_seq: numbers.last() + ENDING_NUMBERS,
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
-        return Ok(false);
+        return Ok(Some(Interruption::Lost));
     };
+    // A wish for the job's end that came before is in this snapshot, and one that comes later conflicts with this
+    // update: whoever was told that the end is asked for never finds the job completed.
+    if ended.cancel_requested_at.is_some() {
+        return Ok(Some(Interruption::Cancelled));
+    }
     owing.extend(teller.ended(&ended));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
-    Ok(true)
+    Ok(None)
 }

@@ -3,11 +3,15 @@
 //! It has a connection to Postgres of its own, so that no slow statement delays it. Postgres decides: if the owner
 //! row names another claim, the job is lost. The touch in Redis only keeps the entry from being looked at for
 //! nothing; Redis being away loses no job.
+//!
+//! Between two confirmations it looks whether somebody asked for the job's end. That is a read by primary key twice a
+//! second: simpler than a notification, and it works through a pooler in transaction mode, where `LISTEN` does not.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -20,6 +24,8 @@ use crate::stream::consumer;
 
 /// Where a job is when its heartbeat begins.
 const FIRST_STEP: &str = "claim";
+/// Pause between two looks whether somebody asked for the job's end: a person should see it end within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why work on a job has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +126,9 @@ impl Pulse {
     async fn run(mut self, mut steps: tokio::sync::mpsc::UnboundedReceiver<(&'static str, Option<Backend>)>) {
         let mut confirmed = Instant::now();
         let mut next = tokio::time::interval(self.held.every);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        // A look that took long is not made up for.
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let result = tokio::select! {
                 step = steps.recv() => match step {
@@ -130,6 +139,11 @@ impl Pulse {
                     Ok(Beat::Confirmed) => { confirmed = Instant::now(); Ok(()) }
                     Ok(Beat::CancelRequested) => { confirmed = Instant::now(); self.interrupt(Interruption::Cancelled); Ok(()) }
                     Ok(Beat::Lost) => { self.interrupt(Interruption::Lost); return; }
+                    Err(failure) => Err(failure),
+                },
+                _ = look.tick(), if !self.interrupted.is_cancelled() => match self.look().await {
+                    Ok(true) => { self.interrupt(Interruption::Cancelled); Ok(()) }
+                    Ok(false) => Ok(()),
                     Err(failure) => Err(failure),
                 },
             };
@@ -166,19 +180,34 @@ impl Pulse {
             // A touch that fails costs nothing: the job's owner row still says whose it is.
             let _ = consumer::touch(&redis, &entry.stream, &entry.consumer, &entry.entry_id).await;
         });
-        let bound = held.every;
-        let beat = owners::beat(self.client().await?, &held.id, held.lease_number, held.lease);
-        match tokio::time::timeout(bound, beat).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::transient(
-                "confirm the lease",
-                format!("no answer within {} s", bound.as_secs_f64()),
-            )),
-        }
+        let beat =
+            async { owners::beat(self.client().await?, &held.id, held.lease_number, held.lease).await };
+        within(held.every, "confirm the lease", beat).await
+    }
+
+    async fn look(&mut self) -> Result<bool, Failure> {
+        let (id, bound) = (self.held.id.clone(), self.held.every);
+        let look = async { owners::is_cancel_requested(self.client().await?, &id).await };
+        within(bound, "look whether the job is cancelled", look).await
     }
 
     async fn note(&mut self, step: &str, backend: Option<Backend>) -> Result<(), Failure> {
-        let (id, number) = (self.held.id.clone(), self.held.lease_number);
-        owners::note_step(self.client().await?, &id, number, step, backend).await
+        let held = self.held.clone();
+        let note = async {
+            owners::note_step(self.client().await?, &held.id, held.lease_number, step, backend).await
+        };
+        within(held.every, "note the step", note).await
     }
+}
+
+/// An answer that comes late is as good as none, the time to connect included: nothing may keep the heartbeat from
+/// noticing that the lease runs out.
+async fn within<T>(
+    bound: Duration,
+    doing: &'static str,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(bound, answer).await.unwrap_or_else(|_| {
+        Err(Failure::transient(doing, format!("no answer within {} s", bound.as_secs_f64())))
+    })
 }

@@ -202,6 +202,8 @@ async fn settle(
     };
     match ended {
         Ended::Done(row) if row.status.is_final() => Ok(Settled::Ended(*row)),
+        // Asked for too late for the attempt to notice, and too early for whoever asked to find the job free.
+        Ended::Done(row) if row.cancel_requested_at.is_some() => cancel_postponed(worker, &row).await,
         Ended::Done(row) => Ok(Settled::Postponed(*row)),
         Ended::Lost => read_outcome(worker, row).await,
     }
@@ -214,6 +216,16 @@ async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure>
         Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Settled::Ended(now)),
         Some(_) | None => Ok(Settled::Lost),
     }
+}
+
+async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+    let now = Utc::now();
+    let teller = Teller { names: &worker.names, at: now };
+    let mut client = worker.database.client().await?;
+    jobs::cancel(&mut client, row.id(), now, |ended| teller.ended(ended)).await?;
+    drop(client);
+    log_end(row, JobStatus::Cancelled, "");
+    read_outcome(worker, row).await
 }
 
 fn log_end(row: &JobRow, status: JobStatus, error: &str) {

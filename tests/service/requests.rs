@@ -180,38 +180,6 @@ async fn a_job_that_failed_frees_its_dedupe_key() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_cancelled_before_it_is_read_does_no_work_and_is_told_as_cancelled() {
-    let world = World::new().await;
-    world.submit(&request("job")).await;
-    world.cancel("job").await;
-    world.run_once().await;
-    let status = world.status("job").await;
-    assert_eq!((status["status"].as_str(), status["error"].as_str()), ("cancelled", "cancelled"));
-    let end = world.events("job").await.pop().unwrap();
-    assert_eq!(end.event, "cache_sync_completed");
-    assert_eq!(end.data["payload"]["status"], "failed");
-    assert_eq!(end.data["payload"]["error"], "cancelled");
-    assert_eq!(world.count("select count(*) from cache_entries").await, 0);
-}
-
-#[tokio::test]
-async fn a_job_that_is_cancelled_at_work_is_rolled_back_as_a_whole() {
-    let world = World::with(&[("worker.heartbeat_seconds", "1")]).await;
-    let gate = world.gate("insert on cache_sync_changes").await;
-    world.xadd(&[("job_id", "job")]).await;
-    let worker = world.start_worker();
-    gate.reached().await;
-    world.cancel("job").await;
-    let status = world.ended("job").await;
-    assert_eq!(status["status"], "cancelled");
-    gate.open().await;
-    worker.stop().await;
-    assert_eq!(world.count("select count(*) from universe_membership").await, 0);
-    assert_eq!(world.count("select count(*) from cache_entries").await, 0);
-    assert!(world.entries().await.is_empty());
-}
-
-#[tokio::test]
 async fn whatever_stands_on_the_stream_ends_as_a_job_or_as_a_dead_letter() {
     let world = World::filled_with(&[("sync_settings.eod_wait_timeout_seconds", "0")]).await;
     let mut refused = Vec::new();

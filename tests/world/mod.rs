@@ -19,7 +19,7 @@ use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::publish::event::Source;
 use cache_sync::publish::keys::{GROUP, Names};
-use cache_sync::requests::Desk;
+use cache_sync::requests::{Cancellation, Desk};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
@@ -124,9 +124,13 @@ impl World {
 
     /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        let settings = load(&self.database_url, &self.redis.url(), &self.settings);
-        let submitted = Desk::new(&settings).unwrap().submit(request, Source::Job, Utc::now()).await.unwrap();
+        let submitted = self.desk().submit(request, Source::Job, Utc::now()).await.unwrap();
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
+    }
+
+    /// Where jobs are asked for and looked up.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk::new(&load(&self.database_url, &self.redis.url(), &self.settings)).unwrap()
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.
@@ -136,10 +140,9 @@ impl World {
         assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
     }
 
-    /// Asks for the end of a job.
-    pub(crate) async fn cancel(&self, id: &str) {
-        let mut client = self.database.client().await.unwrap();
-        jobs::cancel(&mut client, &job_id(id), Utc::now()).await.unwrap().expect("the job has not ended");
+    /// Asks for the end of a job, as the command `cancel` does.
+    pub(crate) async fn cancel(&self, id: &str) -> Cancellation {
+        self.desk().cancel(&job_id(id), Utc::now()).await.unwrap()
     }
 }
 
