@@ -16,7 +16,7 @@ use figures::{Table, median, median_ratio, percentile, spoken};
 use scene::{Namespace, Problem, Scene, Worker, connect};
 
 const USAGE: &str = "\
-Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD]
+Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD] [--statements]
 
   --quick       10,000 securities of one year only; about a minute
   --rounds N    measurements of each kind (default 11)
