@@ -8,6 +8,8 @@
 #[path = "world/mod.rs"]
 mod world;
 
+#[path = "service/accounts.rs"]
+mod accounts;
 #[path = "service/cancelling.rs"]
 mod cancelling;
 #[path = "service/crashes.rs"]

@@ -9,7 +9,7 @@ use crate::domain::security::Security;
 use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
-use crate::plan::policy::{FundKind, Guards, Scoring};
+use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable};
 use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
@@ -442,6 +442,14 @@ fn a_source_schema_of_its_own_is_kept_and_else_is_that_of_the_database() {
     assert_eq!(world.settings().source.schema, "market");
 }
 
+fn sector_of(table: &SectorTable, symbol: &str, text: Option<&str>) -> Option<Sector> {
+    let security = Security {
+        sector: text.map(str::to_owned),
+        ..Security::new(Symbol::parse(symbol).expect("a symbol"), "CS")
+    };
+    table.sorter().sector_of(&security)
+}
+
 #[test]
 fn sectors_are_told_by_symbol_then_by_the_texts_that_vendors_write() {
     let table = World::new().settings().policy().sectors;
@@ -471,11 +479,11 @@ fn sectors_are_told_by_symbol_then_by_the_texts_that_vendors_write() {
         ("XYZ", Some(""), None),
         ("XYZ", None, None),
     ] {
-        assert_eq!(table.sector(symbol, text), sector, "{symbol} {text:?}");
+        assert_eq!(sector_of(&table, symbol, text), sector, "{symbol} {text:?}");
     }
     for sector in Sector::ALL {
         for spelling in [sector.as_str().to_owned(), sector.title(), sector.title().to_uppercase()] {
-            assert_eq!(table.sector("XYZ", Some(&spelling)), Some(*sector), "{spelling}");
+            assert_eq!(sector_of(&table, "XYZ", Some(&spelling)), Some(*sector), "{spelling}");
         }
     }
 }
@@ -487,11 +495,11 @@ fn a_sectors_file_comes_on_top_of_the_shipped_one_line_by_line() {
         "[overrides]\nNEWT = 'energy'\nUNH = ''\n'BRK/B' = 'industrials'\n[names]\n'Space' = 'industrials'\n",
     );
     let table = world.settings().policy().sectors;
-    assert_eq!(table.sector("NEWT", None), Some(Sector::Energy));
-    assert_eq!(table.sector("UNH", Some("Finance")), Some(Sector::FinancialServices));
-    assert_eq!(table.sector("BRK.B", None), Some(Sector::Industrials));
-    assert_eq!(table.sector("XYZ", Some("SPACE")), Some(Sector::Industrials));
-    assert_eq!(table.sector("MA", None), Some(Sector::FinancialServices));
+    assert_eq!(sector_of(&table, "NEWT", None), Some(Sector::Energy));
+    assert_eq!(sector_of(&table, "UNH", Some("Finance")), Some(Sector::FinancialServices));
+    assert_eq!(sector_of(&table, "BRK.B", None), Some(Sector::Industrials));
+    assert_eq!(sector_of(&table, "XYZ", Some("SPACE")), Some(Sector::Industrials));
+    assert_eq!(sector_of(&table, "MA", None), Some(Sector::FinancialServices));
 }
 
 #[test]
@@ -513,7 +521,7 @@ fn wrong_lines_of_the_files_beside_are_refused() {
 fn without_symbol_or_text_that_tells_the_sic_code_tells_the_sector() {
     let table = World::new().settings().policy().sectors;
     let sector = |text: &str, sic: &str| {
-        table.sector_of(&Security {
+        table.sorter().sector_of(&Security {
             sector: Some(text.to_owned()).filter(|text| !text.is_empty()),
             sic_code: Some(sic.to_owned()),
             ..Security::new(Symbol::parse("XYZ").expect("a symbol"), "CS")

@@ -134,7 +134,8 @@ impl World {
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
-    fn desk(&self) -> Desk {
+    /// Where jobs are asked for and looked up.
+    pub(crate) fn desk(&self) -> Desk {
         Desk::new(&load(&self.database_url, &self.redis.url(), &self.settings)).unwrap()
     }
 
