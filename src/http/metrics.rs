@@ -410,8 +410,9 @@ mod tests {
             show_oldest_waiting(None, None, at(0));
         });
         let text = recorder.handle().render();
-        let values: Vec<&str> =
+        let mut values: Vec<&str> =
             text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        values.sort_unstable();
         assert_eq!(values, ["cache_sync_postgres_up 0", "cache_sync_redis_up 0"]);
     }
 }
