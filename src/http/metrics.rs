@@ -153,7 +153,9 @@ impl Metrics {
         }
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || {
-            GAUGES.iter().for_each(|(name, help)| describe_gauge!(*name, *help));
+            for (name, help) in GAUGES {
+                describe_gauge!(name, help);
+            }
             gauge!("cache_sync_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
             show_pool(api);
             show_postgres(postgres.as_ref(), now);
