@@ -49,14 +49,15 @@
 //! | [`worker`] | who does what when, and what if it dies? |
 //! | [`http`] | what can be asked and read over HTTP? |
 //! | [`requests`] | how is a job asked for and looked up? |
+//! | [`trigger`] | what starts a sync by itself? |
 //! | [`settings`] | what can be configured? |
 //! | [`doctor`] | is this installation in order? |
 //! | [`failure`] | which errors pass, and which need a person? |
 //! | [`demo`] | a made market and private servers, for the demo and the tests |
 //! | [`cli`] | what does an operator see? |
 //!
-//! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← HTTP API ←
-//! command line. A test reads the sources and checks it.
+//! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← requests ←
+//! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
 pub mod demo;
@@ -70,4 +71,5 @@ pub mod requests;
 pub mod settings;
 pub mod store;
 pub mod stream;
+pub mod trigger;
 pub mod worker;

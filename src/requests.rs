@@ -90,9 +90,20 @@ impl Desk {
         source: Source,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
+        self.submit_with(request, &[], source, now).await
+    }
+
+    /// The same for a job whose result is to mention `warnings`, `code: text` each.
+    pub async fn submit_with(
+        &self,
+        request: &JobRequest,
+        warnings: &[String],
+        source: Source,
+        now: DateTime<Utc>,
+    ) -> Result<Submitted, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
         let mut client = self.database.client().await?;
-        let accepted = jobs::accept(&mut client, request, now).await?;
+        let accepted = jobs::accept(&mut client, request, warnings, now).await?;
         drop(client);
         match accepted {
             Accepted::Duplicate { of } => Ok(Submitted { job_id: of, is_duplicate: true, delayed: None }),

@@ -16,11 +16,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use serde_json::Value;
 
 use crate::domain::words;
 use crate::plan::policy::{Policy, Theme};
-use crate::publish::keys::{ChannelNames, Names};
+use crate::publish::keys::{ChannelNames, Names, SignalNames};
 
 mod layers;
 mod rules;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// How a sync goes.
     pub sync: SyncSettings,
+    /// What starts a sync by itself.
+    pub triggers: TriggerSettings,
     /// Where the API listens, and to whom.
     pub http: HttpSettings,
     /// Switches against flapping.
@@ -176,6 +179,17 @@ pub struct SyncSettings {
     pub batch_size: usize,
     /// Whether pub/sub speaks.
     pub enable_notifications: bool,
+}
+
+/// What starts a sync by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriggerSettings {
+    /// Whether the ends of imports do.
+    pub signals: bool,
+    /// Whether the clock does, where no import has spoken.
+    pub schedule: bool,
+    /// When the clock begins to wait for an import, in New York.
+    pub schedule_time: NaiveTime,
 }
 
 /// Where the API listens, and to whom.
@@ -345,6 +359,11 @@ impl RedisSettings {
         let channels: ChannelNames = serde_json::from_value(Value::Object(channels))
             .map_err(|error| format!("redis.channels: {error}"))?;
         Names::new(&self.prefix, channels, self.dotted_names)
+    }
+
+    /// The names of what starts a sync.
+    pub fn signals(&self) -> SignalNames {
+        SignalNames::new(&self.signals_prefix)
     }
 
     /// Host, port and database, without user or password.

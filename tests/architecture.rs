@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Modules that decide: the same arguments give the same answer, always.
-const PURE: [&str; 8] = [
+const PURE: [&str; 11] = [
     "domain",
     "plan",
     "stream::entry",
@@ -31,6 +31,9 @@ const PURE: [&str; 8] = [
     "publish::keys",
     "publish::monitor",
     "publish::status",
+    "trigger::decision",
+    "trigger::schedule",
+    "trigger::signal",
     "worker::disposition",
 ];
 

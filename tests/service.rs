@@ -8,6 +8,8 @@
 #[path = "world/mod.rs"]
 mod world;
 
+#[path = "service/accounts.rs"]
+mod accounts;
 #[path = "service/cancelling.rs"]
 mod cancelling;
 #[path = "service/crashes.rs"]
@@ -30,6 +32,8 @@ mod schemas;
 mod streams;
 #[path = "service/telling.rs"]
 mod telling;
+#[path = "service/triggers.rs"]
+mod triggers;
 #[path = "service/universes.rs"]
 mod universes;
 #[path = "service/workers.rs"]

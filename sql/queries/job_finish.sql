@@ -1,7 +1,7 @@
 -- Ends a job for good, if the lease number is still the caller's: no row means that another worker took over.
 -- Uses cache_sync_jobs_pkey.
--- $1 job id, $2 lease number, $3 status, $4 as_of, $5 now, $6 error, $7 warnings, $8 result, $9 last event number,
--- $10 step that the attempt came to
+-- $1 job id, $2 lease number, $3 status, $4 as_of, $5 now, $6 error, $7 warnings beside those it was accepted with,
+-- $8 result, $9 last event number, $10 step that the attempt came to
 update cache_sync_jobs
 set status = $3,
     as_of = coalesce($4, as_of),
@@ -10,7 +10,7 @@ set status = $3,
     updated_at = $5,
     not_before = null,
     error = $6,
-    warnings = $7,
+    warnings = warnings || $7,
     result = $8,
     last_seq = $9,
     last_step = $10

@@ -121,10 +121,10 @@ fn render_digest(digest: &str, style: &Style) -> String {
 }
 
 fn render_changes(changes: &[UniverseChanges], style: &Style) -> String {
-    let changed = |changes: &&UniverseChanges| changes.added + changes.removed + changes.renamed > 0;
+    let is_touched = |universe: &&UniverseChanges| universe.added + universe.removed + universe.renamed > 0;
     let mut table = Table::new(["  UNIVERSE", "#ADDED", "#REMOVED", ""]);
     let mut is_empty = true;
-    for universe in changes.iter().filter(changed) {
+    for universe in changes.iter().filter(is_touched) {
         is_empty = false;
         let renamed = match universe.renamed {
             0 => String::new(),

@@ -9,6 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::exit::Exit;
 use super::plan::render_plan;
 use super::screen::{self, Ink, Style, Table};
+use super::showcase::{Catalogue, Exhibit, render_newcomers, render_showcase};
 use super::universes::render_universes;
 use crate::demo::day::DayChange;
 use crate::demo::load;
@@ -17,6 +18,7 @@ use crate::demo::servers::{PrivatePostgres, PrivateRedis};
 use crate::domain::calendar;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
+use crate::domain::universe::CacheType;
 use crate::publish::event::Source;
 use crate::requests::{Desk, Preview, preview};
 use crate::settings::{LoadArgs, Settings};
@@ -78,7 +80,7 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     show_news(&change, style)?;
     show_plan(&settings, &desk, style).await?;
     sync(&settings, &desk, "day-two").await?;
-    show_leaders(&desk, style).await?;
+    show_members(&desk, &market, &change, style).await?;
     show_next(args, &postgres, &redis, style)?;
     if args.keep { keep(&settings).await } else { Ok(()) }
 }
@@ -198,29 +200,36 @@ async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<()
     }
 }
 
-/// The first of some universes, for the eye to recognise.
-async fn show_leaders(desk: &Desk, style: &Style) -> Result<(), Exit> {
-    let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
-    let mut table = Table::new(["UNIVERSE", "ITS FIRST MEMBERS"]);
-    for universe in SHOWN {
-        let members = history::universe_members(&transaction, universe, None).await?.unwrap_or_default();
-        let first: Vec<&str> = members.iter().take(10).map(|member| member.symbol.as_str()).collect();
-        table.row([(*universe).into(), first.join(" ").into()]);
-    }
-    screen::print(&table.render(style))
+/// Every universe with its first members, and where the day's newcomers are now.
+async fn show_members(
+    desk: &Desk,
+    market: &MadeMarket,
+    change: &DayChange,
+    style: &Style,
+) -> Result<(), Exit> {
+    let exhibits = exhibits(desk).await?;
+    let securities = market.securities().iter();
+    let catalogue = Catalogue {
+        names: securities.map(|security| (security.symbol.as_str(), security.name.as_str())).collect(),
+        newcomers: change.listed.iter().map(|listed| listed.symbol.as_str()).collect(),
+    };
+    screen::print("All universes now; * is new today.\n\n")?;
+    screen::print(&render_showcase(&exhibits, &catalogue, style))?;
+    screen::print(&format!("\n{}", render_newcomers(&exhibits, &catalogue, style)))
 }
 
-/// Universes whose first members people know by heart.
-const SHOWN: &[&str] = &[
-    "mega_cap",
-    "large_cap",
-    "top_10_technology",
-    "top_10_healthcare",
-    "top_10_financial_services",
-    "top_10_consumer_staples",
-    "top_10_energy",
-];
+async fn exhibits(desk: &Desk) -> Result<Vec<Exhibit>, Exit> {
+    let mut client = desk.database.client().await?;
+    let transaction = client.begin().await?;
+    let mut exhibits = Vec::new();
+    for universe in history::universes_now(&transaction).await? {
+        let Some(cache_type) = CacheType::from_text(&universe.cache_type) else { continue };
+        let members = history::universe_members(&transaction, &universe.universe, None).await?;
+        let members = members.unwrap_or_default().into_iter().map(|member| member.symbol).collect();
+        exhibits.push(Exhibit { universe: universe.universe, cache_type, members });
+    }
+    Ok(exhibits)
+}
 
 fn show_next(
     args: &DemoArgs,
@@ -238,7 +247,7 @@ fn show_next(
     }
     screen::print(&format!(
         "\n{title}, in another terminal\n\n  export DATABASE_URL='{}' REDIS_URL={}\n  \
-         cache-sync universes top_100\n  cache-sync jobs\n  cache-sync submit --wait\n  \
+         cache-sync universes top_100\n  cache-sync jobs show day-two\n  cache-sync themes candidates\n  cache-sync submit --wait\n  \
          {} XADD tickstock:jobs:cache_sync '*' mode full triggered_by admin\n  \
          {} -c 'select universe, symbol_count, status from cache_entries_metadata'\n\n\
          A worker is running. Ctrl-C ends it and the servers.\n",

@@ -41,6 +41,7 @@ pub mod progress;
 pub mod revert;
 pub mod screen;
 pub mod serve;
+pub mod showcase;
 pub mod submit;
 pub mod themes;
 pub mod universes;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::http::{Api, Server};
+use crate::trigger::Triggers;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
 
@@ -70,6 +71,7 @@ async fn start(
     } else {
         None
     };
+    let triggers = Triggers::new(settings, shutdown.clone()).map_err(Exit::Usage)?;
     let mut running = JoinSet::new();
     if roles.contains(&Role::Worker) {
         running.spawn(async move { Ok(Arc::new(worker).run(Until::Stopped).await?) });
@@ -81,11 +83,7 @@ async fn start(
         });
     }
     if roles.contains(&Role::Triggers) {
-        // TODO-MERGE triggers: running.spawn(Arc::new(Triggers::new(settings, shutdown.clone())?).run())
-        tracing::warn!("the role triggers is not built into this version; it does nothing");
-        if roles.len() == 1 {
-            return Err(Exit::Usage("the role triggers is not built into this version".to_owned()));
-        }
+        running.spawn(async move { Ok(Arc::new(triggers).run().await?) });
     }
     Ok(running)
 }

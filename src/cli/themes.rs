@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::money::Usd;
+use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 use crate::plan::policy::{Method, Policy, Theme};
 use crate::plan::review::{self, NearMiss, Recall};
@@ -203,8 +204,7 @@ pub fn render_recall(recalls: &[Recall], other_lists: &[UniverseName], style: &S
     let mut table =
         Table::new(["THEME", "IS", "#ON ITS LIST", "#FOUND", "#RECALL", "FOUND BY THE RULES ALONE"]);
     for recall in recalls {
-        let symbols: Vec<&str> =
-            recall.found.iter().take(style.lines).map(|symbol| symbol.as_str()).collect();
+        let symbols: Vec<&str> = recall.found.iter().take(style.lines).map(Symbol::as_str).collect();
         let more = if recall.found.len() > symbols.len() { " ..." } else { "" };
         table.row([
             recall.theme.as_str().into(),
@@ -259,7 +259,6 @@ fn recall_json(recall: &Recall) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::symbol::Symbol;
     use crate::settings::{LoadArgs, Settings};
 
     fn policy() -> Policy {

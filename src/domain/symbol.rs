@@ -32,17 +32,20 @@ impl Symbol {
 
     /// The form two spellings are compared by: `/` and `-` read as `.`.
     pub fn key(&self) -> Cow<'_, str> {
-        symbol_key(&self.0)
+        one_separator(&self.0)
     }
 }
 
 /// The form in which two spellings of a symbol are equal; see [`Symbol::key`].
 pub fn symbol_key(text: &str) -> Cow<'_, str> {
-    let trimmed = text.trim();
-    if trimmed.contains(['/', '-']) {
-        Cow::Owned(trimmed.replace(['/', '-'], "."))
+    one_separator(text.trim())
+}
+
+fn one_separator(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| matches!(byte, b'/' | b'-')) {
+        Cow::Owned(text.replace(['/', '-'], "."))
     } else {
-        Cow::Borrowed(trimmed)
+        Cow::Borrowed(text)
     }
 }
 

@@ -76,7 +76,7 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let mut recent_exits: HashMap<_, HashSet<u32>> = HashMap::new();
         for exit in &snapshot.recent_exits {
-            if let Some(index) = market.find(exit.symbol.as_str()) {
+            if let Some(index) = market.index_of(&exit.symbol) {
                 recent_exits.entry(&exit.universe).or_default().insert(index);
             }
         }
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
         let mark = self.next_mark();
         let mut members = Vec::with_capacity(stored.map_or(0, |stored| stored.members.len()));
         for symbol in stored.map_or(&[][..], |stored| &stored.members) {
-            let index = self.market.find(symbol.as_str());
+            let index = self.market.index_of(symbol);
             let is_new = match index {
                 Some(index) => std::mem::replace(&mut self.marks[index as usize], mark) != mark,
                 None => unknown.insert(symbol.key()),

@@ -17,18 +17,18 @@
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
 use std::fmt;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::domain::calendar;
 use crate::domain::figure::Figure;
 use crate::domain::money::{MAX_MARKET_CAP, Usd};
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
-use crate::domain::symbol::symbol_key;
+use crate::domain::symbol::{Symbol, symbol_key};
 
 use super::outcome::{Counts, Warning};
 use super::policy::Policy;
@@ -45,7 +45,7 @@ const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
 pub struct Market<'a> {
     securities: &'a [Security],
     as_of: NaiveDate,
-    by_key: HashMap<Cow<'a, str>, u32>,
+    by_key: FxHashMap<Cow<'a, str>, u32>,
     appraisals: Vec<Appraisal>,
     ranked: Vec<u32>,
     unranked: Vec<u32>,
@@ -98,7 +98,7 @@ impl<'a> Market<'a> {
         let mut market = Self {
             securities,
             as_of,
-            by_key: HashMap::with_capacity(securities.len()),
+            by_key: FxHashMap::with_capacity_and_hasher(securities.len(), FxBuildHasher),
             appraisals: Vec::with_capacity(securities.len()),
             ranked: Vec::with_capacity(securities.len()),
             unranked: Vec::new(),
@@ -113,7 +113,12 @@ impl<'a> Market<'a> {
         market
     }
 
-    /// The security that goes by this symbol, in whatever spelling.
+    /// The security that goes by `symbol`, in whatever spelling.
+    pub fn index_of(&self, symbol: &Symbol) -> Option<u32> {
+        self.by_key.get(&*symbol.key()).copied()
+    }
+
+    /// The security that goes by the symbol in this text, in whatever spelling.
     pub fn find(&self, symbol: &str) -> Option<u32> {
         self.by_key.get(&*symbol_key(symbol)).copied()
     }
@@ -251,6 +256,7 @@ impl<'a> Market<'a> {
 
     fn appraise_all(&mut self, policy: &Policy) {
         let closes_from = calendar::sessions_back(self.as_of, MAX_CLOSE_AGE_SESSIONS);
+        let mut sectors = policy.sectors.sorter();
         for index in 0..self.securities.len() as u32 {
             let security = self.security(index);
             let standing = standing(security, self.as_of, policy);
@@ -260,7 +266,7 @@ impl<'a> Market<'a> {
                     let faults = &mut self.faults;
                     let report = |fault| faults.push((index, fault));
                     appraisal.cap = market_cap(security, closes_from, self.as_of, report);
-                    appraisal.sector = policy.sectors.sector_of(security);
+                    appraisal.sector = sectors.sector_of(security);
                 }
                 Standing::Fund => appraisal.cap = worth_of_fund(security, closes_from, self.as_of),
                 Standing::OtherType

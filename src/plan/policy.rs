@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -134,25 +135,43 @@ impl SectorTable {
         self
     }
 
-    /// The sector of a security; none where neither symbol nor text nor code tells.
-    pub fn sector_of(&self, security: &Security) -> Option<Sector> {
-        self.sector(&security.symbol.key(), security.sector.as_deref())
-            .or_else(|| security.sic_code.as_deref().and_then(Sic::parse).and_then(|sic| self.by_sic(sic)))
+    /// Tells the sectors of many securities, looking at each text once.
+    pub fn sorter(&self) -> SectorSorter<'_> {
+        SectorSorter { table: self, texts: FxHashMap::default() }
     }
 
-    /// The sector of a symbol with this sector text; an unknown text gives none.
-    pub fn sector(&self, symbol_key: &str, text: Option<&str>) -> Option<Sector> {
-        if let Some(sector) = self.overrides.get(symbol_key) {
-            return Some(*sector);
-        }
-        let text = text?;
-        // Nearly all texts are spelled as the table has them or in lower case already; only the rest costs a copy.
-        self.names.get(text).or_else(|| self.names.get(&text.trim().to_lowercase())).copied()
+    /// The sector that the list of exceptions gives a symbol.
+    fn by_symbol(&self, symbol_key: &str) -> Option<Sector> {
+        self.overrides.get(symbol_key).copied()
+    }
+
+    /// The sector that a sector text stands for; none for an unknown one.
+    fn by_text(&self, text: &str) -> Option<Sector> {
+        self.names.get(&text.trim().to_lowercase()).copied()
     }
 
     /// The sector of a SIC code: that of the narrowest range around it.
     pub fn by_sic(&self, sic: Sic) -> Option<Sector> {
         self.by_code.get(usize::from(sic.code())).copied().flatten()
+    }
+}
+
+/// Tells the sectors of many securities. Thousands of them share a dozen texts.
+#[derive(Debug)]
+pub struct SectorSorter<'a> {
+    table: &'a SectorTable,
+    texts: FxHashMap<&'a str, Option<Sector>>,
+}
+
+impl<'a> SectorSorter<'a> {
+    /// The sector of a security; none where neither symbol nor text nor code tells.
+    pub fn sector_of(&mut self, security: &'a Security) -> Option<Sector> {
+        let table = self.table;
+        let mut by_text = |text| *self.texts.entry(text).or_insert_with(|| table.by_text(text));
+        let by_name = table.by_symbol(&security.symbol.key());
+        by_name
+            .or_else(|| security.sector.as_deref().and_then(&mut by_text))
+            .or_else(|| security.sic_code.as_deref().and_then(Sic::parse).and_then(|sic| table.by_sic(sic)))
     }
 }
 

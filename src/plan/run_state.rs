@@ -31,7 +31,7 @@ impl Since {
     pub(super) fn last_run(market: &Market, last: &RunState) -> Self {
         let mut since = Self::default();
         for stock in &last.stocks {
-            let index = market.find(stock.symbol.as_str());
+            let index = market.index_of(&stock.symbol);
             let index = index.filter(|index| market.standing(*index) == Standing::Eligible);
             if stock.cap_cents.is_some() {
                 since.caps_before += 1;

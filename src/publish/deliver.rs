@@ -26,6 +26,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use redis::aio::ConnectionLike;
 use redis::{RedisResult, Script, ScriptInvocation};
+use serde_json::Value;
 
 use super::event::Event;
 use super::keys::Names;
@@ -209,6 +210,19 @@ impl Delivered {
     pub(crate) fn from_script(told: i64) -> Self {
         if told == 1 { Self::Told } else { Self::Stale }
     }
+}
+
+/// Publishes what belongs to no job, and is kept nowhere.
+pub async fn publish(
+    connection: &mut impl ConnectionLike,
+    channels: &[String],
+    message: &Value,
+) -> RedisResult<()> {
+    let text = message.to_string();
+    for channel in channels {
+        redis::cmd("PUBLISH").arg(channel).arg(&text).exec_async(connection).await?;
+    }
+    Ok(())
 }
 
 /// A call of a script that begins with `script.lua`, with the keys it expects.

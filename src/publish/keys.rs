@@ -141,6 +141,44 @@ impl Names {
     }
 }
 
+/// The names of what starts a sync or ends one, which other programs write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalNames {
+    prefix: String,
+}
+
+impl SignalNames {
+    /// The names under `prefix`, which is validated with the settings.
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// The channel on which an import says that it ended.
+    pub fn import_completed(&self) -> String {
+        format!("{}:import:completed", self.prefix)
+    }
+
+    /// The channel on which an import says how it goes.
+    pub fn import_status(&self) -> String {
+        format!("{}:data:import:status", self.prefix)
+    }
+
+    /// The channel on which the end-of-day run says that it ended.
+    pub fn eod_completion(&self) -> String {
+        format!("{}:eod:completion", self.prefix)
+    }
+
+    /// The key that keeps the result of the last end-of-day run.
+    pub fn latest_status(&self) -> String {
+        format!("{}:eod:latest_status", self.prefix)
+    }
+
+    /// The channel on which a job's end is asked for.
+    pub fn control(&self) -> String {
+        format!("{}.jobs.control", self.prefix)
+    }
+}
+
 fn without_doubles(names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
@@ -195,6 +233,16 @@ mod tests {
                 ("cache_sync_error", "tickstock:errors"),
             ]
         );
+    }
+
+    #[test]
+    fn signals_are_those_of_the_contract_and_have_a_prefix_of_their_own() {
+        let names = SignalNames::new("plant");
+        assert_eq!(names.import_completed(), "plant:import:completed");
+        assert_eq!(names.import_status(), "plant:data:import:status");
+        assert_eq!(names.eod_completion(), "plant:eod:completion");
+        assert_eq!(names.latest_status(), "plant:eod:latest_status");
+        assert_eq!(names.control(), "plant.jobs.control");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use redis::IntoConnectionInfo;
 use tokio_postgres::config::Host;
 use toml::Value;
@@ -15,7 +16,8 @@ use crate::plan::policy::{Guards, Policy, Ranking};
 use super::layers::{Layers, Origin, number};
 use super::{
     DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, ShareClasses,
-    SourceSettings, StabilitySettings, SyncSettings, ThemeSettings, WorkerSettings, sectors, themes,
+    SourceSettings, StabilitySettings, SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors,
+    themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred
@@ -53,6 +55,7 @@ pub(super) fn read(
         redis: redis(main),
         worker: worker(main),
         sync: sync(main),
+        triggers: triggers(main),
         http: http(main, api_key),
         stability: stability(main),
         themes: policy.themes.themes.iter().map(ThemeSettings::of).collect(),
@@ -285,6 +288,16 @@ fn sync(main: &mut Layers) -> SyncSettings {
         eod_recheck: seconds(main.whole("sync_settings.eod_recheck_seconds", 1..=3_600)),
         batch_size: main.whole("sync_settings.batch_size", 1..=100_000) as usize,
         enable_notifications: main.switch("sync_settings.enable_notifications"),
+    }
+}
+
+fn triggers(main: &mut Layers) -> TriggerSettings {
+    TriggerSettings {
+        signals: main.switch("triggers.signals"),
+        schedule: main.switch("triggers.schedule"),
+        schedule_time: main.read("triggers.schedule_time", "a time of day such as \"16:10\"", |value| {
+            value.as_str().and_then(|text| NaiveTime::parse_from_str(text, "%H:%M").ok())
+        }),
     }
 }
 

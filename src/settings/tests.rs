@@ -9,7 +9,7 @@ use crate::domain::security::Security;
 use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
-use crate::plan::policy::{FundKind, Guards, Scoring};
+use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable};
 use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
@@ -139,6 +139,14 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             eod_recheck: Duration::from_secs(60),
             batch_size: 1000,
             enable_notifications: true,
+        }
+    );
+    assert_eq!(
+        settings.triggers,
+        TriggerSettings {
+            signals: true,
+            schedule: true,
+            schedule_time: NaiveTime::from_hms_opt(16, 10, 0).expect("a time"),
         }
     );
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
@@ -300,6 +308,7 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
              [guards]\nmax_active_drop_pct = 130\ntop_100_added_pct = nan\n\
              [stability]\nshare_classes = 'both'\n\
              [http]\nlisten = 'localhost'\n\
+             [triggers]\nschedule_time = '24:00'\nsignals = 'all'\n\
              [source.columns.close]\nname = 'adjusted'\n",
         )
         .env("CACHE_SYNC__WORKER__LEASE_SECONDS", "a minute");
@@ -316,7 +325,9 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
     config/cache_sync.toml:13: `guards.top_100_added_pct` is nan, but must be a number from 0 to 100
     config/cache_sync.toml:15: `stability.share_classes` is "both", but must be "all" or "primary"
     config/cache_sync.toml:17: `http.listen` is "localhost", but must be an address and a port, such as 127.0.0.1:8080 or [::]:8080
-    config/cache_sync.toml:19: there is no setting `source.columns.close.name`; did you mean `source.columns.name`?
+    config/cache_sync.toml:19: `triggers.schedule_time` is "24:00", but must be a time of day such as "16:10"
+    config/cache_sync.toml:20: `triggers.signals` is "all", but must be true or false
+    config/cache_sync.toml:22: there is no setting `source.columns.close.name`; did you mean `source.columns.name`?
     CACHE_SYNC__WORKER__LEASE_SECONDS: `worker.lease_seconds` is "a minute", but must be a whole number from 2 to 600
     "#);
 }
@@ -431,6 +442,14 @@ fn a_source_schema_of_its_own_is_kept_and_else_is_that_of_the_database() {
     assert_eq!(world.settings().source.schema, "market");
 }
 
+fn sector_of(table: &SectorTable, symbol: &str, text: Option<&str>) -> Option<Sector> {
+    let security = Security {
+        sector: text.map(str::to_owned),
+        ..Security::new(Symbol::parse(symbol).expect("a symbol"), "CS")
+    };
+    table.sorter().sector_of(&security)
+}
+
 #[test]
 fn sectors_are_told_by_symbol_then_by_the_texts_that_vendors_write() {
     let table = World::new().settings().policy().sectors;
@@ -460,11 +479,11 @@ fn sectors_are_told_by_symbol_then_by_the_texts_that_vendors_write() {
         ("XYZ", Some(""), None),
         ("XYZ", None, None),
     ] {
-        assert_eq!(table.sector(symbol, text), sector, "{symbol} {text:?}");
+        assert_eq!(sector_of(&table, symbol, text), sector, "{symbol} {text:?}");
     }
     for sector in Sector::ALL {
         for spelling in [sector.as_str().to_owned(), sector.title(), sector.title().to_uppercase()] {
-            assert_eq!(table.sector("XYZ", Some(&spelling)), Some(*sector), "{spelling}");
+            assert_eq!(sector_of(&table, "XYZ", Some(&spelling)), Some(*sector), "{spelling}");
         }
     }
 }
@@ -476,11 +495,11 @@ fn a_sectors_file_comes_on_top_of_the_shipped_one_line_by_line() {
         "[overrides]\nNEWT = 'energy'\nUNH = ''\n'BRK/B' = 'industrials'\n[names]\n'Space' = 'industrials'\n",
     );
     let table = world.settings().policy().sectors;
-    assert_eq!(table.sector("NEWT", None), Some(Sector::Energy));
-    assert_eq!(table.sector("UNH", Some("Finance")), Some(Sector::FinancialServices));
-    assert_eq!(table.sector("BRK.B", None), Some(Sector::Industrials));
-    assert_eq!(table.sector("XYZ", Some("SPACE")), Some(Sector::Industrials));
-    assert_eq!(table.sector("MA", None), Some(Sector::FinancialServices));
+    assert_eq!(sector_of(&table, "NEWT", None), Some(Sector::Energy));
+    assert_eq!(sector_of(&table, "UNH", Some("Finance")), Some(Sector::FinancialServices));
+    assert_eq!(sector_of(&table, "BRK.B", None), Some(Sector::Industrials));
+    assert_eq!(sector_of(&table, "XYZ", Some("SPACE")), Some(Sector::Industrials));
+    assert_eq!(sector_of(&table, "MA", None), Some(Sector::FinancialServices));
 }
 
 #[test]
@@ -502,7 +521,7 @@ fn wrong_lines_of_the_files_beside_are_refused() {
 fn without_symbol_or_text_that_tells_the_sic_code_tells_the_sector() {
     let table = World::new().settings().policy().sectors;
     let sector = |text: &str, sic: &str| {
-        table.sector_of(&Security {
+        table.sorter().sector_of(&Security {
             sector: Some(text.to_owned()).filter(|text| !text.is_empty()),
             sic_code: Some(sic.to_owned()),
             ..Security::new(Symbol::parse("XYZ").expect("a symbol"), "CS")

@@ -150,17 +150,39 @@ pub enum Accepted {
     },
 }
 
-/// Accepts a job: after this it will be done, whatever happens to Redis.
+/// Accepts a job: after this it will be done, whatever happens to Redis. Its result will mention `warnings`, `code:
+/// text` each.
 pub async fn accept(
     client: &mut Client,
     request: &JobRequest,
+    warnings: &[String],
     now: DateTime<Utc>,
 ) -> Result<Accepted, Failure> {
     let doing = "accept the job";
     let transaction = client.begin().await?;
-    let accepted = accept_within(&transaction, request, None, now).await?;
+    let mut accepted = accept_within(&transaction, request, None, now).await?;
+    if let Accepted::New(row) = &mut accepted {
+        if !warnings.is_empty() {
+            **row = warn_of(&transaction, row, warnings).await?;
+        }
+    }
     transaction.commit().await.map_err(postgres(doing))?;
     Ok(accepted)
+}
+
+async fn warn_of(
+    transaction: &Transaction<'_>,
+    row: &JobRow,
+    warnings: &[String],
+) -> Result<JobRow, Failure> {
+    let doing = "note a warning on the job";
+    let sql = include_str!("../../sql/queries/job_warn.sql");
+    let warnings = Value::from(warnings);
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&row.id().as_str(), Type::TEXT), (&warnings, Type::JSONB)];
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    let vanished = || Failure::transient(doing, "its row vanished");
+    JobRow::from_row(rows.first().ok_or_else(vanished)?)
 }
 
 async fn accept_within(
@@ -450,7 +472,7 @@ pub struct Ending {
     pub as_of: Option<NaiveDate>,
     /// Why it failed.
     pub error: Option<String>,
-    /// What a person should know.
+    /// What a person should know, beside what the job was accepted with.
     pub warnings: Vec<String>,
     /// What it did.
     pub result: Value,
@@ -689,6 +711,18 @@ pub async fn recent(client: &mut Client, limit: i64, offset: i64) -> Result<Vec<
     let transaction = client.begin().await?;
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&limit, Type::INT8), (&offset, Type::INT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read recent jobs"))?;
+    rows.iter().map(JobRow::from_row).collect()
+}
+
+/// Jobs of one key that are read at most: a person who asks again and again under it is not followed further.
+const JOBS_OF_A_KEY: i64 = 100;
+
+/// The jobs that were asked for under a dedupe key, oldest first, whatever became of them.
+pub async fn of_key(transaction: &Transaction<'_>, key: &str) -> Result<Vec<JobRow>, Failure> {
+    let sql = include_str!("../../sql/queries/jobs_by_key.sql");
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&key, Type::TEXT), (&JOBS_OF_A_KEY, Type::INT8)];
+    let rows =
+        transaction.query_typed(sql, &params).await.map_err(postgres("look up the jobs of a dedupe key"))?;
     rows.iter().map(JobRow::from_row).collect()
 }
 

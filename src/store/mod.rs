@@ -41,6 +41,8 @@ const POOL_SIZE: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Unacknowledged bytes after which the kernel gives a connection up.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a sign of life of a connection that was idle.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest statement of ordinary bookkeeping. Reading and applying set their own.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a lock of ordinary bookkeeping.
@@ -196,6 +198,11 @@ impl Client {
     /// Opens a unit of work that reads one snapshot and can't write.
     pub async fn begin_read_only(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
         self.open(IsolationLevel::RepeatableRead, true, limits).await
+    }
+
+    /// Whether the server answers over this connection, at once.
+    pub async fn answers(&self) -> bool {
+        matches!(tokio::time::timeout(ANSWER_TIMEOUT, self.batch_execute("")).await, Ok(Ok(())))
     }
 
     async fn open(

@@ -2,13 +2,14 @@
 //!
 //! A blocking read holds up every other command on its connection, and a read whose future is dropped leaves its
 //! entry delivered to nobody. So the reader has a connection of its own, with a response timeout longer than the
-//! time it blocks; everything else shares one that heals itself.
+//! time it blocks, and so has whoever listens to channels; everything else shares one that heals itself.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, RedisResult};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, RedisResult};
 
+use super::subscription::{Mailbox, Subscription};
 use crate::settings::Secret;
 
 /// Longest wait for a connection.
@@ -51,5 +52,21 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(block + RESPONSE_TIMEOUT));
         self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+    /// A connection of its own that hears what is published on `channels` from now on.
+    pub async fn subscribe(&self, channels: &[String]) -> RedisResult<Subscription> {
+        let (mailbox, letters) = Mailbox::new();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_push_sender(mailbox.into_push_sender());
+        // In the older protocol an answer and a message can't be told apart, and a refused subscription looks like one
+        // on which nothing happens.
+        let info = self.client.get_connection_info().clone().into_connection_info()?;
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings))?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        connection.subscribe(channels).await?;
+        Ok(Subscription::new(connection, letters))
     }
 }

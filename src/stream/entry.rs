@@ -297,7 +297,7 @@ fn read_requested_at(entry: &Entry<'_>, entry_id: &str, warnings: &mut Vec<Strin
 }
 
 /// An ISO 8601 time from 1970 to 9999, in UTC where it has no offset, cut to the microseconds that Postgres keeps.
-fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     const WITH_OFFSET: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
     const WITHOUT: [&str; 4] =
         ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
@@ -320,7 +320,7 @@ fn is_plausible(time: DateTime<Utc>) -> bool {
 }
 
 /// Exactly `YYYY-MM-DD`; chrono alone would take `2026-1-2` and `+02026-01-02`.
-fn parse_date(text: &str) -> Option<NaiveDate> {
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let spelled_out = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -340,7 +340,7 @@ fn is_printable(c: char) -> bool {
 }
 
 /// The beginning of `text` in quotes, escaped: it comes from outside and goes to logs and status.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     let start: String = text.chars().take(MAX_CHARS).collect();
     let rest = if start.len() < text.len() { "..." } else { "" };

@@ -2,7 +2,7 @@
 //!
 //! [`entry`] is pure and knows the fields of a job request and of a dead letter. [`producer`] puts requests on the
 //! stream, [`consumer`] reads them as one of a group of workers, [`dead`] keeps what can't be worked on. [`events`] reads
-//! what a job told, [`state`] how the stream stands.
+//! what a job told, [`state`] how the stream stands, and [`subscription`] hears what is published on channels.
 
 pub mod connection;
 pub mod consumer;
@@ -12,3 +12,4 @@ pub mod events;
 pub mod identity;
 pub mod producer;
 pub mod state;
+pub mod subscription;

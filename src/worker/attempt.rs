@@ -4,7 +4,7 @@
 //! its statement is cancelled, its connection closed, its transaction rolled back.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -38,7 +38,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
-    let mut client = match worker.database.dedicated().await {
+    let mut client = match connection(worker).await {
         Ok(client) => client,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -49,10 +49,26 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
         () = worker.shutdown.demanded.cancelled() => Outcome::Interrupted(Interruption::Stopping),
         () = tokio::time::sleep(worker.options.timeout) => Outcome::Interrupted(Interruption::TimedOut),
     };
-    if matches!(outcome, Outcome::Interrupted(_)) {
-        canceller.cancel().await;
+    match outcome {
+        Outcome::Interrupted(_) => canceller.cancel().await,
+        Outcome::Failed(_) => {}
+        _ => keep(worker, client),
     }
     outcome
+}
+
+/// The connection of the attempt before, which has seen the tables and knows them, or a new one. It is asked before
+/// it is trusted: it may have been idle since yesterday.
+async fn connection(worker: &Worker) -> Result<Client, Failure> {
+    let kept = worker.kept_connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match kept {
+        Some(client) if client.answers().await => Ok(client),
+        _ => worker.database.dedicated().await,
+    }
+}
+
+fn keep(worker: &Worker, client: Client) {
+    *worker.kept_connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
 }
 
 /// Does the job, again from the start where another transaction won.
@@ -108,8 +124,8 @@ async fn sync_once(
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
     apply::apply(&lease, &plan, &snapshot, context).await?;
     // The end is timed after the work that it ends.
-    if !end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
-        return Ok(Outcome::Interrupted(Interruption::Lost));
+    if let Some(why) = end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
+        return Ok(Outcome::Interrupted(why));
     }
     heartbeat.step("commit", None);
     lease.commit().await?;
@@ -234,7 +250,7 @@ async fn plan_aside(
     }
 }
 
-/// Writes the job's end and what it owes the world beside its changes. `false` where the job has been claimed anew.
+/// Writes the job's end and what it owes the world beside its changes; or says why it must not end like this.
 async fn end(
     worker: &Worker,
     row: &JobRow,
@@ -243,7 +259,7 @@ async fn end(
     plan: &Plan,
     durations: &BTreeMap<SyncTask, u64>,
     now: DateTime<Utc>,
-) -> Result<bool, Failure> {
+) -> Result<Option<Interruption>, Failure> {
     let teller = Teller { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
     let mut owing = teller.changes(row, plan, &mut numbers);
@@ -256,9 +272,14 @@ async fn end(
         last_seq: numbers.last() + ENDING_NUMBERS,
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
-        return Ok(false);
+        return Ok(Some(Interruption::Lost));
     };
+    // A wish for the job's end that came before is in this snapshot, and one that comes later conflicts with this
+    // update: whoever was told that the end is asked for never finds the job completed.
+    if ended.cancel_requested_at.is_some() {
+        return Ok(Some(Interruption::Cancelled));
+    }
     owing.extend(teller.ended(&ended));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
-    Ok(true)
+    Ok(None)
 }

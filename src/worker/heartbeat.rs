@@ -180,23 +180,28 @@ impl Pulse {
             // A touch that fails costs nothing: the job's owner row still says whose it is.
             let _ = consumer::touch(&redis, &entry.stream, &entry.consumer, &entry.entry_id).await;
         });
-        let beat = owners::beat(self.client().await?, &held.id, held.lease_number, held.lease);
+        let beat =
+            async { owners::beat(self.client().await?, &held.id, held.lease_number, held.lease).await };
         within(held.every, "confirm the lease", beat).await
     }
 
     async fn look(&mut self) -> Result<bool, Failure> {
         let (id, bound) = (self.held.id.clone(), self.held.every);
-        let look = owners::is_cancel_requested(self.client().await?, &id);
+        let look = async { owners::is_cancel_requested(self.client().await?, &id).await };
         within(bound, "look whether the job is cancelled", look).await
     }
 
     async fn note(&mut self, step: &str, backend: Option<Backend>) -> Result<(), Failure> {
-        let (id, number) = (self.held.id.clone(), self.held.lease_number);
-        owners::note_step(self.client().await?, &id, number, step, backend).await
+        let held = self.held.clone();
+        let note = async {
+            owners::note_step(self.client().await?, &held.id, held.lease_number, step, backend).await
+        };
+        within(held.every, "note the step", note).await
     }
 }
 
-/// An answer that comes late is as good as none.
+/// An answer that comes late is as good as none, the time to connect included: nothing may keep the heartbeat from
+/// noticing that the lease runs out.
 async fn within<T>(
     bound: Duration,
     doing: &'static str,

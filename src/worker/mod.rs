@@ -28,7 +28,7 @@ pub mod shutdown;
 pub mod sweeper;
 pub mod telling;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::backoff::ExponentialBackoff;
@@ -44,7 +44,7 @@ use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::settings::{Settings, SourceSettings};
-use crate::store::{Database, jobs, migrations};
+use crate::store::{Client, Database, jobs, migrations};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
 use crate::stream::identity::Identity;
@@ -99,6 +99,8 @@ pub struct Worker {
     pub relay: Relay,
     /// When to stop.
     pub shutdown: Shutdown,
+    /// What the last attempt was made over, for the next one.
+    pub kept_connection: Mutex<Option<Client>>,
 }
 
 impl Worker {
@@ -126,6 +128,7 @@ impl Worker {
             options: Options::of(settings),
             relay,
             shutdown,
+            kept_connection: Mutex::new(None),
         })
     }
 }

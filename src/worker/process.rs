@@ -134,8 +134,9 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
-            release(worker, &row).await;
+            // The world first: the lease is free since the commit, and nobody waits for the owner row to go.
             relay(worker, &row).await;
+            release(worker, &row).await;
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.

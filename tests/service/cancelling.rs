@@ -7,8 +7,11 @@ use cache_sync::requests::Cancellation;
 
 use crate::world::{World, request, until};
 
-/// From the wish to the end of a job at work: the second that is promised, and one for a busy machine.
-const SOON: Duration = Duration::from_secs(2);
+/// From the wish to the end of a job at work: the second that is promised, and some for a busy machine.
+const SOON: Duration = Duration::from_secs(4);
+/// Confirmations so far apart that they are not what notices a wish.
+const SLOW_HEARTBEAT: [(&str, &str); 2] =
+    [("worker.heartbeat_seconds", "20"), ("worker.lease_seconds", "60")];
 
 #[tokio::test]
 async fn a_queued_job_is_cancelled_and_told_at_once_though_no_worker_runs() {
@@ -80,14 +83,19 @@ async fn a_job_that_waits_for_its_import_is_cancelled_at_once_and_begins_no_more
 
 #[tokio::test]
 async fn a_job_in_the_middle_of_a_long_statement_ends_within_a_second_and_is_rolled_back_as_a_whole() {
-    let world = World::new().await;
+    let world = World::with(&SLOW_HEARTBEAT).await;
     let gate = world.gate("insert on cache_sync_changes").await;
     world.xadd(&[("job_id", "job")]).await;
     let worker = world.start_worker();
     gate.reached().await;
     let asked = Instant::now();
     assert_eq!(world.cancel("job").await, Cancellation::Requested);
-    assert_eq!(world.cancel("job").await, Cancellation::Requested, "asking twice is harmless");
+    // Asking twice is harmless.
+    let again = world.cancel("job").await;
+    assert!(
+        matches!(again, Cancellation::Requested | Cancellation::Ended(JobStatus::Cancelled)),
+        "{again:?}"
+    );
     let status = world.ended("job").await;
     assert!(asked.elapsed() < SOON, "it took {:?}", asked.elapsed());
     assert_eq!((status["status"].as_str(), status["error"].as_str()), ("cancelled", "cancelled"));
@@ -106,7 +114,7 @@ async fn a_job_in_the_middle_of_a_long_statement_ends_within_a_second_and_is_rol
 
 #[tokio::test]
 async fn a_job_that_waits_in_line_behind_another_can_be_cancelled_without_waiting_for_it() {
-    let world = World::new().await;
+    let world = World::with(&SLOW_HEARTBEAT).await;
     let lease = world.hold_lease().await;
     world.xadd(&[("job_id", "job")]).await;
     let worker = world.start_worker();
@@ -133,17 +141,22 @@ async fn a_job_in_its_commit_is_not_cancelled_but_found_completed() {
 }
 
 #[tokio::test]
-async fn a_job_is_cancelled_or_done_as_a_whole_whatever_the_moment() {
+async fn a_job_ends_as_whoever_cancels_it_was_told_whatever_the_moment() {
     let world = World::new().await;
     let worker = world.start_worker();
     for number in 0..12 {
         let id = format!("job{number}");
         world.submit(&request(&id)).await;
         // Not waiting for anything: this is the moment.
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..60))).await;
-        world.cancel(&id).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..250))).await;
+        let cancellation = world.cancel(&id).await;
         let status = world.ended(&id).await;
-        assert!(["cancelled", "completed"].contains(&status["status"].as_str()), "{}", status["error"]);
+        let expected = match cancellation {
+            Cancellation::Cancelled | Cancellation::Requested => JobStatus::Cancelled,
+            Cancellation::Ended(status) => status,
+            Cancellation::Unknown => panic!("it was accepted"),
+        };
+        assert_eq!(status["status"], expected.as_str(), "{cancellation:?}, {}", status["error"]);
         let runs = world.count(&format!("select count(*) from cache_sync_runs where job_id = '{id}'")).await;
         assert_eq!(runs == 1, status["status"] == "completed");
         let ends = world.event_names(&id).await;

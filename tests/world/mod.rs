@@ -40,12 +40,14 @@ mod market;
 mod process;
 mod servers;
 mod tap;
+mod triggers;
 
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::Process;
 pub(crate) use tap::{Flow, Tap};
+pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
 /// The longest wait for anything: far above what a busy machine takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -132,14 +134,15 @@ impl World {
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
-    fn desk(&self) -> Desk {
+    /// Where jobs are asked for and looked up.
+    pub(crate) fn desk(&self) -> Desk {
         Desk::new(&load(&self.database_url, &self.redis.url(), &self.settings)).unwrap()
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.
     pub(crate) async fn accept(&self, request: &JobRequest) {
         let mut client = self.database.client().await.unwrap();
-        let accepted = jobs::accept(&mut client, request, Utc::now()).await.unwrap();
+        let accepted = jobs::accept(&mut client, request, &[], Utc::now()).await.unwrap();
         assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
     }
 
