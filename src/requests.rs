@@ -192,13 +192,11 @@ impl Desk {
         doing: &str,
         answer: impl Future<Output = redis::RedisResult<T>>,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(self.patience, answer).await {
-            Ok(answer) => answer.map_err(redis_failure(doing)),
-            Err(_) => {
-                let seconds = self.patience.as_secs_f64();
-                Err(Failure::transient(doing, format!("Redis did not answer within {seconds} s")))
-            }
-        }
+        let late = |_| {
+            let seconds = self.patience.as_secs_f64();
+            Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
+        };
+        tokio::time::timeout(self.patience, answer).await.map_err(late)?.map_err(redis_failure(doing))
     }
 
     /// A job as Postgres has it; `None` for an unknown id.
