@@ -12,7 +12,7 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::market::Market;
-use crate::plan::outcome::{Plan, Refusal};
+use crate::plan::outcome::{Plan, Refusal, Warning};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
@@ -244,6 +244,8 @@ pub async fn preview(
     let (as_of, warning, snapshot) = match reading::read(&transaction, source, policy, request).await? {
         Reading::Ready { as_of, warning, snapshot } => (as_of, warning, snapshot),
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
+        // Asked for by a person, so never by itself; told as what it would come to.
+        Reading::Needless(Warning { code, text }) => return Ok(Preview::Refused(Refusal { code, text })),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
@@ -270,6 +272,7 @@ pub async fn review<T>(
     Ok(match reading::read(&transaction, source, policy, &request).await? {
         Reading::Ready { as_of, snapshot, .. } => Ok(look(&Market::new(&snapshot.securities, as_of, policy))),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
+        Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
         Reading::Refused(refusal) => Err(refusal),
     })
 }

@@ -37,6 +37,8 @@ pub enum Reading {
         /// `3,412 of 5,600 closes on 2026-03-02`.
         seen: String,
     },
+    /// Nothing needs to be done for an automatic job.
+    Needless(Warning),
     /// There is nothing to decide on, and waiting would not help.
     Refused(Refusal),
 }
@@ -51,7 +53,8 @@ pub async fn read(
     let source = Source::discover(tx, settings).await?;
     let market = source::read_securities(tx, &source, None).await?;
     let coverage = coverage_of(&market, snapshot::read_applied(tx).await?);
-    match coverage.choose_date(request.as_of, request.is_automatic()) {
+    match coverage.date_for(request) {
+        DateChoice::Skip(why) => Ok(Reading::Needless(why)),
         DateChoice::Wait { have, usual, date, .. } => {
             Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) })
         }
@@ -79,6 +82,7 @@ pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
         latest_closes,
         active: active.len(),
         last_applied: applied.last,
+        last_modes: applied.last_modes,
         applied_closes: applied.recent_closes,
     }
 }

@@ -22,6 +22,7 @@ use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
+use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::snapshot::{
@@ -69,6 +70,8 @@ pub struct StateRead {
 pub struct Applied {
     /// The newest one.
     pub last: Option<NaiveDate>,
+    /// The modes that were applied for it.
+    pub last_modes: Vec<Mode>,
     /// The closes seen on the newest 20, newest first.
     pub recent_closes: Vec<usize>,
 }
@@ -92,8 +95,13 @@ pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
     let rows = query(tx, DOING, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
     Ok(Applied {
         last: rows.first().map(|row| row.get("as_of")),
+        last_modes: rows.first().map(modes).unwrap_or_default(),
         recent_closes: rows.iter().map(|row| row.get::<_, i32>("closes") as usize).collect(),
     })
+}
+
+fn modes(row: &Row) -> Vec<Mode> {
+    row.get::<_, Vec<&str>>("modes").into_iter().filter_map(Mode::from_text).collect()
 }
 
 /// Reads our own tables.

@@ -160,6 +160,7 @@ async fn decide_sync(
     let (as_of, passed_over, snapshot) = match reading {
         Reading::Ready { as_of, warning, snapshot } => (as_of, warning, Arc::new(*snapshot)),
         Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
+        Reading::Needless(why) => return Ok(Decided::Otherwise(Outcome::Needless(why))),
         Reading::Refused(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
     };
     heartbeat.step("plan", None);
