@@ -4,6 +4,7 @@
 //! job is accepted all the same, and the sweeper of any worker puts it on the stream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,15 +12,14 @@ use chrono::{DateTime, Utc};
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::outcome::{Plan, Refusal};
-use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::status::StatusHash;
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::{EntriesSettings, Settings};
 use crate::store;
 use crate::store::jobs::{self, Accepted, JobRow};
-use crate::store::reading::{self, Reading};
+use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
@@ -156,21 +156,24 @@ pub enum Preview {
 /// Decides as a sync would, in a transaction that can't write.
 pub async fn preview(
     database: &Database,
-    source: &SourceSettings,
-    policy: &Policy,
+    settings: &Settings,
     request: &JobRequest,
 ) -> Result<Preview, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let (as_of, warning, snapshot) = match reading::read(&transaction, source, policy, request).await? {
-        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, snapshot),
+    let policy = Arc::new(settings.policy());
+    let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
+    let ready = match reading::read(&transaction, from, request).await? {
+        Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
+    let Ready { as_of, warnings, policy, snapshot, mut entries } = *ready;
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    match plan(&snapshot, policy, &order, &mut |_| {}) {
+    match plan(&snapshot, &policy, &order, &mut |_| {}) {
         Ok(mut plan) => {
-            plan.warnings.extend(warning);
+            entries.project(&mut plan, &snapshot, &policy, Utc::now());
+            plan.warnings.extend(warnings);
             Ok(Preview::Planned(Box::new(plan)))
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
@@ -178,9 +181,13 @@ pub async fn preview(
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.
-pub async fn preview_revert(database: &Database, job: &JobId) -> Result<Result<Plan, Refusal>, Failure> {
+pub async fn preview_revert(
+    database: &Database,
+    entries: &EntriesSettings,
+    job: &JobId,
+) -> Result<Result<Plan, Refusal>, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let target = store::revert::read(&transaction, job).await?;
+    let (target, _) = store::revert::read(&transaction, entries, job).await?;
     Ok(plan::revert::plan(job, &target))
 }

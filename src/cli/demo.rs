@@ -64,7 +64,7 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     load::create_source_tables(&client, "public").await.map_err(not_done)?;
     load_market(&client, &market, &sessions).await?;
     let step = Step::begin("Making our tables (cache-sync migrate)");
-    migrations::migrate(&desk.database, &settings.source).await?;
+    migrations::migrate(&desk.database, &settings.source, &settings.entries).await?;
     step.done();
 
     title(style, &format!("Day one: {FIRST_EVENING}, the first fill"))?;
@@ -78,7 +78,7 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     show_news(&change, style)?;
     show_plan(&settings, &desk, style).await?;
     sync(&settings, &desk, "day-two").await?;
-    show_leaders(&desk, style).await?;
+    show_leaders(&settings, &desk, style).await?;
     show_next(args, &postgres, &redis, style)?;
     if args.keep { keep(&settings).await } else { Ok(()) }
 }
@@ -188,7 +188,7 @@ fn show_news(change: &DayChange, style: &Style) -> Result<(), Exit> {
 /// What the sync will do and why, before it does it.
 async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<(), Exit> {
     let request = JobRequest::new(JobId::fresh(), Mode::Full, "demo", Utc::now());
-    match preview(&desk.database, &settings.source, &settings.policy(), &request).await? {
+    match preview(&desk.database, settings, &request).await? {
         Preview::Planned(plan) => {
             screen::print("What a sync would change now, and why (cache-sync plan):\n\n")?;
             screen::print(&format!("{}\n", render_plan(&plan, style)))
@@ -199,12 +199,14 @@ async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<()
 }
 
 /// The first of some universes, for the eye to recognise.
-async fn show_leaders(desk: &Desk, style: &Style) -> Result<(), Exit> {
+async fn show_leaders(settings: &Settings, desk: &Desk, style: &Style) -> Result<(), Exit> {
     let mut client = desk.database.client().await?;
     let transaction = client.begin().await?;
     let mut table = Table::new(["UNIVERSE", "ITS FIRST MEMBERS"]);
     for universe in SHOWN {
-        let members = history::universe_members(&transaction, universe, None).await?.unwrap_or_default();
+        let members = history::universe_members(&transaction, &settings.entries, universe, None)
+            .await?
+            .unwrap_or_default();
         let first: Vec<&str> = members.iter().take(10).map(|member| member.symbol.as_str()).collect();
         table.row([(*universe).into(), first.join(" ").into()]);
     }

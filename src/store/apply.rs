@@ -9,7 +9,7 @@
 //!       │                                       ├─> universe_membership        out, then in
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
-//!       ├─ rows to write ───────────────────────> cache_entries
+//!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
 //!       └─ foreign rows, last ──────────────────> cache_entries
@@ -20,7 +20,8 @@
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -39,9 +40,11 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
-use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
+use crate::plan::outcome::{Before, Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::Snapshot;
 
+use super::layout::Entries;
+use super::layout::appv2::{FEED, Location, RowToWrite, Rows, StoredRow, Table, Unique};
 use super::lease::Lease;
 use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
@@ -61,6 +64,8 @@ pub struct ApplyContext<'a> {
     pub now: DateTime<Utc>,
     /// Changes a message to the server carries; at least 1.
     pub batch_size: usize,
+    /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
+    pub entries: &'a Entries,
 }
 
 /// What was written.
@@ -103,10 +108,19 @@ pub async fn apply(
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
     insert_run(tx, plan, ctx).await?;
-    upsert_entries(tx, plan, ctx.now).await?;
+    match ctx.entries {
+        Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
+        Entries::AppV2 { table, rows, to_write } => {
+            keep_rows(tx, plan, rows, to_write, ctx.job_id).await?;
+            upsert_rows(tx, table, &written(to_write), ctx.now).await?;
+        }
+    }
     upsert_metadata(tx, plan, ctx).await?;
     release(tx, plan, ctx).await?;
-    restore_entries(tx, plan, ctx.now).await?;
+    match ctx.entries {
+        Entries::Universe => restore_entries(tx, plan, ctx.now).await?,
+        Entries::AppV2 { table, rows, .. } => restore_rows(tx, plan, table, rows, ctx.now).await?,
+    }
     if !plan.foreign.is_empty() {
         let sql = include_str!("../../sql/queries/foreign_clean.sql");
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
@@ -353,7 +367,11 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
     let ours = rewritten(plan).map(|universe| universe.name.as_str());
     let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
     let restored = plan.restored.iter().map(|row| row.universe.as_str());
-    let written: Vec<&str> = ours.chain(foreign).chain(restored).collect();
+    let written: Vec<&str> = match ctx.entries {
+        Entries::Universe => ours.chain(foreign).chain(restored).collect(),
+        // What stood in its rows was read already; it is kept by a statement of its own.
+        Entries::AppV2 { .. } => Vec::new(),
+    };
     execute(
         tx,
         DOING,
@@ -424,6 +442,127 @@ async fn restore_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) 
         ],
     )
     .await
+}
+
+/// A row of `AppV2`'s table, and what is to stand there.
+type RowText<'a> = (&'a Location, Cow<'a, str>);
+
+fn written(rows: &[RowToWrite]) -> Vec<RowText<'_>> {
+    rows.iter().map(|row| (&row.at, Cow::Owned(row.value.to_string()))).collect()
+}
+
+/// Writes rows of `AppV2`'s table in place, all of them at once.
+async fn upsert_rows(
+    tx: &Transaction<'_>,
+    table: &Table,
+    rows: &[RowText<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = [("created_at", table.has_created_at), ("updated_at", table.has_updated_at)];
+    let times: Vec<&str> = columns.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    let sql = include_str!("../../sql/queries/appv2_rows_upsert.sql")
+        .replace("{unique}", table.unique.columns())
+        .replace("{columns}", &times.iter().map(|name| format!(", {name}")).collect::<String>())
+        .replace("{values}", &times.iter().map(|_| ", $6").collect::<String>())
+        .replace(
+            "{updated}",
+            if table.has_updated_at { ",\n    updated_at = excluded.updated_at" } else { "" },
+        );
+    let (types, names, keys) = columns_of(rows.iter().map(|(at, _)| *at));
+    let values: Vec<&str> = rows.iter().map(|(_, value)| value.as_ref()).collect();
+    let params: [Param<'_>; 6] = [
+        (&types, Type::TEXT_ARRAY),
+        (&names, Type::TEXT_ARRAY),
+        (&keys, Type::TEXT_ARRAY),
+        (&values, Type::TEXT_ARRAY),
+        (&table.environment, Type::TEXT),
+        (&now, Type::TIMESTAMPTZ),
+    ];
+    execute(tx, DOING, &sql, &params).await
+}
+
+/// Types, names and keys of rows, side by side.
+fn columns_of<'a>(at: impl Iterator<Item = &'a Location>) -> (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>) {
+    let (mut types, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    for Location { kind, name, key } in at {
+        types.push(kind.as_str());
+        names.push(name.as_str());
+        keys.push(key.as_str());
+    }
+    (types, names, keys)
+}
+
+/// Keeps with the run what stood in the rows it is about to write, and the members of universes that have no row.
+async fn keep_rows(
+    tx: &Transaction<'_>,
+    plan: &Plan,
+    rows: &Rows,
+    to_write: &[RowToWrite],
+    job_id: &JobId,
+) -> Result<(), Failure> {
+    let has_no_row = |universe: &&PlannedUniverse| {
+        rows.get(universe.name.as_str()).is_some_and(|row| row.at.is_none())
+            && (universe.before != Before::Managed || universe.changes() > 0)
+    };
+    // The feed's row is never written again, so it has no earlier state to go back to.
+    let written = to_write.iter().map(|row| row.slot.as_str()).filter(|slot| *slot != FEED);
+    let rowless = plan.universes.iter().filter(has_no_row).map(|universe| universe.name.as_str());
+    let restored = plan.restored.iter().map(|row| row.universe.as_str());
+    let slots: BTreeSet<&str> = written.chain(rowless).chain(restored).collect();
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let kept = slots.iter().filter_map(|slot| Some(kept_row(slot, rows.get(*slot)?)));
+    let kept = format!("{{{}}}", kept.collect::<Vec<_>>().join(","));
+    let sql = include_str!("../../sql/queries/run_keep_rows.sql");
+    execute(tx, DOING, sql, &[(&job_id.as_str(), Type::TEXT), (&kept, Type::TEXT)]).await
+}
+
+/// A row as a run keeps it. Its content goes through no parser, which might spell a number otherwise.
+fn kept_row(slot: &str, row: &StoredRow) -> String {
+    let at = row.at.as_ref().map(|at| [&at.kind, row.found_name.as_ref().unwrap_or(&at.name), &at.key]);
+    // What was never ours in a universe without a row is known to nobody.
+    let content = row.value.as_ref().filter(|_| row.at.is_some() || row.status.is_some());
+    let content = content.map_or(String::new(), |json| format!(",\"content\":{json}"));
+    format!(
+        "{}:{{\"at\":{},\"cache_type\":{},\"status\":{}{content}}}",
+        json!(slot),
+        json!(at),
+        json!(row.cache_type),
+        json!(row.status)
+    )
+}
+
+/// Writes the rows of `AppV2`'s table that a revert puts back, and takes away those that were not there.
+async fn restore_rows(
+    tx: &Transaction<'_>,
+    plan: &Plan,
+    table: &Table,
+    rows: &Rows,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let with_row = plan.restored.iter().filter_map(|row| {
+        let at = rows.get(row.universe.as_str())?.at.as_ref()?;
+        Some((at, row.content.as_ref().map(|content| Cow::Borrowed(content.json.as_str()))))
+    });
+    let (back, gone): (Vec<_>, Vec<_>) = with_row.partition(|(_, content)| content.is_some());
+    let back: Vec<RowText<'_>> = back.into_iter().filter_map(|(at, content)| Some((at, content?))).collect();
+    upsert_rows(tx, table, &back, now).await?;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (types, names, keys) = columns_of(gone.iter().map(|(at, _)| *at));
+    let params: [Param<'_>; 5] = [
+        (&types, Type::TEXT_ARRAY),
+        (&names, Type::TEXT_ARRAY),
+        (&keys, Type::TEXT_ARRAY),
+        (&table.environment, Type::TEXT),
+        (&(table.unique == Unique::WithName), Type::BOOL),
+    ];
+    execute(tx, DOING, include_str!("../../sql/queries/appv2_rows_remove.sql"), &params).await
 }
 
 /// Ends the history of universes that a revert makes rows of others again, and forgets what is known of them.

@@ -150,7 +150,18 @@ async fn a_cache_entries_that_cannot_be_written_is_refused_with_what_is_wrong_wi
         ("universe text unique, cache_type text".to_owned(), "has no column content"),
         (
             "id serial, type text, name text, key text, value jsonb, environment text not null".to_owned(),
-            "has the AppV2 layout, which this version does not write yet",
+            "has a unique constraint neither on type, name, key and environment nor on type, key and environment",
+        ),
+        (
+            "type text, name text, key text, value json, environment text, unique (type, key, environment)"
+                .to_owned(),
+            "has a column value that is json, not jsonb",
+        ),
+        (
+            "type text, name text, key text, value jsonb, environment text, owner text not null,
+             unique (type, key, environment)"
+                .to_owned(),
+            "wants a value for the column owner",
         ),
     ] {
         let world = World::with_market().await;
