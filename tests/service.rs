@@ -8,6 +8,8 @@
 #[path = "world/mod.rs"]
 mod world;
 
+#[path = "service/appv2.rs"]
+mod appv2;
 #[path = "service/crashes.rs"]
 mod crashes;
 #[path = "service/guards.rs"]

@@ -110,8 +110,7 @@ pub async fn apply(
     insert_run(tx, plan, ctx).await?;
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
-        Entries::AppV2 { table, rows, to_write } => {
-            keep_rows(tx, plan, rows, to_write, ctx.job_id).await?;
+        Entries::AppV2 { table, to_write, .. } => {
             upsert_rows(tx, table, &written(to_write), ctx.now).await?;
         }
     }
@@ -364,18 +363,24 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
     let closes: Vec<Option<f64>> = stocks.iter().map(|stock| stock.close_dollars).collect();
     let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
     let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect();
-    let ours = rewritten(plan).map(|universe| universe.name.as_str());
-    let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
-    let restored = plan.restored.iter().map(|row| row.universe.as_str());
-    let written: Vec<&str> = match ctx.entries {
-        Entries::Universe => ours.chain(foreign).chain(restored).collect(),
-        // What stood in its rows was read already; it is kept by a statement of its own.
-        Entries::AppV2 { .. } => Vec::new(),
-    };
+    let (sql, previous): (&str, Param<'_>);
+    let (names, kept);
+    match ctx.entries {
+        Entries::Universe => {
+            names = written_names(plan);
+            sql = include_str!("../../sql/queries/run_insert.sql");
+            previous = (&names, Type::TEXT_ARRAY);
+        }
+        Entries::AppV2 { rows, to_write, .. } => {
+            kept = kept_rows(plan, rows, to_write);
+            sql = include_str!("../../sql/queries/run_insert_appv2.sql");
+            previous = (&kept, Type::TEXT);
+        }
+    }
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/run_insert.sql"),
+        sql,
         &[
             (&plan.as_of, Type::DATE),
             (&ctx.job_id.as_str(), Type::TEXT),
@@ -388,11 +393,19 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
             (&closes, Type::FLOAT8_ARRAY),
             (&shares, Type::FLOAT8_ARRAY),
             (&sectors, Type::TEXT_ARRAY),
-            (&written, Type::TEXT_ARRAY),
+            previous,
             (&(KEPT_RUNS - 1), Type::INT8),
         ],
     )
     .await
+}
+
+/// The rows of `cache_entries` in the universe layout that are about to be written.
+fn written_names(plan: &Plan) -> Vec<&str> {
+    let ours = rewritten(plan).map(|universe| universe.name.as_str());
+    let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
+    let restored = plan.restored.iter().map(|row| row.universe.as_str());
+    ours.chain(foreign).chain(restored).collect()
 }
 
 async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {
@@ -469,7 +482,7 @@ async fn upsert_rows(
         .replace("{values}", &times.iter().map(|_| ", $6").collect::<String>())
         .replace(
             "{updated}",
-            if table.has_updated_at { ",\n    updated_at = excluded.updated_at" } else { "" },
+            if table.has_updated_at { ", updated_at = excluded.updated_at" } else { "" },
         );
     let (types, names, keys) = columns_of(rows.iter().map(|(at, _)| *at));
     let values: Vec<&str> = rows.iter().map(|(_, value)| value.as_ref()).collect();
@@ -495,14 +508,9 @@ fn columns_of<'a>(at: impl Iterator<Item = &'a Location>) -> (Vec<&'a str>, Vec<
     (types, names, keys)
 }
 
-/// Keeps with the run what stood in the rows it is about to write, and the members of universes that have no row.
-async fn keep_rows(
-    tx: &Transaction<'_>,
-    plan: &Plan,
-    rows: &Rows,
-    to_write: &[RowToWrite],
-    job_id: &JobId,
-) -> Result<(), Failure> {
+/// What stands in the rows that are about to be written, and the members of universes that have no row, as a run keeps
+/// it: JSON.
+fn kept_rows(plan: &Plan, rows: &Rows, to_write: &[RowToWrite]) -> String {
     let has_no_row = |universe: &&PlannedUniverse| {
         rows.get(universe.name.as_str()).is_some_and(|row| row.at.is_none())
             && (universe.before != Before::Managed || universe.changes() > 0)
@@ -512,13 +520,8 @@ async fn keep_rows(
     let rowless = plan.universes.iter().filter(has_no_row).map(|universe| universe.name.as_str());
     let restored = plan.restored.iter().map(|row| row.universe.as_str());
     let slots: BTreeSet<&str> = written.chain(rowless).chain(restored).collect();
-    if slots.is_empty() {
-        return Ok(());
-    }
     let kept = slots.iter().filter_map(|slot| Some(kept_row(slot, rows.get(*slot)?)));
-    let kept = format!("{{{}}}", kept.collect::<Vec<_>>().join(","));
-    let sql = include_str!("../../sql/queries/run_keep_rows.sql");
-    execute(tx, DOING, sql, &[(&job_id.as_str(), Type::TEXT), (&kept, Type::TEXT)]).await
+    format!("{{{}}}", kept.collect::<Vec<_>>().join(","))
 }
 
 /// A row as a run keeps it. Its content goes through no parser, which might spell a number otherwise.

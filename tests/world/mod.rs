@@ -81,6 +81,11 @@ impl World {
         }
     }
 
+    /// The settings of everybody in it.
+    pub(crate) fn settings(&self) -> Settings {
+        load(&self.database_url, &self.redis.url(), &self.settings)
+    }
+
     /// A world in which a first sync has filled the universes.
     pub(crate) async fn filled() -> Self {
         Self::filled_with(&[]).await
@@ -124,8 +129,8 @@ impl World {
 
     /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        let settings = load(&self.database_url, &self.redis.url(), &self.settings);
-        let submitted = Desk::new(&settings).unwrap().submit(request, Source::Job, Utc::now()).await.unwrap();
+        let submitted =
+            Desk::new(&self.settings()).unwrap().submit(request, Source::Job, Utc::now()).await.unwrap();
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
