@@ -20,8 +20,7 @@
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::pin::pin;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -40,14 +39,15 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
-use crate::plan::outcome::{Before, Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
+use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::Snapshot;
 
 use super::layout::Entries;
-use super::layout::appv2::{FEED, Location, RowToWrite, Rows, StoredRow, Table, Unique};
 use super::lease::Lease;
 use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
+
+mod appv2;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -111,14 +111,14 @@ pub async fn apply(
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
         Entries::AppV2 { table, to_write, .. } => {
-            upsert_rows(tx, table, &written(to_write), ctx.now).await?;
+            appv2::write_rows(tx, table, to_write, ctx.now).await?;
         }
     }
     upsert_metadata(tx, plan, ctx).await?;
     release(tx, plan, ctx).await?;
     match ctx.entries {
         Entries::Universe => restore_entries(tx, plan, ctx.now).await?,
-        Entries::AppV2 { table, rows, .. } => restore_rows(tx, plan, table, rows, ctx.now).await?,
+        Entries::AppV2 { table, rows, .. } => appv2::restore_rows(tx, plan, table, rows, ctx.now).await?,
     }
     if !plan.foreign.is_empty() {
         let sql = include_str!("../../sql/queries/foreign_clean.sql");
@@ -372,7 +372,7 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
             previous = (&names, Type::TEXT_ARRAY);
         }
         Entries::AppV2 { rows, to_write, .. } => {
-            kept = kept_rows(plan, rows, to_write);
+            kept = appv2::kept_rows(plan, rows, to_write);
             sql = include_str!("../../sql/queries/run_insert_appv2.sql");
             previous = (&kept, Type::TEXT);
         }
@@ -455,117 +455,6 @@ async fn restore_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) 
         ],
     )
     .await
-}
-
-/// A row of `AppV2`'s table, and what is to stand there.
-type RowText<'a> = (&'a Location, Cow<'a, str>);
-
-fn written(rows: &[RowToWrite]) -> Vec<RowText<'_>> {
-    rows.iter().map(|row| (&row.at, Cow::Owned(row.value.to_string()))).collect()
-}
-
-/// Writes rows of `AppV2`'s table in place, all of them at once.
-async fn upsert_rows(
-    tx: &Transaction<'_>,
-    table: &Table,
-    rows: &[RowText<'_>],
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let columns = [("created_at", table.has_created_at), ("updated_at", table.has_updated_at)];
-    let times: Vec<&str> = columns.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
-    let sql = include_str!("../../sql/queries/appv2_rows_upsert.sql")
-        .replace("{unique}", table.unique.columns())
-        .replace("{columns}", &times.iter().map(|name| format!(", {name}")).collect::<String>())
-        .replace("{values}", &times.iter().map(|_| ", $6").collect::<String>())
-        .replace(
-            "{updated}",
-            if table.has_updated_at { ", updated_at = excluded.updated_at" } else { "" },
-        );
-    let (types, names, keys) = columns_of(rows.iter().map(|(at, _)| *at));
-    let values: Vec<&str> = rows.iter().map(|(_, value)| value.as_ref()).collect();
-    let params: [Param<'_>; 6] = [
-        (&types, Type::TEXT_ARRAY),
-        (&names, Type::TEXT_ARRAY),
-        (&keys, Type::TEXT_ARRAY),
-        (&values, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
-        (&now, Type::TIMESTAMPTZ),
-    ];
-    execute(tx, DOING, &sql, &params).await
-}
-
-/// Types, names and keys of rows, side by side.
-fn columns_of<'a>(at: impl Iterator<Item = &'a Location>) -> (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>) {
-    let (mut types, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for Location { kind, name, key } in at {
-        types.push(kind.as_str());
-        names.push(name.as_str());
-        keys.push(key.as_str());
-    }
-    (types, names, keys)
-}
-
-/// What stands in the rows that are about to be written, and the members of universes that have no row, as a run keeps
-/// it: JSON.
-fn kept_rows(plan: &Plan, rows: &Rows, to_write: &[RowToWrite]) -> String {
-    let has_no_row = |universe: &&PlannedUniverse| {
-        rows.get(universe.name.as_str()).is_some_and(|row| row.at.is_none())
-            && (universe.before != Before::Managed || universe.changes() > 0)
-    };
-    // The feed's row is never written again, so it has no earlier state to go back to.
-    let written = to_write.iter().map(|row| row.slot.as_str()).filter(|slot| *slot != FEED);
-    let rowless = plan.universes.iter().filter(has_no_row).map(|universe| universe.name.as_str());
-    let restored = plan.restored.iter().map(|row| row.universe.as_str());
-    let slots: BTreeSet<&str> = written.chain(rowless).chain(restored).collect();
-    let kept = slots.iter().filter_map(|slot| Some(kept_row(slot, rows.get(*slot)?)));
-    format!("{{{}}}", kept.collect::<Vec<_>>().join(","))
-}
-
-/// A row as a run keeps it. Its content goes through no parser, which might spell a number otherwise.
-fn kept_row(slot: &str, row: &StoredRow) -> String {
-    let at = row.at.as_ref().map(|at| [&at.kind, row.found_name.as_ref().unwrap_or(&at.name), &at.key]);
-    // What was never ours in a universe without a row is known to nobody.
-    let content = row.value.as_ref().filter(|_| row.at.is_some() || row.status.is_some());
-    let content = content.map_or(String::new(), |json| format!(",\"content\":{json}"));
-    format!(
-        "{}:{{\"at\":{},\"cache_type\":{},\"status\":{}{content}}}",
-        json!(slot),
-        json!(at),
-        json!(row.cache_type),
-        json!(row.status)
-    )
-}
-
-/// Writes the rows of `AppV2`'s table that a revert puts back, and takes away those that were not there.
-async fn restore_rows(
-    tx: &Transaction<'_>,
-    plan: &Plan,
-    table: &Table,
-    rows: &Rows,
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let with_row = plan.restored.iter().filter_map(|row| {
-        let at = rows.get(row.universe.as_str())?.at.as_ref()?;
-        Some((at, row.content.as_ref().map(|content| Cow::Borrowed(content.json.as_str()))))
-    });
-    let (back, gone): (Vec<_>, Vec<_>) = with_row.partition(|(_, content)| content.is_some());
-    let back: Vec<RowText<'_>> = back.into_iter().filter_map(|(at, content)| Some((at, content?))).collect();
-    upsert_rows(tx, table, &back, now).await?;
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let (types, names, keys) = columns_of(gone.iter().map(|(at, _)| *at));
-    let params: [Param<'_>; 5] = [
-        (&types, Type::TEXT_ARRAY),
-        (&names, Type::TEXT_ARRAY),
-        (&keys, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
-        (&(table.unique == Unique::WithName), Type::BOOL),
-    ];
-    execute(tx, DOING, include_str!("../../sql/queries/appv2_rows_remove.sql"), &params).await
 }
 
 /// Ends the history of universes that a revert makes rows of others again, and forgets what is known of them.

@@ -5,7 +5,8 @@
 //!
 //! Two shapes are known: our own, a row per universe, and that of `TickStockAppV2`, whose readers want their rows by
 //! type, name and key. Memberships, history and audit are the same in both, for they live in our tables; only what the
-//! readers see differs. [`appv2`] says what stands where in the second one, [`rows`] reads it.
+//! readers see differs. [`appv2`] says what stands where in the second one, [`rows`] reads it, [`projection`] works out
+//! what is to be written.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
@@ -20,6 +21,7 @@ use crate::settings::{self, EntriesSettings};
 use super::catalog::{self, Column, Relation};
 
 pub mod appv2;
+pub mod projection;
 pub mod rows;
 
 use appv2::{RowToWrite, Rows, Table, Unique};
@@ -234,7 +236,7 @@ impl Entries {
         match self {
             Self::Universe => {}
             Self::AppV2 { table, rows, to_write } => {
-                *to_write = appv2::project(table, rows, plan, snapshot, policy, now);
+                *to_write = projection::project(table, rows, plan, snapshot, policy, now);
             }
         }
     }

@@ -107,7 +107,9 @@ impl Overridden {
         }
         wanted.sort_by_key(|(_, tier, _)| *tier);
         let mut together = self.policy.tier_floors.clone();
-        wanted.iter().for_each(|(_, tier, floor)| set_floor(&mut together, *tier, *floor));
+        for (_, tier, floor) in &wanted {
+            set_floor(&mut together, *tier, *floor);
+        }
         let fit_together = fall(&together);
         for (row, tier, floor) in wanted {
             let mut floors = self.policy.tier_floors.clone();
@@ -130,10 +132,11 @@ impl Overridden {
                 None => strangers.push(row.key.as_str()),
                 Some(theme) => {
                     let problems = set_theme(theme, row);
-                    let is_taken = problems.is_empty();
-                    problems.iter().for_each(|problem| self.refuse(row, problem));
-                    if is_taken {
+                    if problems.is_empty() {
                         self.note(row, Ok(()));
+                    }
+                    for problem in problems {
+                        self.refuse(row, &problem);
                     }
                 }
             }
