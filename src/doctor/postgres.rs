@@ -10,7 +10,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::layout::{self, Found, Layout};
-use crate::store::reading::{Rules, coverage_of, read_rules};
+use crate::store::reading::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::snapshot::{Applied, read_applied};
 use crate::store::source::{Source, read_securities};
 use crate::store::{Database, Limits};
@@ -37,7 +37,8 @@ pub(super) async fn examine(
     findings.extend(server(&transaction, now).await?);
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
-    let policy = entries(&transaction, &settings.entries, Arc::new(settings.policy()), findings).await?;
+    let policy =
+        entries(&transaction, &settings.entries, Arc::new(settings.policy()), &tables, findings).await?;
     if tables.can_read_source() {
         data(&transaction, settings, &policy, &tables, now, findings).await?;
     }
@@ -49,6 +50,7 @@ async fn entries(
     transaction: &Transaction<'_>,
     settings: &EntriesSettings,
     policy: Arc<Policy>,
+    tables: &Tables,
     findings: &mut Vec<Finding>,
 ) -> Result<Arc<Policy>, Failure> {
     let found = layout::find(transaction, settings).await?;
@@ -64,6 +66,12 @@ async fn entries(
     findings.push(Finding::ok("schema", layout_text(&settings.schema, &layout)));
     let rules = read_rules(transaction, settings, &policy).await?;
     findings.extend(rule_findings(&rules));
+    if tables.has_jobs {
+        let remedy =
+            "rename or remove that row, or set database.adopt_existing; until then every sync is refused";
+        let refusal = read_refusal(transaction, &rules).await?;
+        findings.extend(refusal.map(|refusal| Finding::error("schema", refusal.text, remedy)));
+    }
     Ok(rules.policy)
 }
 

@@ -132,6 +132,18 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries })))
 }
 
+/// Why a sync would be refused for what stands in `cache_entries`, as far as it can be told without the market.
+pub async fn read_refusal(tx: &Transaction<'_>, rules: &Rules) -> Result<Option<Refusal>, Failure> {
+    match &rules.layout {
+        Layout::Universe => Ok(None),
+        Layout::AppV2(table) => {
+            let (_, rows) = snapshot::read_appv2(tx, table, slots(table, &rules.policy)).await?;
+            let entries = Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() };
+            Ok(refuse_misnamed(&entries, &rules.policy))
+        }
+    }
+}
+
 /// A row of another name where one of ours belongs is somebody's.
 fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
     let rows: &Rows = match entries {

@@ -201,38 +201,17 @@ pub(super) async fn read_appv2(
     slots: Vec<Slot>,
 ) -> Result<(BTreeMap<UniverseName, StoredUniverse>, Rows), Failure> {
     let reads = rows::read(tx, table, slots).await?;
+    let value_of = |slot: &str| reads.iter().find(|read| read.slot.name == slot)?.row.value.as_deref();
     let mut universes = BTreeMap::new();
     let mut doubted = Vec::new();
-    for SlotRead { slot, row, known } in &reads {
-        let Some(cache_type) = slot.cache_type else { continue };
-        if row.value.is_none() && known.is_none() && cache_type != CacheType::Theme {
-            continue;
-        }
-        let name = UniverseName::parse(&slot.name).map_err(|problem| Failure::permanent(DOING, problem))?;
-        // A theme that nobody kept yet may have stood in its list alone.
-        let list = || reads.iter().find(|read| read.slot.name == list_slot(&name) && known.is_none());
-        let Some(value) = row.value.as_deref().or_else(|| list()?.row.value.as_deref()) else {
-            if let Some(known) = known {
-                doubted.extend((known.members_digest != members_digest(&[])).then(|| name.clone()));
-                universes.insert(name, universe_without_row(known));
-            }
-            continue;
-        };
-        let texts = tickers(value);
-        let members: Vec<Symbol> = texts.iter().filter_map(|text| Symbol::parse(text)).collect();
-        let believed = known.as_ref().is_none_or(|known| known.members_digest == members_digest(&members));
+    for read in &reads {
+        let Some(cache_type) = read.slot.cache_type else { continue };
+        let name =
+            UniverseName::parse(&read.slot.name).map_err(|problem| Failure::permanent(DOING, problem))?;
+        let list = value_of(&list_slot(&name));
+        let Some((stored, believed)) = universe_in_slot(read, list, cache_type) else { continue };
         doubted.extend((!believed).then(|| name.clone()));
-        let members = if known.is_none() { without_repeats(members) } else { members };
-        universes.insert(
-            name,
-            StoredUniverse {
-                cache_type: Some(cache_type.to_string()),
-                members,
-                // What else stands in the row is compared when the plan is projected.
-                content: Some(StoredContent::Malformed),
-                state: known.as_ref().map(Known::state),
-            },
-        );
+        universes.insert(name, stored);
     }
     consult_history(tx, &mut universes, &doubted).await?;
     let stored = reads.into_iter().map(|SlotRead { slot, mut row, .. }| {
@@ -244,8 +223,29 @@ pub(super) async fn read_appv2(
     Ok((universes, stored))
 }
 
-fn universe_without_row(known: &Known) -> StoredUniverse {
-    StoredUniverse { cache_type: None, members: Vec::new(), content: None, state: Some(known.state()) }
+/// A universe as its slot has it, and whether its members are those of history. A theme that was never ours may have
+/// stood in its `list` alone.
+fn universe_in_slot(
+    read: &SlotRead,
+    list: Option<&str>,
+    cache_type: CacheType,
+) -> Option<(StoredUniverse, bool)> {
+    let known = read.known.as_ref();
+    let value = read.row.value.as_deref().or(list.filter(|_| known.is_none()));
+    if value.is_none() && known.is_none() {
+        return None;
+    }
+    let texts = value.map(tickers).unwrap_or_default();
+    let members: Vec<Symbol> = texts.iter().filter_map(|text| Symbol::parse(text)).collect();
+    let believed = known.is_none_or(|known| known.members_digest == members_digest(&members));
+    let stored = StoredUniverse {
+        cache_type: value.map(|_| cache_type.to_string()),
+        members: if known.is_none() { without_repeats(members) } else { members },
+        // What else stands in the row is compared when the plan is projected.
+        content: value.map(|_| StoredContent::Malformed),
+        state: known.map(Known::state),
+    };
+    Some((stored, believed))
 }
 
 fn json_list(members: &[Symbol]) -> String {

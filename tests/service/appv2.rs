@@ -515,6 +515,10 @@ async fn where_names_tell_no_rows_apart_one_of_another_name_is_somebodys() {
         status["error"].starts_with("foreign_row_name: the row of type stock_universe and key top_1000"),
         "{status:?}"
     );
+    let report = doctor::examine(&world.settings(), Utc::now()).await;
+    let is_found =
+        report.findings.iter().any(|finding| finding.what.starts_with("the row of type stock_universe"));
+    assert!(is_found, "{report:?}");
     assert_eq!(world.portrait().await, before);
 
     let world = World::appv2(KEYS[1], &[("database.adopt_existing", "true")]).await;

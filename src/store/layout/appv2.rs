@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::domain::universe::{CacheType, ETF_ALL, FundCategory, UniverseName};
+use crate::domain::universe::{CacheType, FundCategory, UniverseName};
 use crate::plan::policy::Policy;
 
 const STOCK_UNIVERSE: &str = "stock_universe";
@@ -155,10 +155,8 @@ fn fund_title(universe: &str) -> &'static str {
         Some(FundCategory::Growth) => "Growth ETFs",
         Some(FundCategory::Value) => "Value ETFs",
         Some(FundCategory::BroadMarket) => "Broad Market ETFs",
-        None => {
-            debug_assert_eq!(universe, ETF_ALL);
-            "All ETFs"
-        }
+        // Of no category: all of them together.
+        None => "All ETFs",
     }
 }
 
@@ -228,7 +226,7 @@ pub fn tickers(json: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::universe::Tier;
+    use crate::domain::universe::{ETF_ALL, Tier};
     use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, ThemeRules};
     use std::collections::{BTreeSet, HashSet};
 
