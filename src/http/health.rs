@@ -35,7 +35,7 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
-    let tables = within(migrations::check(&api.desk.database));
+    let tables = within(migrations::check(&api.desk.database, &api.desk.entries));
     let stream = within(state::look(&api.desk.redis, &api.desk.names));
     let (tables, stream) = tokio::join!(tables, stream);
     let mut reasons = Vec::new();

@@ -123,7 +123,7 @@ impl Triggers {
         let mut pause = reconnecting(LONGEST_PAUSE);
         let mut trouble = Trouble::new("triggers");
         while !self.shutdown.is_asked() {
-            match migrations::check(&self.desk.database).await {
+            match migrations::check(&self.desk.database, &self.desk.entries).await {
                 Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
                 checked => return checked,
             }

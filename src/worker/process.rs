@@ -279,6 +279,7 @@ async fn end(
         warnings: warnings.to_vec(),
         result: result.to_json(),
         last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        policy_fingerprint: None,
     };
     let mut client = worker.database.client().await?;
     jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
