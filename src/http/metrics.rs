@@ -127,6 +127,11 @@ impl Metrics {
         });
     }
 
+    /// Sums up single measurements.
+    pub(super) fn tidy(&self) {
+        self.counters.handle().run_upkeep();
+    }
+
     async fn render(&self, api: &Api) -> String {
         let mut reading = self.reading.lock().await;
         let is_fresh = reading.shown.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH_FOR);
