@@ -135,9 +135,8 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
-            // The world first: the lease is free since the commit, and nobody waits for the owner row to go.
-            relay(worker, &row).await;
-            release(worker, &row).await;
+            // At once: neither a slow Postgres nor a slow Redis holds up the other.
+            tokio::join!(relay(worker, &row), release(worker, &row));
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
