@@ -135,8 +135,8 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
-            // At once: neither a slow Postgres nor a slow Redis holds up the other.
-            tokio::join!(relay(worker, &row), release(worker, &row));
+            release(worker, &row).await;
+            relay(worker, &row).await;
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
