@@ -102,18 +102,10 @@ pub async fn read_rules(
 
 /// Reads for `request` inside the caller's repeatable-read transaction.
 pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest) -> Result<Reading, Failure> {
-    let Rules { layout, policy, problems, .. } = read_rules(tx, from.entries, from.policy).await?;
-    let source = Source::discover(tx, from.source).await?;
-    let market = source::read_securities(tx, &source, None).await?;
-    let coverage = coverage_of(&market, snapshot::read_applied(tx).await?);
-    let (as_of, passed_over) = match coverage.date_for(request) {
-        DateChoice::Skip(why) => return Ok(Reading::Needless(why)),
-        DateChoice::Wait { have, usual, date, .. } => {
-            return Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) });
-        }
-        DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
-        DateChoice::Sync { as_of, warning } => (as_of, warning),
-    };
+    // What does not depend on each other is sent without waiting for answers.
+    let (rules, source) =
+        tokio::try_join!(read_rules(tx, from.entries, from.policy), Source::discover(tx, from.source))?;
+    let Rules { layout, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
     let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
@@ -125,8 +117,22 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
             WantedRows::AppV2 { table, slots: &ours }
         }
     };
-    let wanted = Wanted { as_of, universes: &universes, rows };
-    let (snapshot, entries) = snapshot::read_snapshot(tx, &source, market, wanted).await?;
+    // Our own state first: we take it apart while the server reads the market.
+    let (applied, state, market) = tokio::try_join!(
+        snapshot::read_applied(tx),
+        snapshot::read_state(tx, Wanted { universes: &universes, rows }),
+        source::read_securities(tx, &source, None),
+    )?;
+    let coverage = coverage_of(&market, applied);
+    let (as_of, passed_over) = match coverage.date_for(request) {
+        DateChoice::Skip(why) => return Ok(Reading::Needless(why)),
+        DateChoice::Wait { have, usual, date, .. } => {
+            return Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) });
+        }
+        DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
+        DateChoice::Sync { as_of, warning } => (as_of, warning),
+    };
+    let (snapshot, entries) = snapshot::complete(tx, &source, market, state, &universes, as_of).await?;
     if let Some(refusal) = refuse_misnamed(&entries, &policy) {
         return Ok(Reading::Refused(refusal));
     }

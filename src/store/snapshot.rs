@@ -48,8 +48,6 @@ const EXIT_REASONS: [ExitReason; 4] =
 /// What of our own tables a plan needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The date of the sync.
-    pub as_of: NaiveDate,
     /// The universes that the policy keeps.
     pub universes: &'a [UniverseName],
     /// How their rows are found.
@@ -82,8 +80,6 @@ pub struct StateRead {
     pub foreign: Vec<ForeignRow>,
     /// What the last good run saw.
     pub last_run: Option<RunState>,
-    /// Memberships that ended lately because the security went away.
-    pub recent_exits: Vec<RecentExit>,
     /// What the rows looked like.
     pub entries: Entries,
 }
@@ -99,16 +95,19 @@ pub struct Applied {
     pub recent_closes: Vec<usize>,
 }
 
-/// Completes what was read of the source to a snapshot of `wanted.as_of`: no close in it is later.
-pub async fn read_snapshot(
+/// Completes what was read to a snapshot of `as_of`: no close in it is later.
+pub async fn complete(
     tx: &Transaction<'_>,
     source: &Source,
     market: Market,
-    wanted: Wanted<'_>,
+    state: StateRead,
+    universes: &[UniverseName],
+    as_of: NaiveDate,
 ) -> Result<(Snapshot, Entries), Failure> {
     let Market { mut securities, unreadable_symbols } = market;
-    reread_closes(tx, source, &mut securities, wanted.as_of).await?;
-    let StateRead { universes, foreign, last_run, recent_exits, entries } = read_state(tx, wanted).await?;
+    reread_closes(tx, source, &mut securities, as_of).await?;
+    let recent_exits = read_recent_exits(tx, as_of, universes).await?;
+    let StateRead { universes, foreign, last_run, entries } = state;
     Ok((Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits }, entries))
 }
 
@@ -129,23 +128,20 @@ fn modes(row: &Row) -> Vec<Mode> {
 
 /// Reads our own tables.
 pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<StateRead, Failure> {
-    let (universes, foreign, entries) = match wanted.rows {
-        WantedRows::Universe { clean_foreign } => {
-            let (universes, foreign) = read_entries(tx, wanted.universes, clean_foreign).await?;
-            (universes, foreign, Entries::Universe)
-        }
-        WantedRows::AppV2 { table, slots } => {
-            let (universes, rows) = read_appv2(tx, table, slots.to_vec()).await?;
-            (universes, Vec::new(), Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() })
-        }
+    let universes = async {
+        Ok(match wanted.rows {
+            WantedRows::Universe { clean_foreign } => {
+                let (universes, foreign) = read_entries(tx, wanted.universes, clean_foreign).await?;
+                (universes, foreign, Entries::Universe)
+            }
+            WantedRows::AppV2 { table, slots } => {
+                let (universes, rows) = read_appv2(tx, table, slots.to_vec()).await?;
+                (universes, Vec::new(), Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() })
+            }
+        })
     };
-    Ok(StateRead {
-        universes,
-        foreign,
-        entries,
-        last_run: read_last_run(tx).await?,
-        recent_exits: read_recent_exits(tx, wanted).await?,
-    })
+    let ((universes, foreign, entries), last_run) = tokio::try_join!(universes, read_last_run(tx))?;
+    Ok(StateRead { universes, foreign, last_run, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.
@@ -367,10 +363,14 @@ fn stocks(row: &Row) -> Vec<StockState> {
     stocks.collect()
 }
 
-async fn read_recent_exits(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Vec<RecentExit>, Failure> {
-    let first = sessions_back(wanted.as_of, EXIT_SESSIONS);
+async fn read_recent_exits(
+    tx: &Transaction<'_>,
+    as_of: NaiveDate,
+    universes: &[UniverseName],
+) -> Result<Vec<RecentExit>, Failure> {
+    let first = sessions_back(as_of, EXIT_SESSIONS);
     let reasons = EXIT_REASONS.map(ExitReason::as_str);
-    let names: Vec<&str> = wanted.universes.iter().map(UniverseName::as_str).collect();
+    let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
     let sql = include_str!("../../sql/queries/exits_read.sql");
     let rows = query(
         tx,
@@ -378,7 +378,7 @@ async fn read_recent_exits(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<V
         sql,
         &[
             (&first, Type::DATE),
-            (&wanted.as_of, Type::DATE),
+            (&as_of, Type::DATE),
             (&reasons.as_slice(), Type::TEXT_ARRAY),
             (&names, Type::TEXT_ARRAY),
         ],

@@ -20,7 +20,7 @@ use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
-use cache_sync::store::snapshot::{StateRead, Wanted, WantedRows, read_snapshot, read_state};
+use cache_sync::store::snapshot::{Wanted, WantedRows, complete, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -147,14 +147,12 @@ impl World {
         market
     }
 
-    pub(crate) async fn read_state(&self, as_of: &str, universes: &[&str]) -> StateRead {
-        let universes: Vec<UniverseName> = universes.iter().map(|name| UniverseName::known(name)).collect();
-        let protected = protected();
+    /// Our own tables as a sync of `as_of` finds them.
+    pub(crate) async fn read_state(&self, as_of: &str, universes: &[&str]) -> Snapshot {
+        let universes: Vec<(&str, &[&str])> = universes.iter().map(|name| (*name, &[][..])).collect();
         let mut client = self.db.client().await.unwrap();
         let tx = client.begin_read_only(Limits::default()).await.unwrap();
-        let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
-        let wanted = Wanted { as_of: date(as_of), universes: &universes, rows };
-        read_state(&tx, wanted).await.unwrap()
+        self.snapshot(&tx, as_of, &universes).await
     }
 
     /// Makes the universes what is wanted, as a sync of `as_of` would, and commits.
@@ -217,8 +215,8 @@ impl World {
         let source = Source::discover(tx, &self.source).await.unwrap();
         let market = read_securities(tx, &source, None).await.unwrap();
         let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
-        let wanted = Wanted { as_of: date(as_of), universes: &universes, rows };
-        read_snapshot(tx, &source, market, wanted).await.unwrap().0
+        let state = read_state(tx, Wanted { universes: &universes, rows }).await.unwrap();
+        complete(tx, &source, market, state, &universes, date(as_of)).await.unwrap().0
     }
 
     /// The symbols of a row, in its order.
