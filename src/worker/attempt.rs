@@ -4,7 +4,7 @@
 //! its statement is cancelled, its connection closed, its transaction rolled back.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
-    let mut client = match connection(worker).await {
+    let mut client = match worker.kept.take(&worker.database).await {
         Ok(client) => client,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -54,23 +54,9 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
     match outcome {
         Outcome::Interrupted(_) => canceller.cancel().await,
         Outcome::Failed(_) => {}
-        _ => keep(worker, client),
+        _ => worker.kept.keep(client),
     }
     outcome
-}
-
-/// The connection of the attempt before, which has seen the tables and knows them, or a new one. It is asked before
-/// it is trusted: it may have been idle since yesterday.
-async fn connection(worker: &Worker) -> Result<Client, Failure> {
-    let kept = worker.kept_connection.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match kept {
-        Some(client) if client.answers().await => Ok(client),
-        _ => worker.database.dedicated().await,
-    }
-}
-
-fn keep(worker: &Worker, client: Client) {
-    *worker.kept_connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
 }
 
 /// Does the job, again from the start where another transaction won.

@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::store::owners::{self, Backend, Beat};
-use crate::store::{Client, Database};
+use crate::store::{Client, Database, KeptConnection};
 use crate::stream::connection::Redis;
 use crate::stream::consumer;
 
@@ -72,7 +72,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Starts confirming.
-    pub fn start(database: Database, redis: Redis, held: Held) -> Self {
+    pub fn start(database: Database, kept: KeptConnection, redis: Redis, held: Held) -> Self {
         let interrupted = CancellationToken::new();
         let reason = Arc::new(OnceLock::new());
         let (steps, inbox) = tokio::sync::mpsc::unbounded_channel();
@@ -82,6 +82,7 @@ impl Heartbeat {
             held,
             interrupted: interrupted.clone(),
             reason: Arc::clone(&reason),
+            kept,
             client: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
@@ -119,7 +120,16 @@ struct Pulse {
     held: Held,
     interrupted: CancellationToken,
     reason: Arc<OnceLock<Interruption>>,
+    kept: KeptConnection,
     client: Option<Client>,
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            self.kept.keep(client);
+        }
+    }
 }
 
 impl Pulse {
@@ -166,7 +176,7 @@ impl Pulse {
 
     async fn client(&mut self) -> Result<&mut Client, Failure> {
         if self.client.is_none() {
-            self.client = Some(self.database.dedicated().await?);
+            self.client = Some(self.kept.take(&self.database).await?);
         }
         Ok(self.client.as_mut().expect("it was just made"))
     }

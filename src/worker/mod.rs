@@ -28,7 +28,7 @@ pub mod shutdown;
 pub mod sweeper;
 pub mod telling;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::backoff::ExponentialBackoff;
@@ -44,7 +44,7 @@ use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
-use crate::store::{Client, Database, jobs, migrations};
+use crate::store::{Database, KeptConnection, jobs, migrations};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
 use crate::stream::identity::Identity;
@@ -101,8 +101,10 @@ pub struct Worker {
     pub relay: Relay,
     /// When to stop.
     pub shutdown: Shutdown,
-    /// What the last attempt was made over, for the next one.
-    pub kept_connection: Mutex<Option<Client>>,
+    /// What attempts are made over.
+    pub kept: KeptConnection,
+    /// What heartbeats go over.
+    pub kept_pulse: KeptConnection,
 }
 
 impl Worker {
@@ -131,7 +133,8 @@ impl Worker {
             options: Options::of(settings),
             relay,
             shutdown,
-            kept_connection: Mutex::new(None),
+            kept: KeptConnection::default(),
+            kept_pulse: KeptConnection::default(),
         })
     }
 }

@@ -126,7 +126,8 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
         lease: worker.options.lease,
         every: worker.options.heartbeat,
     };
-    let heartbeat = Heartbeat::start(worker.database.clone(), worker.redis.clone(), held);
+    let heartbeat =
+        Heartbeat::start(worker.database.clone(), worker.kept_pulse.clone(), worker.redis.clone(), held);
     let outcome = attempt(worker, &row, warnings, &heartbeat).await;
     let disposition = dispose(outcome, &circumstances(worker, &row));
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };

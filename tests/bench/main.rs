@@ -1,7 +1,7 @@
 //! Measures what a sync costs, beside what reading its data costs and beside the same sync as plain SQL.
 //!
 //! `deploy/bench.sh` runs it. Everything runs on private servers with a made market; the real program works on the
-//! jobs, and a sync is timed from the entry on the stream to the message that it has ended. What is compared is measured
+//! jobs, and a sync is timed from the claim of its job to the message that it has ended. What is compared is measured
 //! in turn, and ratios are taken pair by pair, so that a machine that slows down slows both.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
@@ -140,7 +140,7 @@ async fn days(
     for _ in 0..3 {
         scene.forget_universes().await?;
         bare.push(scene.bare_read().await?);
-        fills.push(worker.sync().await?.whole);
+        fills.push(worker.sync().await?.sync);
     }
     scene.script().await?;
     let tenth = median(fills.clone()).as_secs_f64() / (median(bare.clone()).as_secs_f64() / 0.1);
@@ -159,7 +159,7 @@ async fn days(
         bare.push(scene.bare_read().await?);
         let sync = worker.sync().await?;
         script.push(scene.script().await?);
-        ours.push(sync.whole);
+        ours.push(sync.sync);
         changes.push(sync.changes);
         pickup.push(sync.pickup);
         telling.push(sync.telling);
@@ -187,7 +187,7 @@ async fn days(
         bare.push(scene.bare_read().await?);
         let sync = worker.sync().await?;
         assert_eq!(sync.changes, 0, "nothing has changed");
-        ours.push(sync.whole);
+        ours.push(sync.sync);
     }
     let writes_none = row_versions(scene).await? == versions;
     let ratio = median_ratio(&ours, &bare);
@@ -415,7 +415,7 @@ async fn ordinary(
     let mut took = Vec::new();
     for _ in 0..rounds {
         scene.next_day().await?;
-        took.push(worker.sync().await?.whole);
+        took.push(worker.sync().await?.sync);
     }
     Ok((median(took), worker.peak_memory()?))
 }

@@ -19,7 +19,7 @@ use cache_sync::publish::keys::GROUP;
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::reading::{self, Reading, Ready, Sources};
 use cache_sync::store::{Database, Limits};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use tokio_postgres::types::Type;
@@ -288,8 +288,8 @@ impl Names {
 /// What one job took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
-    /// From the entry on the stream to `cache_sync_completed` on pub/sub.
-    pub(crate) whole: Duration,
+    /// From the claim of the job to `cache_sync_completed` on pub/sub.
+    pub(crate) sync: Duration,
     /// From the entry to `cache_sync_started`.
     pub(crate) pickup: Duration,
     /// From the end that stands in the job's row, before the commit, to `cache_sync_completed`.
@@ -350,9 +350,15 @@ impl Worker {
         if payload["status"] != "completed" {
             return Err(format!("the job failed: {}", payload["error"]).into());
         }
-        let telling = self.since_its_end(&id).await?;
-        let changes = payload["total_changes"].as_u64().unwrap_or_default();
-        Ok(Timing { whole: at - began, pickup: started - began, telling, changes })
+        let at_wall = chrono::Utc::now() - at.elapsed();
+        let since = |time: DateTime<Utc>| (at_wall - time).to_std().unwrap_or_default();
+        let (claimed, ended) = self.claim_and_end(&id).await?;
+        Ok(Timing {
+            sync: since(claimed),
+            pickup: started - began,
+            telling: since(ended),
+            changes: payload["total_changes"].as_u64().unwrap_or_default(),
+        })
     }
 
     /// Puts a job on the stream: its id, and when.
@@ -387,14 +393,15 @@ impl Worker {
         }
     }
 
-    async fn since_its_end(&mut self, id: &str) -> Result<Duration, Problem> {
-        let now = chrono::Utc::now();
+    /// When a job was claimed and when it ended, as its status says.
+    async fn claim_and_end(&mut self, id: &str) -> Result<(DateTime<Utc>, DateTime<Utc>), Problem> {
         let key = self.names.of(&format!("jobs:cache_sync:status:{id}"));
         let status: HashMap<String, String> =
             redis::cmd("HGETALL").arg(key).query_async(&mut self.redis).await?;
-        let ended: chrono::DateTime<chrono::Utc> =
-            status.get("end_time").ok_or("no end_time in the status")?.parse()?;
-        Ok((now - ended).to_std().unwrap_or_default())
+        let time = |field: &str| -> Result<DateTime<Utc>, Problem> {
+            Ok(status.get(field).ok_or("a time is missing in the status")?.parse()?)
+        };
+        Ok((time("start_time")?, time("end_time")?))
     }
 
     /// Waits until a job is claimed once more.
