@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cache_sync_gate as gate
 from cache_sync_gate import CacheSyncResult, Outcome, Progress
+from conftest import eventually
 
 STREAM = "tickstock:jobs:cache_sync"
 TRADING_DATE = date(2026, 3, 2)
@@ -44,12 +45,6 @@ class Waiting:
 
     def result(self) -> CacheSyncResult:
         return self.future.result(timeout=40)
-
-
-def eventually(what: str, look: Any) -> Any:
-    from conftest import eventually as until
-
-    return until(what, look)
 
 
 def test_a_sync_is_followed_to_its_end_with_progress_and_counts(world: Any) -> None:
@@ -159,8 +154,8 @@ def test_a_job_that_fails_says_why_and_another_attempt_is_another_job(world: Any
 def test_a_request_that_is_refused_ends_as_failed_with_the_reason(world: Any) -> None:
     with world.worker():
         result = passed(world, "run-1", mode="everything")
+        eventually("the dead letter", lambda: world.redis.xlen(f"{STREAM}:dead") == 1)
     assert result.outcome is Outcome.FAILED and "mode" in result.error
-    assert world.redis.xlen(f"{STREAM}:dead") == 1
 
 
 def test_held_universes_are_named(world: Any) -> None:
