@@ -60,6 +60,8 @@ function jobPath({ door, jobId }) {
 function follow(door, jobId) {
   stop();
   follows = { door, jobId, isOver: false };
+  // So that a page that is loaded again goes on with the job.
+  history.replaceState(null, "", `#${door}/${jobId}`);
   at("job").hidden = false;
   at("counts").hidden = true;
   at("cancel").hidden = false;
@@ -120,7 +122,7 @@ function hear(name, envelope) {
   const line = document.createElement("li");
   const time = document.createElement("time");
   time.dateTime = envelope.timestamp;
-  time.textContent = new Date(envelope.timestamp).toLocaleTimeString("en-GB");
+  time.textContent = new Date(envelope.timestamp).toLocaleTimeString("sv-SE");
   const text = document.createElement("span");
   text.textContent = sentence(name, said, envelope);
   line.append(time, text);
@@ -155,9 +157,11 @@ function words(task) {
 function finish(said) {
   const status = said.error === "cancelled" ? "cancelled" : said.status;
   show({ status, percentage: status === "completed" ? 100 : at("bar").value, completed: 0, total_items: 0, current_task: "", error: said.error });
+  const held = said.held_universes;
+  at("where").textContent = said.error || (held.length ? `Held until somebody has looked: ${held.join(", ")}` : said.digest);
   at("changes").textContent = number.format(said.total_changes);
   at("universes").textContent = number.format(said.universes_updated.length);
-  at("held").textContent = said.held_universes.join(", ") || "none";
+  at("held").textContent = held.length || "none";
   at("duration").textContent = said.duration_seconds === undefined ? "" : `${said.duration_seconds.toFixed(1)} s`;
   at("counts").hidden = false;
   end();
@@ -186,7 +190,7 @@ async function listRecent() {
 
 function row(job) {
   const line = document.createElement("tr");
-  const began = job.start_time ? new Date(job.start_time).toLocaleString("en-GB") : "";
+  const began = job.start_time ? new Date(job.start_time).toLocaleString("sv-SE") : "";
   const took = job.duration_seconds === null ? "" : `${job.duration_seconds.toFixed(1)} s`;
   for (const text of [job.job_id, words(job.mode), job.status, began, took]) {
     const cell = document.createElement("td");
@@ -202,4 +206,9 @@ function notice(text) {
   at("notice").hidden = !text;
 }
 
+const [door, jobId] = decodeURIComponent(location.hash.slice(1)).split("/");
+if (jobId && [...form.door.options].some((option) => option.value === door)) {
+  form.door.value = door;
+  follow(door, jobId);
+}
 listRecent();
