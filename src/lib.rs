@@ -35,6 +35,8 @@
 //!   serves the sync, the `plan` command and the tests.
 //! - **Bad input never becomes a bad universe.** Guards refuse a market that can't be, and hold a universe whose
 //!   change can't be believed.
+//! - **Membership lives in our tables.** `cache_entries` repeats it for its readers, in one of two
+//!   [layouts](store::layout), and is put right where somebody else has changed our rows.
 //! - **"Could not read" and "read nothing" are different**, and no failure is reported as success.
 //!
 //! # Where to find things

@@ -4,6 +4,7 @@
 //! job is accepted all the same, and the sweeper of any worker puts it on the stream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,18 +13,18 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::market::Market;
-use crate::plan::outcome::{Plan, Refusal};
+use crate::plan::outcome::{Plan, Refusal, Warning};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::{EntriesSettings, Settings};
 use crate::store;
 use crate::store::account::{self, JobAccount};
 use crate::store::jobs::{self, Accepted, JobRow};
-use crate::store::reading::{self, Reading};
+use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
@@ -48,6 +49,8 @@ pub struct Desk {
     pub redis: Redis,
     /// Under which names.
     pub names: Names,
+    /// Where `cache_entries` is, and in which layout.
+    pub entries: EntriesSettings,
     notify: bool,
     job_monitor: bool,
     patience: Duration,
@@ -71,6 +74,7 @@ impl Desk {
             database: Database::new(&settings.database)?,
             redis: Redis::new(&settings.redis.url)?,
             names: settings.redis.names()?,
+            entries: settings.entries.clone(),
             notify: settings.sync.enable_notifications,
             job_monitor: settings.redis.job_monitor_keys,
             patience: PATIENCE,
@@ -192,13 +196,11 @@ impl Desk {
         doing: &str,
         answer: impl Future<Output = redis::RedisResult<T>>,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(self.patience, answer).await {
-            Ok(answer) => answer.map_err(redis_failure(doing)),
-            Err(_) => {
-                let seconds = self.patience.as_secs_f64();
-                Err(Failure::transient(doing, format!("Redis did not answer within {seconds} s")))
-            }
-        }
+        let late = |_| {
+            let seconds = self.patience.as_secs_f64();
+            Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
+        };
+        tokio::time::timeout(self.patience, answer).await.map_err(late)?.map_err(redis_failure(doing))
     }
 
     /// A job as Postgres has it; `None` for an unknown id.
@@ -237,49 +239,64 @@ pub enum Preview {
 /// Decides as a sync would, in a transaction that can't write.
 pub async fn preview(
     database: &Database,
-    source: &SourceSettings,
-    policy: &Policy,
+    settings: &Settings,
     request: &JobRequest,
 ) -> Result<Preview, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let (as_of, warning, snapshot) = match reading::read(&transaction, source, policy, request).await? {
-        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, snapshot),
+    let policy = Arc::new(settings.policy());
+    let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
+    let ready = match reading::read(&transaction, from, request).await? {
+        Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
+        // Asked for by a person, so never by itself; told as what it would come to.
+        Reading::Needless(Warning { code, text }) => return Ok(Preview::Refused(Refusal { code, text })),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
+    let Ready { as_of, warnings, policy, snapshot, mut entries } = *ready;
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    match plan(&snapshot, policy, &order, &mut |_| {}) {
+    match plan(&snapshot, &policy, &order, &mut |_| {}) {
         Ok(mut plan) => {
-            plan.warnings.extend(warning);
+            entries.project(&mut plan, &snapshot, Utc::now());
+            plan.warnings.extend(warnings);
             Ok(Preview::Planned(Box::new(plan)))
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
 }
 
-/// Has `look` look at the market of the newest complete date, as a sync would see it, in a transaction that can't write.
+/// Has `look` look at the market of the newest complete date, as a sync would see it, by the rules in force, in a
+/// transaction that can't write.
 pub async fn review<T>(
     database: &Database,
-    source: &SourceSettings,
-    policy: &Policy,
+    settings: &Settings,
     now: DateTime<Utc>,
-    look: impl FnOnce(&Market) -> T,
+    look: impl FnOnce(&Market, &Policy) -> T,
 ) -> Result<Result<T, Refusal>, Failure> {
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    Ok(match reading::read(&transaction, source, policy, &request).await? {
-        Reading::Ready { as_of, snapshot, .. } => Ok(look(&Market::new(&snapshot.securities, as_of, policy))),
+    let policy = Arc::new(settings.policy());
+    let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
+    Ok(match reading::read(&transaction, from, &request).await? {
+        Reading::Ready(ready) => {
+            let Ready { as_of, policy, snapshot, .. } = *ready;
+            Ok(look(&Market::new(&snapshot.securities, as_of, &policy), &policy))
+        }
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
+        Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
         Reading::Refused(refusal) => Err(refusal),
     })
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.
-pub async fn preview_revert(database: &Database, job: &JobId) -> Result<Result<Plan, Refusal>, Failure> {
+pub async fn preview_revert(
+    database: &Database,
+    entries: &EntriesSettings,
+    job: &JobId,
+) -> Result<Result<Plan, Refusal>, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let target = store::revert::read(&transaction, job).await?;
+    let (target, _) = store::revert::read(&transaction, entries, job).await?;
     Ok(plan::revert::plan(job, &target))
 }

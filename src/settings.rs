@@ -20,7 +20,7 @@ use chrono::NaiveTime;
 use serde_json::Value;
 
 use crate::domain::words;
-use crate::plan::policy::{Policy, Theme};
+use crate::plan::policy::{Policy, Ranking, Theme};
 use crate::publish::keys::{ChannelNames, Names, SignalNames};
 
 mod layers;
@@ -48,7 +48,7 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Where our tables are.
     pub database: DatabaseSettings,
-    /// How `cache_entries` looks, and which of its rows are ours.
+    /// Where `cache_entries` is, how it looks, and which of its rows are ours.
     pub entries: EntriesSettings,
     /// Where securities and closes are read from.
     pub source: SourceSettings,
@@ -100,13 +100,19 @@ pub struct DatabaseSettings {
     pub schema: String,
 }
 
-/// How `cache_entries` looks, and which of its rows are ours.
+/// Where `cache_entries` is, how it looks, and which of its rows are ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntriesSettings {
+    /// The schema it is in, which is that of our tables.
+    pub schema: String,
     /// Its shape.
     pub layout: Layout,
     /// In the layout of `AppV2`: the environment of our rows.
     pub environment: String,
+    /// In the layout of `AppV2`: ETF universes as bare lists of tickers, not as objects.
+    pub bare_etf_lists: bool,
+    /// The rankings that the layout of `AppV2` has beside those of the policy.
+    pub appv2_rankings: Vec<Ranking>,
 }
 
 words! {

@@ -10,6 +10,8 @@ mod world;
 
 #[path = "service/accounts.rs"]
 mod accounts;
+#[path = "service/appv2.rs"]
+mod appv2;
 #[path = "service/cancelling.rs"]
 mod cancelling;
 #[path = "service/crashes.rs"]

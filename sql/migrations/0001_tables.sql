@@ -39,6 +39,7 @@ create table cache_sync_jobs (
     updated_at timestamptz not null,
     cancel_requested_at timestamptz,
     entry_id text,                                -- the stream entry that stands for it now
+    replaced_entry_id text,                       -- the one before, which was lost or acknowledged
     entry_written_at timestamptz,                 -- when the sweeper or the producer last wrote one
     worker text,
     last_step text,                               -- how far the last attempt came

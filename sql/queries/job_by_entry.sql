@@ -1,7 +1,7 @@
--- The job that a stream entry stands for.
--- Reads the unfinished jobs (cache_sync_jobs_open); there are few.
+-- The job that a stream entry stands for, or stood for until the sweeper wrote another.
+-- Reads cache_sync_jobs whole: asked only for entries that were deleted under a worker's hands.
 -- $1 entry id
 select job_id
 from cache_sync_jobs
-where entry_id = $1
+where $1 in (entry_id, replaced_entry_id)
 limit 1

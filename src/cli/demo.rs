@@ -66,7 +66,7 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     load::create_source_tables(&client, "public").await.map_err(not_done)?;
     load_market(&client, &market, &sessions).await?;
     let step = Step::begin("Making our tables (cache-sync migrate)");
-    migrations::migrate(&desk.database, &settings.source).await?;
+    migrations::migrate(&desk.database, &settings.source, &settings.entries).await?;
     step.done();
 
     title(style, &format!("Day one: {FIRST_EVENING}, the first fill"))?;
@@ -80,7 +80,7 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     show_news(&change, style)?;
     show_plan(&settings, &desk, style).await?;
     sync(&settings, &desk, "day-two").await?;
-    show_members(&desk, &market, &change, style).await?;
+    show_members(&settings, &desk, &market, &change, style).await?;
     show_next(args, &postgres, &redis, style)?;
     if args.keep { keep(&settings).await } else { Ok(()) }
 }
@@ -190,7 +190,7 @@ fn show_news(change: &DayChange, style: &Style) -> Result<(), Exit> {
 /// What the sync will do and why, before it does it.
 async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<(), Exit> {
     let request = JobRequest::new(JobId::fresh(), Mode::Full, "demo", Utc::now());
-    match preview(&desk.database, &settings.source, &settings.policy(), &request).await? {
+    match preview(&desk.database, settings, &request).await? {
         Preview::Planned(plan) => {
             screen::print("What a sync would change now, and why (cache-sync plan):\n\n")?;
             screen::print(&format!("{}\n", render_plan(&plan, style)))
@@ -202,12 +202,13 @@ async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<()
 
 /// Every universe with its first members, and where the day's newcomers are now.
 async fn show_members(
+    settings: &Settings,
     desk: &Desk,
     market: &MadeMarket,
     change: &DayChange,
     style: &Style,
 ) -> Result<(), Exit> {
-    let exhibits = exhibits(desk).await?;
+    let exhibits = exhibits(settings, desk).await?;
     let securities = market.securities().iter();
     let catalogue = Catalogue {
         names: securities.map(|security| (security.symbol.as_str(), security.name.as_str())).collect(),
@@ -218,13 +219,14 @@ async fn show_members(
     screen::print(&format!("\n{}", render_newcomers(&exhibits, &catalogue, style)))
 }
 
-async fn exhibits(desk: &Desk) -> Result<Vec<Exhibit>, Exit> {
+async fn exhibits(settings: &Settings, desk: &Desk) -> Result<Vec<Exhibit>, Exit> {
     let mut client = desk.database.client().await?;
     let transaction = client.begin().await?;
     let mut exhibits = Vec::new();
     for universe in history::universes_now(&transaction).await? {
         let Some(cache_type) = CacheType::from_text(&universe.cache_type) else { continue };
-        let members = history::universe_members(&transaction, &universe.universe, None).await?;
+        let members =
+            history::universe_members(&transaction, &settings.entries, &universe.universe, None).await?;
         let members = members.unwrap_or_default().into_iter().map(|member| member.symbol).collect();
         exhibits.push(Exhibit { universe: universe.universe, cache_type, members });
     }

@@ -24,11 +24,12 @@ pub struct MigrateArgs {
 
 /// Runs `migrate`.
 pub async fn migrate(args: &MigrateArgs, context: &Context) -> Result<(), Exit> {
-    let migrated = migrations::migrate(&context.database()?, &context.settings.source).await?;
+    let settings = &context.settings;
+    let migrated = migrations::migrate(&context.database()?, &settings.source, &settings.entries).await?;
     if args.json {
         screen::print_json(&json!(migrated))
     } else {
-        screen::print(&render_migrated(&context.settings.database.schema, &migrated))
+        screen::print(&render_migrated(&settings.database.schema, &migrated))
     }
 }
 

@@ -67,7 +67,7 @@ async fn decide(args: &PlanArgs, context: &Context) -> Result<Plan, Exit> {
         ..JobRequest::new(JobId::fresh(), args.mode, "cli", now())
     };
     let settings = &context.settings;
-    match preview(&context.database()?, &settings.source, &settings.policy(), &request).await? {
+    match preview(&context.database()?, settings, &request).await? {
         Preview::Planned(plan) => Ok(*plan),
         Preview::Waiting { seen } => {
             Err(Exit::NotDone(format!("the import is not complete: {seen}; a sync would wait for it")))

@@ -31,8 +31,9 @@ pub struct RevertArgs {
 pub async fn revert(args: &RevertArgs, context: &Context) -> Result<(), Exit> {
     let undone = parse_job_id(&args.job_id)?;
     let desk = context.desk()?;
-    let plan =
-        preview_revert(&desk.database, &undone).await?.map_err(|refusal| Exit::NotDone(refusal.text))?;
+    let plan = preview_revert(&desk.database, &context.settings.entries, &undone)
+        .await?
+        .map_err(|refusal| Exit::NotDone(refusal.text))?;
     for warning in &plan.warnings {
         screen::remark(&format!("note: {}", warning.text));
     }

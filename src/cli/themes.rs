@@ -83,12 +83,12 @@ pub async fn themes(args: &ThemesArgs, context: &Context) -> Result<(), Exit> {
 
 async fn candidates(theme: Option<&str>, all: bool, json: bool, context: &Context) -> Result<(), Exit> {
     let settings = &context.settings;
-    let policy = settings.policy();
-    let wanted = wanted(&policy, theme)?;
     let database = context.database()?;
-    let found =
-        review(&database, &settings.source, &policy, now(), |market| review::candidates(market, &policy));
-    let mut found = found.await??;
+    let found = review(&database, settings, now(), |market, policy| {
+        (review::candidates(market, policy), policy.clone())
+    });
+    let (mut found, policy) = found.await??;
+    let wanted = wanted(&policy, theme)?;
     found.retain(|miss| wanted.iter().any(|theme| theme.universe == miss.theme));
     if json {
         return screen::print_json(&candidates_json(&found));
@@ -186,10 +186,9 @@ pub fn candidates_json(found: &[NearMiss]) -> Value {
 
 async fn recall(json: bool, context: &Context) -> Result<(), Exit> {
     let settings = &context.settings;
-    let policy = settings.policy();
     let database = context.database()?;
-    let looked = review(&database, &settings.source, &policy, now(), |market| {
-        (review::recall(market, &policy), review::lists_for_want_of_a_column(market, &policy))
+    let looked = review(&database, settings, now(), |market, policy| {
+        (review::recall(market, policy), review::lists_for_want_of_a_column(market, policy))
     });
     let (recalls, other_lists) = looked.await??;
     if json {

@@ -36,7 +36,9 @@ pub async fn universes(args: &UniversesArgs, context: &Context) -> Result<(), Ex
     let transaction = client.begin_read_only(Limits::default()).await?;
     match &args.name {
         Some(name) => {
-            let Some(members) = history::universe_members(&transaction, name, args.as_of).await? else {
+            let entries = &context.settings.entries;
+            let found = history::universe_members(&transaction, entries, name, args.as_of).await?;
+            let Some(members) = found else {
                 return Err(Exit::NotDone(format!(
                     "there is no universe {name:?}; `cache-sync universes` lists them all"
                 )));

@@ -1,13 +1,16 @@
 //! Looks at the Postgres server, at our schema and at the source tables.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::failure::{Failure, postgres};
-use crate::settings::{DatabaseSettings, Settings, SourceSettings};
-use crate::store::layout::{self, Found};
-use crate::store::reading::coverage_of;
+use crate::plan::policy::Policy;
+use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
+use crate::store::layout::{self, Found, Layout};
+use crate::store::reading::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::snapshot::{Applied, read_applied};
 use crate::store::source::{Source, read_securities};
 use crate::store::{Database, Limits};
@@ -34,36 +37,76 @@ pub(super) async fn examine(
     findings.extend(server(&transaction, now).await?);
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
-    findings.extend(entries(&transaction, &settings.database.schema).await?);
+    let policy =
+        entries(&transaction, &settings.entries, Arc::new(settings.policy()), &tables, findings).await?;
     if tables.can_read_source() {
-        data(&transaction, settings, &tables, now, findings).await?;
+        data(&transaction, settings, &policy, &tables, now, findings).await?;
     }
     Ok(())
 }
 
-/// Whether `cache_entries` can be written as it is.
-async fn entries(transaction: &Transaction<'_>, schema: &str) -> Result<Option<Finding>, Failure> {
-    Ok(match layout::find(transaction, schema).await? {
-        Found::Missing => None,
-        Found::Known(found) => {
-            let shape = match found {
-                layout::Layout::Universe => "one row a universe",
-                layout::Layout::AppV2 => "rows by type, name and key",
-            };
-            Some(Finding::ok("schema", format!("{schema}.cache_entries has {shape}")))
-        }
-        Found::Unusable(problem) => Some(Finding::error(
+/// Whether `cache_entries` can be written as it is, and the rules that are in force with it.
+async fn entries(
+    transaction: &Transaction<'_>,
+    settings: &EntriesSettings,
+    policy: Arc<Policy>,
+    tables: &Tables,
+    findings: &mut Vec<Finding>,
+) -> Result<Arc<Policy>, Failure> {
+    let found = layout::find(transaction, settings).await?;
+    if let Some(problem) = layout::contradiction(settings, &found) {
+        findings.push(Finding::error(
             "schema",
             problem,
-            "rename that table, or set database.schema to another schema; it is never altered",
-        )),
-    })
+            "see layout and schema in [database] of the configuration",
+        ));
+        return Ok(policy);
+    }
+    let Found::Known(layout) = found else { return Ok(policy) };
+    findings.push(Finding::ok("schema", layout_text(&settings.schema, &layout)));
+    let rules = read_rules(transaction, settings, &policy).await?;
+    findings.extend(rule_findings(&rules));
+    if tables.has_jobs {
+        let remedy =
+            "rename or remove that row, or set database.adopt_existing; until then every sync is refused";
+        let refusal = read_refusal(transaction, &rules).await?;
+        findings.extend(refusal.map(|refusal| Finding::error("schema", refusal.text, remedy)));
+    }
+    Ok(rules.policy)
+}
+
+fn layout_text(schema: &str, layout: &Layout) -> String {
+    match layout {
+        Layout::Universe => format!("{schema}.cache_entries has the universe layout, one row a universe"),
+        Layout::AppV2(table) => format!(
+            "{schema}.cache_entries has the appv2 layout, unique by {}; our rows are those of environment {}",
+            table.unique.columns(),
+            table.environment
+        ),
+    }
+}
+
+/// What rows of the table do to the rules.
+fn rule_findings(rules: &Rules) -> Vec<Finding> {
+    let taken = (!rules.taken.is_empty()).then(|| {
+        let text = format!("cache_config rows win over the file for {}", rules.taken.join(", "));
+        Finding::ok("settings", format!("{text}; rules {}", rules.policy.fingerprint()))
+    });
+    let problems = rules.problems.iter().map(|problem| {
+        Finding::warn(
+            "settings",
+            format!("a cache_config row can't be used: {problem}"),
+            "correct or remove it; until then what the file says is in force",
+        )
+    });
+    taken.into_iter().chain(problems).collect()
 }
 
 /// The source as a sync would read it.
 async fn data(
     transaction: &Transaction<'_>,
     settings: &Settings,
+    policy: &Policy,
     tables: &Tables,
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
@@ -80,7 +123,7 @@ async fn data(
     // The tables that tell what is usual may not have been made yet.
     let applied = if tables.has_jobs { read_applied(transaction).await? } else { Applied::default() };
     let coverage = coverage_of(&market, applied);
-    findings.extend(coverage::examine(&market.securities, &coverage, &settings.policy(), now));
+    findings.extend(coverage::examine(&market.securities, &coverage, policy, now));
     Ok(())
 }
 

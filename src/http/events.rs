@@ -64,7 +64,12 @@ pub(super) async fn events(
         stopping: api.shutdown.asked.clone(),
         _permit: permit,
     };
-    let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    let kind = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // nginx would hold events back until a buffer is full.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
     Ok((kind, Body::from_stream(frames(following))).into_response())
 }
 

@@ -35,11 +35,11 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
-    let tables = within(migrations::check(&api.desk.database));
+    let tables = within(migrations::check(&api.desk.database, &api.desk.entries));
     let stream = within(state::look(&api.desk.redis, &api.desk.names));
     let (tables, stream) = tokio::join!(tables, stream);
     let mut reasons = Vec::new();
-    reasons.extend(against_postgres(tables));
+    reasons.extend(against_postgres(tables.as_ref()));
     reasons.extend(match stream {
         Some(Ok(stream)) => against_readers(&stream, api.own_worker.as_deref(), api.lease),
         Some(Err(_)) | None => Some("Redis does not answer".to_owned()),
@@ -52,7 +52,7 @@ async fn within<T>(asked: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(SERVER_WITHIN, asked).await.ok()
 }
 
-fn against_postgres(checked: Option<Result<(), Failure>>) -> Option<String> {
+fn against_postgres(checked: Option<&Result<(), Failure>>) -> Option<String> {
     match checked {
         Some(Ok(())) => None,
         Some(Err(Failure::Permanent { .. })) => {

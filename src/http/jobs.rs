@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::{Api, READ_LIMITS};
 use crate::domain::job::{JobId, JobStatus};
+use crate::domain::task::{Mode, SyncTask};
 use crate::publish::iso;
 use crate::publish::status::StatusHash;
 use crate::store::figures;
@@ -46,7 +47,7 @@ pub(super) fn job_id(path: Result<Path<String>, PathRejection>) -> Result<JobId,
 fn shown(status: &StatusHash) -> Value {
     json!({
         "job_id": status.job_id,
-        "mode": status.mode.map(|mode| mode.as_str()),
+        "mode": status.mode.map(Mode::as_str),
         "status": word_for(status.status),
         "created_at": status.created_at.map(iso),
         "start_time": status.start_time.map(iso),
@@ -69,7 +70,7 @@ fn word_for(status: JobStatus) -> &'static str {
 fn progress(status: &StatusHash) -> Value {
     match status.status {
         JobStatus::Running | JobStatus::Retrying => json!({
-            "current_task": status.current_task.map(|task| task.as_str()),
+            "current_task": status.current_task.map(SyncTask::as_str),
             "completed": status.completed,
             "total_items": status.total_items,
             "percentage": status.percentage(),

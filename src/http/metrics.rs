@@ -127,6 +127,11 @@ impl Metrics {
         });
     }
 
+    /// Sums up single measurements.
+    pub(super) fn tidy(&self) {
+        self.counters.handle().run_upkeep();
+    }
+
     async fn render(&self, api: &Api) -> String {
         let mut reading = self.reading.lock().await;
         let is_fresh = reading.shown.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH_FOR);
@@ -153,7 +158,9 @@ impl Metrics {
         }
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || {
-            GAUGES.iter().for_each(|(name, help)| describe_gauge!(*name, *help));
+            for (name, help) in GAUGES {
+                describe_gauge!(name, help);
+            }
             gauge!("cache_sync_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
             show_pool(api);
             show_postgres(postgres.as_ref(), now);
@@ -410,8 +417,9 @@ mod tests {
             show_oldest_waiting(None, None, at(0));
         });
         let text = recorder.handle().render();
-        let values: Vec<&str> =
+        let mut values: Vec<&str> =
             text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        values.sort_unstable();
         assert_eq!(values, ["cache_sync_postgres_up 0", "cache_sync_redis_up 0"]);
     }
 }

@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info, warn};
 
 use super::{Api, routes};
-use crate::worker::shutdown::Shutdown;
 
 /// The most connections at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -26,14 +25,15 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long requests at hand may take once the server stops: longer than any answer.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How often counted things are summed up: a few thousand at most pile up meanwhile.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// Pause after a connection that could not be accepted, as when file descriptors have run out.
 const AFTER_TROUBLE: Duration = Duration::from_millis(200);
 
 /// A server that has its port, and answers once it runs.
 pub struct Server {
     listener: TcpListener,
-    router: Router,
-    shutdown: Shutdown,
+    api: Arc<Api>,
 }
 
 impl Server {
@@ -43,13 +43,14 @@ impl Server {
     /// A sentence, if it can't be had.
     pub async fn bind(api: Api, address: SocketAddr) -> Result<Self, String> {
         let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
-        let shutdown = api.shutdown.clone();
-        Ok(Self { listener, router: routes::router(Arc::new(api)), shutdown })
+        Ok(Self { listener, api: Arc::new(api) })
     }
 
     /// Answers until it is asked to stop; then finishes what it has begun.
     pub async fn run(self) {
-        let Self { listener, router, shutdown } = self;
+        let Self { listener, api } = self;
+        let (router, shutdown) = (routes::router(Arc::clone(&api)), api.shutdown.clone());
+        let tidying = tokio::spawn(tidy(api));
         if let Ok(address) = listener.local_addr() {
             info!("the API listens on http://{address}");
         }
@@ -69,10 +70,19 @@ impl Server {
             }
         }
         drop(listener);
+        tidying.abort();
         if tokio::time::timeout(STOP_WITHIN, open.shutdown()).await.is_err() {
             warn!("some clients took more than {} s to hear their answers", STOP_WITHIN.as_secs());
         }
         info!("the API has stopped");
+    }
+}
+
+/// Sums up what was counted, round after round: single measurements would pile up where nobody asks for metrics.
+async fn tidy(api: Arc<Api>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        api.metrics.tidy();
     }
 }
 

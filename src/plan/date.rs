@@ -10,6 +10,10 @@
 //! | no date, automatic | the newest date is synced | waits |
 //! | no date, a person | the newest date is synced | the newest complete date is synced, with a warning |
 //!
+//! A job that nobody in person asked for, and that is not forced, is skipped where there is nothing to do for it
+//! ([`Coverage::date_for`]): its market was closed, its date is applied already, or the data ends before the last
+//! session.
+//!
 //! A date older than the last applied one is refused in every case: universes never go back.
 //!
 //! # Why later closes count for a date
@@ -21,6 +25,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::domain::calendar;
+use crate::domain::job::JobRequest;
+use crate::domain::task::Mode;
 
 use super::outcome::{Refusal, Warning};
 use super::wording::grouped;
@@ -41,6 +47,8 @@ pub struct Coverage {
     pub active: usize,
     /// The date of the last applied run.
     pub last_applied: Option<NaiveDate>,
+    /// The modes that were applied for that date.
+    pub last_modes: Vec<Mode>,
     /// [`RunState::closes`](super::snapshot::RunState::closes) of the last runs applied, at most 20.
     pub applied_closes: Vec<usize>,
 }
@@ -68,9 +76,63 @@ pub enum DateChoice {
     },
     /// Waiting would not help.
     Refuse(Refusal),
+    /// Nothing needs to be done, and this is why.
+    Skip(Warning),
 }
 
 impl Coverage {
+    /// The date for `request`, or why it needs none.
+    pub fn date_for(&self, request: &JobRequest) -> DateChoice {
+        let is_automatic = request.is_automatic();
+        let is_checked = is_automatic && !request.force;
+        if let Some(closed) = self.market_closed(request).filter(|_| is_checked) {
+            return DateChoice::Skip(closed);
+        }
+        match self.choose_date(request.as_of, is_automatic) {
+            DateChoice::Sync { as_of, warning } => {
+                let skip = || self.already_done(as_of, request.mode).or_else(|| self.data_stale(request));
+                match is_checked.then(skip).flatten() {
+                    Some(why) => DateChoice::Skip(why),
+                    None => DateChoice::Sync { as_of, warning },
+                }
+            }
+            choice => choice,
+        }
+    }
+
+    /// A date that is asked for by name is judged itself; else the day of the request, and only where nothing new came
+    /// in: the import of a Friday may end on Saturday.
+    fn market_closed(&self, request: &JobRequest) -> Option<Warning> {
+        let date = request.as_of.unwrap_or_else(|| calendar::new_york_date(request.requested_at));
+        let closure = calendar::closure(date).filter(|_| !self.latest_closes.contains_key(&date))?;
+        let has_news = request.as_of.is_none() && self.newest() > self.last_applied;
+        (!has_news).then(|| Warning {
+            code: "market_closed",
+            text: format!("{date} is no trading day ({closure}); nothing was done"),
+        })
+    }
+
+    fn already_done(&self, as_of: NaiveDate, mode: Mode) -> Option<Warning> {
+        let is_done = self.last_applied == Some(as_of)
+            && self.last_modes.iter().any(|done| [Mode::Full, mode].contains(done));
+        is_done.then(|| Warning {
+            code: "already_done",
+            text: format!("{as_of} was synced before; nothing was done, force does it again"),
+        })
+    }
+
+    fn data_stale(&self, request: &JobRequest) -> Option<Warning> {
+        let last_session = calendar::last_closed_session(request.requested_at);
+        let newest = self.newest_complete().filter(|newest| *newest < last_session)?;
+        Some(Warning {
+            code: "data_stale",
+            text: format!(
+                "the newest complete date is {newest}, but {last_session} had closed when the job was asked for; \
+                 nothing was done, check the import"
+            ),
+        })
+    }
+
     /// The date for a job that names `as_of` or none; `automatic` where nobody in person asked.
     pub fn choose_date(&self, as_of: Option<NaiveDate>, automatic: bool) -> DateChoice {
         if self.active == 0 {

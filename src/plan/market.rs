@@ -36,7 +36,7 @@ use super::universes::LISTING_DAYS;
 use super::wording::{bound, counted, first_few};
 
 /// Types of exchange-traded products: funds, notes, vehicles, structured products.
-const FUND_KINDS: [&str; 4] = ["ETF", "ETN", "ETV", "ETS"];
+pub const FUND_KINDS: [&str; 4] = ["ETF", "ETN", "ETV", "ETS"];
 /// A close of more than so many sessions ago is no price of today.
 const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
 

@@ -21,7 +21,8 @@
 //! | `too_few_stocks` | fewer active stocks than `guards.min_active_stocks`, and no good run is known |
 //! | `active_drop` | active stocks fell by more than `guards.max_active_drop_pct` |
 //! | `caps_missing` | more than `guards.max_caps_missing_pct` lost their cap |
-//! | `unknown_job`, `unfinished_job`, `nothing_to_revert`, `run_forgotten` | see [`revert`] |
+//! | `foreign_row_name` | in the layout of `AppV2` a row of another name stands where one of ours belongs |
+//! | `unknown_job`, `unfinished_job`, `nothing_to_revert`, `run_forgotten`, `other_layout` | see [`revert`] |
 //!
 //! | warning | when |
 //! |---|---|
@@ -36,6 +37,7 @@
 //! | `curated_list_old` | nobody has gone through the list of a theme for more than a year |
 //! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
+//! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |

@@ -187,6 +187,8 @@ pub enum RestoredAs {
     Ours,
     /// Ours no longer: what we know of it is forgotten, its history ends.
     Released,
+    /// A row of ours that goes along with universes and is none.
+    Companion,
     /// A foreign row.
     Foreign {
         /// The elements of its `symbols` that come back.
@@ -323,7 +325,7 @@ impl RestoredRow {
     pub fn foreign_changes(&self) -> usize {
         match &self.becomes {
             RestoredAs::Foreign { added, removed } => added.len() + removed.len(),
-            RestoredAs::Ours | RestoredAs::Released => 0,
+            RestoredAs::Ours | RestoredAs::Released | RestoredAs::Companion => 0,
         }
     }
 }

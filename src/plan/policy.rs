@@ -20,11 +20,18 @@ use super::universes::Universe;
 
 mod funds;
 mod pattern;
+mod rows;
 mod themes;
 
 pub use funds::{FundKind, FundRules, FundSorter};
 pub use pattern::{Pattern, WordTable, Words};
+pub use rows::{ConfigRow, Overridden};
 pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
+
+/// The largest ranking; every security of the world is fewer.
+pub const MAX_RANKING: i64 = 1_000_000;
+/// The highest tier bound: no market cap above it is taken for real.
+pub const MAX_FLOOR: i64 = 15_000_000_000_000;
 
 /// Everything that steers a plan, besides the snapshot.
 #[derive(Debug, Clone, Serialize)]
@@ -56,6 +63,36 @@ pub struct Ranking {
     pub universe: UniverseName,
     /// How many it takes.
     pub limit: usize,
+}
+
+impl Ranking {
+    /// The rankings of `AppV2` that are not among the usual ones.
+    pub fn of_appv2() -> Vec<Self> {
+        let ranking = |limit| Self { universe: UniverseName::known(&format!("top_{limit}")), limit };
+        [10, 50, 250].map(ranking).into()
+    }
+
+    /// `name` as the name of a ranking, or what is wrong with it: `top_` and a number, for nothing else can be told
+    /// from the universes of tiers, sectors, themes and funds.
+    pub fn name(name: &str) -> Result<UniverseName, String> {
+        let universe =
+            UniverseName::parse(name).map_err(|problem| format!("can't be a universe: {problem}"))?;
+        let digits = name.strip_prefix("top_").unwrap_or_default();
+        if digits.starts_with(|first: char| first.is_ascii_digit() && first != '0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            Ok(universe)
+        } else if name.starts_with("top_10_") {
+            Err("has the name of a sector's leaders; rankings are called top_N, such as top_250".to_owned())
+        } else {
+            Err("is no ranking; rankings are called top_N, such as top_250".to_owned())
+        }
+    }
+}
+
+/// Puts rankings into the order in which a policy has them: by size.
+pub fn sort_rankings(rankings: &mut [Ranking]) {
+    rankings.sort_by(|a, b| (a.limit, &a.universe).cmp(&(b.limit, &b.universe)));
 }
 
 /// Bounds of the guards; percentages are of the size named beside each.

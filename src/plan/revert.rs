@@ -9,6 +9,7 @@
 //! | a universe of ours | a universe of ours | the row comes back; memberships begin and end with reason `revert` |
 //! | a row that was not ours yet | adopted | the row comes back in its own shape; its history ends, as if never adopted |
 //! | no row | a universe of ours | the row goes, its history ends |
+//! | a row of ours that is no universe | another content | it comes back |
 //! | a foreign row | cleaned of symbols | it comes back, unless somebody else has written it since |
 //!
 //! # What the next sync compares with
@@ -45,6 +46,8 @@ pub enum Target {
     ChangedNothing,
     /// It changed something, but what stood there before is no longer kept.
     Forgotten,
+    /// It changed something in `cache_entries` while that table had another layout.
+    OtherLayout,
     /// It changed this.
     Kept(Box<Undoing>),
 }
@@ -110,6 +113,8 @@ pub enum Owner {
         /// It as it stands now.
         now: Option<StoredUniverse>,
     },
+    /// A row of ours that goes along with universes and is none.
+    Companion,
     /// Somebody else's.
     Foreign {
         /// The texts in its `symbols` now.
@@ -139,6 +144,12 @@ pub fn plan(job: &JobId, target: &Target) -> Result<Plan, Refusal> {
             "run_forgotten",
             format!(
                 "what stood in the universes before job {job} is no longer kept; only the last 30 runs can be reverted"
+            ),
+        ),
+        Target::OtherLayout => (
+            "other_layout",
+            format!(
+                "cache_entries has another layout now than when job {job} wrote it, so what stood there before can't be put back"
             ),
         ),
     };
@@ -171,7 +182,8 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
                 restored.extend(becomes.map(|becomes| restored_row(row, becomes)));
                 universes.push(universe);
             }
-            Owner::Foreign { .. } if row.stands_again => {}
+            Owner::Companion | Owner::Foreign { .. } if row.stands_again => {}
+            Owner::Companion => restored.push(restored_row(row, RestoredAs::Companion)),
             Owner::Foreign { is_as_left: false, .. } => changed_since.push(&row.universe),
             Owner::Foreign { symbols_now, .. } => {
                 let added = beyond(&row.symbols, symbols_now);

@@ -10,8 +10,8 @@ use redis::IntoConnectionInfo;
 use tokio_postgres::config::Host;
 use toml::Value;
 
-use crate::domain::universe::{Tier, UniverseName};
-use crate::plan::policy::{Guards, Policy, Ranking};
+use crate::domain::universe::Tier;
+use crate::plan::policy::{Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, sort_rankings};
 
 use super::layers::{Layers, Origin, number};
 use super::{
@@ -26,10 +26,6 @@ const NEVER_STOCKS: &[&str] =
     &["ETF", "ETN", "ETV", "ETS", "FUND", "PFD", "WARRANT", "RIGHT", "UNIT", "SP", "BOND"];
 /// The longest identifier of Postgres, in bytes; it cuts longer ones off without a word.
 const MAX_IDENTIFIER_BYTES: usize = 63;
-/// The largest ranking; every security of the world is fewer.
-const MAX_RANKING: i64 = 1_000_000;
-/// The highest tier bound: no market cap above it is taken for real.
-const MAX_FLOOR: i64 = 15_000_000_000_000;
 /// Room for the first part of a worker's name beside process and boot.
 const MAX_WORKER_NAME_CHARS: usize = 40;
 /// The longest name of an API key, in characters.
@@ -50,8 +46,8 @@ pub(super) fn read(
     Settings {
         file,
         source: source(main, &database.schema),
+        entries: entries(main, &database.schema),
         database,
-        entries: entries(main),
         redis: redis(main),
         worker: worker(main),
         sync: sync(main),
@@ -113,7 +109,7 @@ fn rankings(main: &mut Layers) -> Vec<Ranking> {
             continue;
         }
         match (
-            ranking_name(&name),
+            Ranking::name(&name),
             setting.value.as_integer().filter(|limit| (1..=MAX_RANKING).contains(limit)),
         ) {
             (Ok(universe), Some(limit)) => rankings.push(Ranking { universe, limit: limit as usize }),
@@ -127,23 +123,8 @@ fn rankings(main: &mut Layers) -> Vec<Ranking> {
             }
         }
     }
-    rankings.sort_by(|a, b| (a.limit, &a.universe).cmp(&(b.limit, &b.universe)));
+    sort_rankings(&mut rankings);
     rankings
-}
-
-/// `top_` and a number: nothing else can be told from the universes of tiers, sectors, themes and funds.
-fn ranking_name(name: &str) -> Result<UniverseName, String> {
-    let universe = UniverseName::parse(name).map_err(|problem| format!("can't be a universe: {problem}"))?;
-    let digits = name.strip_prefix("top_").unwrap_or_default();
-    if digits.starts_with(|first: char| first.is_ascii_digit() && first != '0')
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        Ok(universe)
-    } else if name.starts_with("top_10_") {
-        Err("has the name of a sector's leaders; rankings are called top_N, such as top_250".to_owned())
-    } else {
-        Err("is no ranking; rankings are called top_N, such as top_250".to_owned())
-    }
 }
 
 fn guards(main: &mut Layers) -> Guards {
@@ -198,15 +179,25 @@ fn database(main: &mut Layers) -> DatabaseSettings {
     DatabaseSettings { url, schema: required_identifier(main, "database.schema") }
 }
 
-fn entries(main: &mut Layers) -> EntriesSettings {
+fn entries(main: &mut Layers, schema: &str) -> EntriesSettings {
     let wanted = format!("a text of 1 to {MAX_ENVIRONMENT_CHARS} characters");
     EntriesSettings {
+        schema: schema.to_owned(),
         layout: main.word("database.layout", Layout::ALL, Layout::from_text),
         environment: main.read("database.environment", &wanted, |value| {
             let text = value.as_str().filter(|text| !text.trim().is_empty())?;
             (text.chars().count() <= MAX_ENVIRONMENT_CHARS).then(|| text.to_owned())
         }),
+        bare_etf_lists: main.switch("database.bare_etf_lists"),
+        appv2_rankings: appv2_rankings(main),
     }
+}
+
+/// Those of the rankings of `AppV2` that `[universe_limits]` does not mention: it may give them another size, or none.
+fn appv2_rankings(main: &mut Layers) -> Vec<Ranking> {
+    let mentioned: Vec<String> = main.section("universe_limits").into_iter().map(|(name, _)| name).collect();
+    let rankings = Ranking::of_appv2().into_iter();
+    rankings.filter(|ranking| !mentioned.iter().any(|name| name == ranking.universe.as_str())).collect()
 }
 
 fn source(main: &mut Layers, schema: &str) -> SourceSettings {

@@ -110,7 +110,16 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
     assert!(policy.protected_types.iter().eq(["app_settings", "cache_config"]));
     assert!(!policy.adopt_existing);
     assert_eq!(settings.database.schema, "public");
-    assert_eq!(settings.entries, EntriesSettings { layout: Layout::Auto, environment: "DEFAULT".to_owned() });
+    assert_eq!(
+        settings.entries,
+        EntriesSettings {
+            schema: "public".to_owned(),
+            layout: Layout::Auto,
+            environment: "DEFAULT".to_owned(),
+            bare_etf_lists: false,
+            appv2_rankings: Ranking::of_appv2(),
+        }
+    );
     let source = &settings.source;
     assert_eq!(
         (source.schema.as_str(), source.symbols_table.as_str(), source.bars_table.as_str()),

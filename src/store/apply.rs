@@ -9,7 +9,7 @@
 //!       │                                       ├─> universe_membership        out, then in
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
-//!       ├─ rows to write ───────────────────────> cache_entries
+//!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
 //!       └─ foreign rows, last ──────────────────> cache_entries
@@ -42,9 +42,12 @@ use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::Snapshot;
 
+use super::layout::Entries;
 use super::lease::Lease;
 use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
+
+mod appv2;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -61,6 +64,8 @@ pub struct ApplyContext<'a> {
     pub now: DateTime<Utc>,
     /// Changes a message to the server carries; at least 1.
     pub batch_size: usize,
+    /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
+    pub entries: &'a Entries,
 }
 
 /// What was written.
@@ -103,10 +108,18 @@ pub async fn apply(
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
     insert_run(tx, plan, ctx).await?;
-    upsert_entries(tx, plan, ctx.now).await?;
+    match ctx.entries {
+        Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
+        Entries::AppV2 { table, to_write, .. } => {
+            appv2::write_rows(tx, table, to_write, ctx.now).await?;
+        }
+    }
     upsert_metadata(tx, plan, ctx).await?;
     release(tx, plan, ctx).await?;
-    restore_entries(tx, plan, ctx.now).await?;
+    match ctx.entries {
+        Entries::Universe => restore_entries(tx, plan, ctx.now).await?,
+        Entries::AppV2 { table, rows, .. } => appv2::restore_rows(tx, plan, table, rows, ctx.now).await?,
+    }
     if !plan.foreign.is_empty() {
         let sql = include_str!("../../sql/queries/foreign_clean.sql");
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
@@ -350,14 +363,24 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
     let closes: Vec<Option<f64>> = stocks.iter().map(|stock| stock.close_dollars).collect();
     let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
     let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect();
-    let ours = rewritten(plan).map(|universe| universe.name.as_str());
-    let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
-    let restored = plan.restored.iter().map(|row| row.universe.as_str());
-    let written: Vec<&str> = ours.chain(foreign).chain(restored).collect();
+    let (sql, previous): (&str, Param<'_>);
+    let (names, kept);
+    match ctx.entries {
+        Entries::Universe => {
+            names = written_names(plan);
+            sql = include_str!("../../sql/queries/run_insert.sql");
+            previous = (&names, Type::TEXT_ARRAY);
+        }
+        Entries::AppV2 { rows, to_write, .. } => {
+            kept = appv2::kept_rows(plan, rows, to_write);
+            sql = include_str!("../../sql/queries/run_insert_appv2.sql");
+            previous = (&kept, Type::TEXT);
+        }
+    }
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/run_insert.sql"),
+        sql,
         &[
             (&plan.as_of, Type::DATE),
             (&ctx.job_id.as_str(), Type::TEXT),
@@ -370,11 +393,19 @@ async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) ->
             (&closes, Type::FLOAT8_ARRAY),
             (&shares, Type::FLOAT8_ARRAY),
             (&sectors, Type::TEXT_ARRAY),
-            (&written, Type::TEXT_ARRAY),
+            previous,
             (&(KEPT_RUNS - 1), Type::INT8),
         ],
     )
     .await
+}
+
+/// The rows of `cache_entries` in the universe layout that are about to be written.
+fn written_names(plan: &Plan) -> Vec<&str> {
+    let ours = rewritten(plan).map(|universe| universe.name.as_str());
+    let foreign = plan.foreign.iter().map(|row| row.universe.as_str());
+    let restored = plan.restored.iter().map(|row| row.universe.as_str());
+    ours.chain(foreign).chain(restored).collect()
 }
 
 async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {

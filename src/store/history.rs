@@ -10,8 +10,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::domain::symbol::{Symbol, symbol_key};
+use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
+use crate::settings::EntriesSettings;
 
+use super::layout::appv2::{Slot, Table, tickers};
+use super::layout::{self, Layout, rows};
 use super::statement::query;
 
 const DOING: &str = "look up history";
@@ -111,16 +115,19 @@ pub async fn universes_now(tx: &Transaction<'_>) -> Result<Vec<UniverseNow>, Fai
 
 /// The members of a universe, or `None` for a name that nobody knows.
 ///
-/// Without `as_of`, those in `cache_entries` now, in their order, foreign rows included. With it, those after the sync
-/// of the latest date on or before it, by symbol; before the first sync there are none.
+/// Without `as_of`, those in `cache_entries` now, in their order, foreign rows included; in the layout of `AppV2`, where
+/// a name alone finds no row, those of history in the order of the universe's row. With it, those after the sync of the
+/// latest date on or before it, by symbol; before the first sync there are none.
 pub async fn universe_members(
     tx: &Transaction<'_>,
+    entries: &EntriesSettings,
     universe: &str,
     as_of: Option<NaiveDate>,
 ) -> Result<Option<Vec<Member>>, Failure> {
-    match as_of {
-        None => members_now(tx, universe).await,
-        Some(date) => members_on(tx, universe, date).await,
+    match (as_of, layout::resolve(tx, entries).await?) {
+        (Some(date), _) => members_on(tx, universe, date).await,
+        (None, Layout::Universe) => members_now(tx, universe).await,
+        (None, Layout::AppV2(table)) => members_in_appv2(tx, &table, universe).await,
     }
 }
 
@@ -148,6 +155,29 @@ async fn members_now(tx: &Transaction<'_>, universe: &str) -> Result<Option<Vec<
             valid_from: row.get("valid_from"),
             entry_reason: row.get("entry_reason"),
         })
+    });
+    Ok(Some(members.collect()))
+}
+
+async fn members_in_appv2(
+    tx: &Transaction<'_>,
+    table: &Table,
+    universe: &str,
+) -> Result<Option<Vec<Member>>, Failure> {
+    let universes = universes_now(tx).await?;
+    let known = universes.iter().find(|known| known.universe == universe);
+    let kind = known.and_then(|known| CacheType::from_text(&known.cache_type));
+    let (Some(kind), Ok(name)) = (kind, UniverseName::parse(universe)) else { return Ok(None) };
+    let read = rows::read(tx, table, vec![Slot::of_universe(&name, kind)]).await?;
+    let value = read.first().and_then(|read| read.row.value.as_deref());
+    let order = value.map(tickers).unwrap_or_default();
+    let sql = include_str!("../../sql/queries/members_known.sql");
+    let found = query(tx, DOING, sql, &[(&universe, Type::TEXT), (&order, Type::TEXT_ARRAY)]).await?;
+    let members = (1..).zip(&found).map(|(rank, row)| Member {
+        symbol: row.get("symbol"),
+        rank: Some(rank),
+        valid_from: row.get("valid_from"),
+        entry_reason: row.get("entry_reason"),
     });
     Ok(Some(members.collect()))
 }

@@ -478,6 +478,8 @@ pub struct Ending {
     pub result: Value,
     /// The highest event number given out.
     pub last_seq: i64,
+    /// What the rules are told by that it was decided by, where these are not those of its claim.
+    pub policy_fingerprint: Option<String>,
 }
 
 impl Default for Ending {
@@ -489,6 +491,7 @@ impl Default for Ending {
             warnings: Vec::new(),
             result: Value::Object(serde_json::Map::new()),
             last_seq: 0,
+            policy_fingerprint: None,
         }
     }
 }
@@ -511,7 +514,7 @@ pub async fn end_within(
 ) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_finish.sql");
     let warnings = Value::from(ending.warnings.clone());
-    let params: [(&(dyn ToSql + Sync), Type); 10] = [
+    let params: [(&(dyn ToSql + Sync), Type); 11] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&ending.status.as_str(), Type::TEXT),
@@ -522,6 +525,7 @@ pub async fn end_within(
         (&ending.result, Type::JSONB),
         (&ending.last_seq.max(row.last_seq), Type::INT8),
         (&row.last_step, Type::TEXT),
+        (&ending.policy_fingerprint, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("end the job"))?;
     rows.first().map(JobRow::from_row).transpose()

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use crate::failure::{Failure, postgres};
-use crate::settings::SourceSettings;
+use crate::settings::{EntriesSettings, SourceSettings};
 
 use super::source::Source;
 use super::statement::{Param, execute, query, query_one};
@@ -56,11 +56,15 @@ pub struct Migrated {
 /// Refused, with nothing changed, as [`Failure::Permanent`]: without the source tables or the columns we need of
 /// them, over a `cache_entries` we can't write, over a foreign table of one of our names, and over a migration that
 /// was applied in another wording.
-pub async fn migrate(db: &Database, source: &SourceSettings) -> Result<Migrated, Failure> {
+pub async fn migrate(
+    db: &Database,
+    source: &SourceSettings,
+    entries: &EntriesSettings,
+) -> Result<Migrated, Failure> {
     let mut applied = Vec::new();
     let mut races = 0;
     loop {
-        match step(db, source).await {
+        match step(db, source, entries).await {
             Ok(Step::Applied(name)) => applied.push(name),
             Ok(Step::Finished(mut migrated)) => {
                 migrated.already.retain(|name| !applied.contains(name));
@@ -74,7 +78,7 @@ pub async fn migrate(db: &Database, source: &SourceSettings) -> Result<Migrated,
 }
 
 /// Whether our tables are there, in the shape this version wants; [`Failure::Permanent`] says what to do if not.
-pub async fn check(db: &Database) -> Result<(), Failure> {
+pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failure> {
     let doing = "use the tables of this program";
     let mut client = db.client().await?;
     let tx = client.begin().await?;
@@ -87,7 +91,7 @@ pub async fn check(db: &Database) -> Result<(), Failure> {
         let problem = format!("they are missing or old in schema {}; run `cache-sync migrate`", db.schema());
         return Err(Failure::permanent(doing, problem));
     }
-    layout::check(&tx, db.schema()).await
+    layout::check(&tx, entries).await.map(drop)
 }
 
 enum Step {
@@ -96,12 +100,12 @@ enum Step {
 }
 
 /// Applies the first migration that is missing.
-async fn step(db: &Database, source: &SourceSettings) -> Result<Step, Failure> {
+async fn step(db: &Database, source: &SourceSettings, entries: &EntriesSettings) -> Result<Step, Failure> {
     let mut client = db.client().await?;
     let tx = client.begin().await?;
     wait_for_others(&tx, db.schema()).await?;
     Source::discover(&tx, source).await?;
-    layout::check(&tx, db.schema()).await?;
+    layout::check(&tx, entries).await?;
     make_books(&tx, db.schema()).await?;
     let recorded = read_books(&tx).await?;
     let Some(next) = MIGRATIONS.iter().find(|known| recorded.iter().all(|r| r.version != known.version))

@@ -1,13 +1,17 @@
-//! Reads what a job decides on: the market, the date, the state of our universes, all in one transaction.
+//! Reads what a job decides on: the rules, the market, the date, the state of our universes, all in one transaction.
 //!
 //! The sync and the `plan` command share it, so that what is shown is what would be done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use tokio_postgres::Transaction;
 
-use super::snapshot::{self, Applied, Wanted};
+use super::layout::appv2::{Rows, misnamed, slots};
+use super::layout::rows::read_config;
+use super::layout::{self, Entries, Layout};
+use super::snapshot::{self, Applied, Wanted, WantedRows};
 use super::source::{self, Market, Source};
 use crate::domain::job::JobRequest;
 use crate::domain::security::Security;
@@ -16,55 +20,151 @@ use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::date::{Coverage, DateChoice, closes_text};
 use crate::plan::outcome::{Refusal, Warning};
-use crate::plan::policy::Policy;
+use crate::plan::policy::{Overridden, Policy};
 use crate::plan::snapshot::Snapshot;
-use crate::settings::SourceSettings;
+use crate::settings::{EntriesSettings, SourceSettings};
 
 /// What a job found to decide on.
 #[derive(Debug)]
 pub enum Reading {
     /// A snapshot of one date.
-    Ready {
-        /// The date.
-        as_of: NaiveDate,
-        /// That a newer date was passed over, where one was.
-        warning: Option<Warning>,
-        /// The snapshot.
-        snapshot: Box<Snapshot>,
-    },
+    Ready(Box<Ready>),
     /// The import is not complete; what was seen of it.
     Incomplete {
         /// `3,412 of 5,600 closes on 2026-03-02`.
         seen: String,
     },
+    /// Nothing needs to be done for an automatic job.
+    Needless(Warning),
     /// There is nothing to decide on, and waiting would not help.
     Refused(Refusal),
 }
 
-/// Reads for `request` inside the caller's repeatable-read transaction.
-pub async fn read(
+/// All that a plan is made from, and what it will be written to.
+#[derive(Debug)]
+pub struct Ready {
+    /// The date.
+    pub as_of: NaiveDate,
+    /// That a newer date was passed over, and settings that can't be used, where there were such.
+    pub warnings: Vec<Warning>,
+    /// The rules in force.
+    pub policy: Arc<Policy>,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What stands in `cache_entries`.
+    pub entries: Entries,
+}
+
+/// Where a reading looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// For the market.
+    pub source: &'a SourceSettings,
+    /// For what stands in `cache_entries`.
+    pub entries: &'a EntriesSettings,
+    /// For the rules, as far as no row of the database knows better.
+    pub policy: &'a Arc<Policy>,
+}
+
+/// The layout that was found, and the rules that are in force with it.
+#[derive(Debug)]
+pub struct Rules {
+    /// The layout.
+    pub layout: Layout,
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// The settings that rows of the database set, as `market_cap_thresholds.mega_cap`.
+    pub taken: Vec<String>,
+    /// What could not be used of such rows, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// Finds the layout of `cache_entries`, and the rules: those of `policy`, and in the layout of `AppV2` its further
+/// rankings and what operators keep in its rows.
+pub async fn read_rules(
     tx: &Transaction<'_>,
-    settings: &SourceSettings,
-    policy: &Policy,
-    request: &JobRequest,
-) -> Result<Reading, Failure> {
-    let source = Source::discover(tx, settings).await?;
-    let market = source::read_securities(tx, &source, None).await?;
-    let coverage = coverage_of(&market, snapshot::read_applied(tx).await?);
-    match coverage.choose_date(request.as_of, request.is_automatic()) {
-        DateChoice::Wait { have, usual, date, .. } => {
-            Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) })
+    settings: &EntriesSettings,
+    policy: &Arc<Policy>,
+) -> Result<Rules, Failure> {
+    let layout = layout::resolve(tx, settings).await?;
+    match &layout {
+        Layout::Universe => {
+            Ok(Rules { layout, policy: Arc::clone(policy), taken: Vec::new(), problems: Vec::new() })
         }
-        DateChoice::Refuse(refusal) => Ok(Reading::Refused(refusal)),
-        DateChoice::Sync { as_of, warning } => {
-            let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
-            let cleans = request.mode.runs(SyncTask::DelistedCleanup);
-            let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
-            let wanted = Wanted { as_of, universes: &universes, clean_foreign: protected };
-            let snapshot = snapshot::read_snapshot(tx, &source, market, wanted).await?;
-            Ok(Reading::Ready { as_of, warning, snapshot: Box::new(snapshot) })
+        Layout::AppV2(table) => {
+            let rows = read_config(tx, table).await?;
+            let policy = Policy::clone(policy).with_rankings(&settings.appv2_rankings);
+            let Overridden { policy, taken, problems } = policy.overridden_by(&rows);
+            Ok(Rules { layout, policy: Arc::new(policy), taken, problems })
         }
     }
+}
+
+/// Reads for `request` inside the caller's repeatable-read transaction.
+pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest) -> Result<Reading, Failure> {
+    let Rules { layout, policy, problems, .. } = read_rules(tx, from.entries, from.policy).await?;
+    let source = Source::discover(tx, from.source).await?;
+    let market = source::read_securities(tx, &source, None).await?;
+    let coverage = coverage_of(&market, snapshot::read_applied(tx).await?);
+    let (as_of, passed_over) = match coverage.date_for(request) {
+        DateChoice::Skip(why) => return Ok(Reading::Needless(why)),
+        DateChoice::Wait { have, usual, date, .. } => {
+            return Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) });
+        }
+        DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
+        DateChoice::Sync { as_of, warning } => (as_of, warning),
+    };
+    let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
+    let cleans = request.mode.runs(SyncTask::DelistedCleanup);
+    let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
+    let ours;
+    let rows = match &layout {
+        Layout::Universe => WantedRows::Universe { clean_foreign: protected },
+        Layout::AppV2(table) => {
+            ours = slots(table, &policy);
+            WantedRows::AppV2 { table, slots: &ours }
+        }
+    };
+    let wanted = Wanted { as_of, universes: &universes, rows };
+    let (snapshot, entries) = snapshot::read_snapshot(tx, &source, market, wanted).await?;
+    if let Some(refusal) = refuse_misnamed(&entries, &policy) {
+        return Ok(Reading::Refused(refusal));
+    }
+    let unusable = problems.into_iter().map(|text| Warning { code: "cache_config", text });
+    let warnings = passed_over.into_iter().chain(unusable).collect();
+    Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries })))
+}
+
+/// Why a sync would be refused for what stands in `cache_entries`, as far as it can be told without the market.
+pub async fn read_refusal(tx: &Transaction<'_>, rules: &Rules) -> Result<Option<Refusal>, Failure> {
+    match &rules.layout {
+        Layout::Universe => Ok(None),
+        Layout::AppV2(table) => {
+            let (_, rows) = snapshot::read_appv2(tx, table, slots(table, &rules.policy)).await?;
+            let entries = Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() };
+            Ok(refuse_misnamed(&entries, &rules.policy))
+        }
+    }
+}
+
+/// A row of another name where one of ours belongs is somebody's.
+fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
+    let rows: &Rows = match entries {
+        Entries::AppV2 { rows, .. } if !policy.adopt_existing => rows,
+        Entries::AppV2 { .. } | Entries::Universe => return None,
+    };
+    let found = misnamed(rows);
+    let (at, name) = found.first()?;
+    let others = found.len() - 1;
+    let more = if others == 0 { String::new() } else { format!(", and so on for {others} more") };
+    Some(Refusal {
+        code: "foreign_row_name",
+        text: format!(
+            "the row of type {} and key {} in cache_entries has the name {name:?}, ours would have {:?}{more}; rename or \
+             remove it, or set database.adopt_existing to take it over",
+            at.kind, at.key, at.name
+        ),
+    })
 }
 
 /// How far the data reaches, counted from what was read.
@@ -79,6 +179,7 @@ pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
         latest_closes,
         active: active.len(),
         last_applied: applied.last,
+        last_modes: applied.last_modes,
         applied_closes: applied.recent_closes,
     }
 }

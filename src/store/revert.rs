@@ -4,44 +4,67 @@
 //! refuse too. Contents travel as Postgres prints them and back again unread, for a number that went through a parser
 //! may come out in another shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::domain::change::UniverseStatus;
 use crate::domain::job::{JobId, JobStatus};
+use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
 use crate::plan::outcome::EarlierContent;
 use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
 use crate::plan::snapshot::StoredUniverse;
+use crate::settings::EntriesSettings;
 
 use super::history::universes_now;
-use super::snapshot::{read_applied, read_universes, run_state, texts_in};
-use super::statement::query;
+use super::layout::appv2::{Location, Slot, Unique, tickers};
+use super::layout::{self, Entries, Layout};
+use super::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
+use super::statement::{Param, query};
 
 const DOING: &str = "read what stood in the universes before the job";
 
-/// Reads what is known of `job` and, where it can be undone, all that the revert is decided from. To be called in a
-/// repeatable-read transaction; one that writes must hold the lease.
-pub async fn read(tx: &Transaction<'_>, job: &JobId) -> Result<Target, Failure> {
+/// Reads what is known of `job` and, where it can be undone, all that the revert is decided from, with what stands in
+/// `cache_entries` now. To be called in a repeatable-read transaction; one that writes must hold the lease.
+pub async fn read(
+    tx: &Transaction<'_>,
+    settings: &EntriesSettings,
+    job: &JobId,
+) -> Result<(Target, Entries), Failure> {
+    let layout = layout::resolve(tx, settings).await?;
     let sql = include_str!("../../sql/queries/revert_target.sql");
     let rows = query(tx, DOING, sql, &[(&job.as_str(), Type::TEXT)]).await?;
-    let Some(row) = rows.first() else { return Ok(Target::Unknown) };
+    let Some(row) = rows.first() else { return Ok((Target::Unknown, Entries::Universe)) };
     let has_ended = JobStatus::from_text(row.get("status")).is_some_and(JobStatus::is_final);
-    match row.get::<_, Option<i64>>("run_id") {
-        Some(run) if row.get("has_written") => read_undoing(tx, row, run).await,
-        None if !has_ended => Ok(Target::Unfinished),
-        None if row.get("has_applied") => Ok(Target::Forgotten),
-        Some(_) | None => Ok(Target::ChangedNothing),
-    }
+    let target = match row.get::<_, Option<i64>>("run_id") {
+        Some(run) if row.get("has_written") => {
+            let wrote_other: bool = match layout {
+                Layout::Universe => row.get("wrote_appv2"),
+                Layout::AppV2(_) => row.get("wrote_universes"),
+            };
+            if !wrote_other {
+                return read_undoing(tx, &layout, row, run).await;
+            }
+            Target::OtherLayout
+        }
+        None if !has_ended => Target::Unfinished,
+        None if row.get("has_applied") => Target::Forgotten,
+        Some(_) | None => Target::ChangedNothing,
+    };
+    Ok((target, Entries::Universe))
 }
 
-async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Target, Failure> {
+async fn read_undoing(
+    tx: &Transaction<'_>,
+    layout: &Layout,
+    target: &Row,
+    run: i64,
+) -> Result<(Target, Entries), Failure> {
     let applied = read_applied(tx).await?;
-    let rows =
-        query(tx, DOING, include_str!("../../sql/queries/revert_rows.sql"), &[(&run, Type::INT8)]).await?;
+    let rows = read_written(tx, layout, run).await?;
     let before =
         query(tx, DOING, include_str!("../../sql/queries/run_before.sql"), &[(&run, Type::INT8)]).await?;
     let mut ours = BTreeMap::new();
@@ -55,9 +78,21 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
     ours.extend(known);
     let ours: BTreeMap<UniverseName, CacheType> =
         ours.iter().map(|(name, kind)| named(name, kind)).collect::<Result<_, _>>()?;
-    let names: Vec<UniverseName> = ours.keys().cloned().collect();
-    let mut now = read_universes(tx, &names).await?;
-    let rows = rows.iter().map(|row| earlier_row(row, &ours, &mut now)).collect();
+    let (mut now, entries) = match layout {
+        Layout::Universe => {
+            let names: Vec<UniverseName> = ours.keys().cloned().collect();
+            (read_universes(tx, &names).await?, Entries::Universe)
+        }
+        Layout::AppV2(table) => {
+            let (now, rows) = read_appv2(tx, table, slots_of(&rows, &ours)).await?;
+            (now, Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() })
+        }
+    };
+    let rows = rows.iter().map(|row| match layout {
+        Layout::Universe => earlier_row(row, &ours, &mut now),
+        Layout::AppV2(_) => earlier_row_of_appv2(row, &ours, &mut now),
+    });
+    let rows = rows.collect();
     // What is left in `now` belongs to no row that was written.
     let unwritten = now.into_iter().map(|(name, stored)| Unwritten {
         cache_type: ours[&name],
@@ -67,7 +102,7 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
     });
     let unwritten = unwritten.collect();
     let undone_as_of = target.get("as_of");
-    Ok(Target::Kept(Box::new(Undoing {
+    let target = Target::Kept(Box::new(Undoing {
         as_of: applied.last.unwrap_or(undone_as_of),
         closes: applied.recent_closes.first().copied().unwrap_or(0),
         undone_as_of,
@@ -75,7 +110,50 @@ async fn read_undoing(tx: &Transaction<'_>, target: &Row, run: i64) -> Result<Ta
         later_jobs: target.get("later_jobs"),
         rows,
         unwritten,
-    })))
+    }));
+    Ok((target, entries))
+}
+
+/// Every row that the run or a later one wrote.
+async fn read_written(tx: &Transaction<'_>, layout: &Layout, run: i64) -> Result<Vec<Row>, Failure> {
+    match layout {
+        Layout::Universe => {
+            let sql = include_str!("../../sql/queries/revert_rows.sql");
+            query(tx, DOING, sql, &[(&run, Type::INT8)]).await
+        }
+        Layout::AppV2(table) => {
+            let sql = include_str!("../../sql/queries/revert_rows_appv2.sql");
+            let params: [Param<'_>; 3] = [
+                (&run, Type::INT8),
+                (&table.environment, Type::TEXT),
+                (&(table.unique == Unique::WithName), Type::BOOL),
+            ];
+            query(tx, DOING, sql, &params).await
+        }
+    }
+}
+
+/// Every universe of ours, and the rows beside them that were written, each where it stood.
+fn slots_of(rows: &[Row], ours: &BTreeMap<UniverseName, CacheType>) -> Vec<Slot> {
+    let written = rows.iter().map(|row| Slot {
+        name: row.get("universe"),
+        cache_type: row.get::<_, Option<&str>>("kind").and_then(CacheType::from_text),
+        at: location(row),
+    });
+    let written: Vec<Slot> = written.collect();
+    let is_unwritten = |universe: &UniverseName| written.iter().all(|slot| slot.name != universe.as_str());
+    let unwritten = ours.iter().filter(|(universe, _)| is_unwritten(universe));
+    let unwritten: Vec<Slot> =
+        unwritten.map(|(universe, cache_type)| Slot::of_universe(universe, *cache_type)).collect();
+    written.into_iter().chain(unwritten).collect()
+}
+
+fn location(row: &Row) -> Option<Location> {
+    Some(Location {
+        kind: row.get::<_, Option<String>>("type")?,
+        name: row.get::<_, Option<String>>("name")?,
+        key: row.get::<_, Option<String>>("key")?,
+    })
 }
 
 fn named(name: &str, kind: &str) -> Result<(UniverseName, CacheType), Failure> {
@@ -115,6 +193,43 @@ fn earlier_row(
         symbols: texts_in(content.as_deref(), "/symbols").unwrap_or_default(),
         content: content.map(|json| EarlierContent { json, cache_type }),
         stands_again: row.get("stands_again"),
+        universe,
+        owner,
+    }
+}
+
+/// A slot of `AppV2`'s table before the job.
+fn earlier_row_of_appv2(
+    row: &Row,
+    ours: &BTreeMap<UniverseName, CacheType>,
+    now: &mut BTreeMap<UniverseName, StoredUniverse>,
+) -> EarlierRow {
+    let universe: String = row.get("universe");
+    let had_row: bool = row.get("had_row");
+    let content = row.get::<_, Option<String>>("content").filter(|_| had_row);
+    let symbols = content.as_deref().map(tickers).unwrap_or_default();
+    let owner = match ours.get_key_value(universe.as_str()) {
+        None => Owner::Companion,
+        Some((name, cache_type)) => Owner::Ours {
+            name: name.clone(),
+            cache_type: *cache_type,
+            was: row.get::<_, Option<&str>>("status").filter(|_| had_row).map(status),
+            now: now.remove(name),
+        },
+    };
+    let stands_again = match &owner {
+        // Without a row there are only members to compare.
+        Owner::Ours { now, .. } if location(row).is_none() => {
+            let members: BTreeSet<&str> =
+                now.iter().flat_map(|now| &now.members).map(Symbol::as_str).collect();
+            had_row == now.is_some() && members == symbols.iter().map(String::as_str).collect()
+        }
+        _ => row.get("stands_again"),
+    };
+    EarlierRow {
+        symbols,
+        content: content.map(|json| EarlierContent { json, cache_type: None }),
+        stands_again,
         universe,
         owner,
     }

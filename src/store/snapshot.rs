@@ -2,7 +2,8 @@
 //!
 //! Everything here runs in the caller's repeatable-read transaction, after the lease. Reading the source takes two
 //! statements, the applied dates one, our own tables three; one more where closes lie after the date of the sync, and
-//! one more where a row of ours was edited.
+//! one more where a row of ours was edited. Whatever the layout of `cache_entries`, a plan is made from the same
+//! universes; only where their members are looked for differs.
 //!
 //! # Why a digest
 //! History says who is a member, and the row in `cache_entries` repeats it for its readers. Anybody may edit that row,
@@ -22,12 +23,16 @@ use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
-use crate::domain::universe::UniverseName;
+use crate::domain::task::Mode;
+use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
 use crate::plan::snapshot::{
     ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
 };
 
+use super::layout::Entries;
+use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
+use super::layout::rows::{self, Known, SlotRead};
 use super::source::{Market, Source, reread_closes};
 use super::statement::query;
 
@@ -47,8 +52,25 @@ pub struct Wanted<'a> {
     pub as_of: NaiveDate,
     /// The universes that the policy keeps.
     pub universes: &'a [UniverseName],
-    /// The `cache_type`s of foreign rows that stay out of it, or `None` where the mode cleans no foreign rows.
-    pub clean_foreign: Option<&'a BTreeSet<String>>,
+    /// How their rows are found.
+    pub rows: WantedRows<'a>,
+}
+
+/// How the rows of our universes are found in `cache_entries`.
+#[derive(Debug, Clone, Copy)]
+pub enum WantedRows<'a> {
+    /// By their names.
+    Universe {
+        /// The `cache_type`s of foreign rows that stay out of it, or `None` where the mode cleans no foreign rows.
+        clean_foreign: Option<&'a BTreeSet<String>>,
+    },
+    /// In the table of `TickStockAppV2`, whose foreign rows nobody cleans.
+    AppV2 {
+        /// The table.
+        table: &'a Table,
+        /// What of it is ours.
+        slots: &'a [Slot],
+    },
 }
 
 /// What our own tables say.
@@ -62,6 +84,8 @@ pub struct StateRead {
     pub last_run: Option<RunState>,
     /// Memberships that ended lately because the security went away.
     pub recent_exits: Vec<RecentExit>,
+    /// What the rows looked like.
+    pub entries: Entries,
 }
 
 /// The dates that were applied so far.
@@ -69,6 +93,8 @@ pub struct StateRead {
 pub struct Applied {
     /// The newest one.
     pub last: Option<NaiveDate>,
+    /// The modes that were applied for it.
+    pub last_modes: Vec<Mode>,
     /// The closes seen on the newest 20, newest first.
     pub recent_closes: Vec<usize>,
 }
@@ -79,11 +105,11 @@ pub async fn read_snapshot(
     source: &Source,
     market: Market,
     wanted: Wanted<'_>,
-) -> Result<Snapshot, Failure> {
+) -> Result<(Snapshot, Entries), Failure> {
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, wanted.as_of).await?;
-    let StateRead { universes, foreign, last_run, recent_exits } = read_state(tx, wanted).await?;
-    Ok(Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits })
+    let StateRead { universes, foreign, last_run, recent_exits, entries } = read_state(tx, wanted).await?;
+    Ok((Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits }, entries))
 }
 
 /// Reads which dates were applied, to judge whether a date is complete.
@@ -92,16 +118,31 @@ pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
     let rows = query(tx, DOING, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
     Ok(Applied {
         last: rows.first().map(|row| row.get("as_of")),
+        last_modes: rows.first().map(modes).unwrap_or_default(),
         recent_closes: rows.iter().map(|row| row.get::<_, i32>("closes") as usize).collect(),
     })
 }
 
+fn modes(row: &Row) -> Vec<Mode> {
+    row.get::<_, Vec<&str>>("modes").into_iter().filter_map(Mode::from_text).collect()
+}
+
 /// Reads our own tables.
 pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<StateRead, Failure> {
-    let (universes, foreign) = read_entries(tx, wanted.universes, wanted.clean_foreign).await?;
+    let (universes, foreign, entries) = match wanted.rows {
+        WantedRows::Universe { clean_foreign } => {
+            let (universes, foreign) = read_entries(tx, wanted.universes, clean_foreign).await?;
+            (universes, foreign, Entries::Universe)
+        }
+        WantedRows::AppV2 { table, slots } => {
+            let (universes, rows) = read_appv2(tx, table, slots.to_vec()).await?;
+            (universes, Vec::new(), Entries::AppV2 { table: table.clone(), rows, to_write: Vec::new() })
+        }
+    };
     Ok(StateRead {
         universes,
         foreign,
+        entries,
         last_run: read_last_run(tx).await?,
         recent_exits: read_recent_exits(tx, wanted).await?,
     })
@@ -159,6 +200,64 @@ async fn read_entries(
     }
     consult_history(tx, &mut universes, &doubted).await?;
     Ok((universes, foreign.into_iter().map(foreign_row).collect()))
+}
+
+/// The universes of these slots of `AppV2`'s table, and what stands in every slot.
+pub(super) async fn read_appv2(
+    tx: &Transaction<'_>,
+    table: &Table,
+    slots: Vec<Slot>,
+) -> Result<(BTreeMap<UniverseName, StoredUniverse>, Rows), Failure> {
+    let reads = rows::read(tx, table, slots).await?;
+    let value_of = |slot: &str| reads.iter().find(|read| read.slot.name == slot)?.row.value.as_deref();
+    let mut universes = BTreeMap::new();
+    let mut doubted = Vec::new();
+    for read in &reads {
+        let Some(cache_type) = read.slot.cache_type else { continue };
+        let name =
+            UniverseName::parse(&read.slot.name).map_err(|problem| Failure::permanent(DOING, problem))?;
+        let list = value_of(&list_slot(&name));
+        let Some((stored, believed)) = universe_in_slot(read, list, cache_type) else { continue };
+        doubted.extend((!believed).then(|| name.clone()));
+        universes.insert(name, stored);
+    }
+    consult_history(tx, &mut universes, &doubted).await?;
+    let stored = reads.into_iter().map(|SlotRead { slot, mut row, .. }| {
+        let members = universes.get(slot.name.as_str()).filter(|_| slot.at.is_none());
+        row.value = row.value.or_else(|| Some(json_list(&members?.members)));
+        (slot.name, row)
+    });
+    let stored = stored.collect();
+    Ok((universes, stored))
+}
+
+/// A universe as its slot has it, and whether its members are those of history. A theme that was never ours may have
+/// stood in its `list` alone.
+fn universe_in_slot(
+    read: &SlotRead,
+    list: Option<&str>,
+    cache_type: CacheType,
+) -> Option<(StoredUniverse, bool)> {
+    let known = read.known.as_ref();
+    let value = read.row.value.as_deref().or(list.filter(|_| known.is_none()));
+    if value.is_none() && known.is_none() {
+        return None;
+    }
+    let texts = value.map(tickers).unwrap_or_default();
+    let members: Vec<Symbol> = texts.iter().filter_map(|text| Symbol::parse(text)).collect();
+    let believed = known.is_none_or(|known| known.members_digest == members_digest(&members));
+    let stored = StoredUniverse {
+        cache_type: value.map(|_| cache_type.to_string()),
+        members: if known.is_none() { without_repeats(members) } else { members },
+        // What else stands in the row is compared when the plan is projected.
+        content: value.map(|_| StoredContent::Malformed),
+        state: known.map(Known::state),
+    };
+    Some((stored, believed))
+}
+
+fn json_list(members: &[Symbol]) -> String {
+    serde_json::to_string(members).expect("texts are JSON")
 }
 
 /// A universe as its row has it, and whether its members are those of history. What was never ours is believed.

@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 
 /// Messages that wait to be listened to, at most.
 const MAX_WAITING: usize = 256;
-/// Bytes of a message that are kept, at most. One more than this means that it was longer.
+/// The most bytes of a message: lists of thousands of symbols fit. Of a longer one this much and a byte is kept, by which
+/// it is known.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Silence after which the server is asked for a sign of life.
 const PULSE: Duration = Duration::from_secs(10);

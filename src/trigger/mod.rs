@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Three parts decide and are pure: [`signal`] reads bytes, [`schedule`] tells times, [`decision`] says whether either
-//! starts a job. This module listens, looks and asks.
+//! starts a job. This module looks at the clock and asks; `listening` hears.
 //!
 //! Any number of instances may run; none leads. All of them hear every signal and see every firing, and all ask for
 //! the same job: its id follows from the date and the message, and its dedupe key from the date, so Postgres makes it
@@ -30,27 +30,25 @@ use std::time::Duration;
 use ::backoff::ExponentialBackoff;
 use ::backoff::backoff::Backoff;
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::{Map, Value};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::domain::job::JobId;
-use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::deliver::publish;
-use crate::publish::event::{ErrorReport, Severity, Source as EventSource, service_error};
+use crate::failure::Failure;
+use crate::publish::event::Source;
 use crate::publish::keys::SignalNames;
-use crate::requests::{Cancellation, Desk};
+use crate::requests::Desk;
 use crate::settings::Settings;
 use crate::store::{jobs, migrations, snapshot};
-use crate::stream::subscription::{Message, Subscription};
 use crate::worker::Trouble;
 use crate::worker::backoff::reconnecting;
 use crate::worker::shutdown::Shutdown;
 
 use decision::{Decision, Earlier, Known, dedupe_key, on_firing, on_signal};
 use schedule::{Firing, Schedule};
-use signal::{MAX_MESSAGE_BYTES, Signal, Source, Unreadable, Verdict};
+use signal::Signal;
 
 pub mod decision;
+mod listening;
 pub mod schedule;
 pub mod signal;
 
@@ -125,7 +123,7 @@ impl Triggers {
         let mut pause = reconnecting(LONGEST_PAUSE);
         let mut trouble = Trouble::new("triggers");
         while !self.shutdown.is_asked() {
-            match migrations::check(&self.desk.database).await {
+            match migrations::check(&self.desk.database, &self.desk.entries).await {
                 Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
                 checked => return checked,
             }
@@ -189,143 +187,6 @@ enum Errand<'a> {
     Cancel(&'a JobId),
 }
 
-/// Listening.
-impl Triggers {
-    async fn listen(&self) -> Result<(), Failure> {
-        let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("listening for signals");
-        while !self.shutdown.is_asked() {
-            match self.subscribe().await {
-                Ok(mut subscription) => {
-                    pause.reset();
-                    trouble.note(Ok(()));
-                    self.wait_for_tables().await?;
-                    self.hear_all(&mut subscription).await;
-                }
-                Err(failure) => trouble.note(Err(failure)),
-            }
-            self.wait(&mut pause).await;
-        }
-        Ok(())
-    }
-
-    async fn subscribe(&self) -> Result<Subscription, Failure> {
-        let channels: Vec<String> = self.channels().into_iter().map(|(channel, _)| channel).collect();
-        let doing = "listen for signals";
-        self.desk.redis.subscribe(&channels).await.map_err(redis_failure(doing))
-    }
-
-    /// The channels that are listened to, and what each is; the job page's is no import's.
-    fn channels(&self) -> Vec<(String, Option<Source>)> {
-        let mut channels = vec![(self.signals.control(), None)];
-        if self.follows_imports {
-            channels.extend([
-                (self.signals.import_completed(), Some(Source::ImportCompleted)),
-                (self.signals.import_status(), Some(Source::ImportStatus)),
-                (self.signals.eod_completion(), Some(Source::EodCompletion)),
-            ]);
-        }
-        channels
-    }
-
-    /// Follows what is published until the subscription is lost.
-    async fn hear_all(&self, subscription: &mut Subscription) {
-        if self.follows_imports {
-            // Only now: what is told from here on is heard, so nothing falls between.
-            match self.latest_status().await {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => self.hear_import(Source::LatestStatus, &found).await,
-                Err(failure) if failure.is_transient() => return warn!("{failure}; subscribing again"),
-                Err(failure) => warn!("{failure}"),
-            }
-        }
-        let channels = self.channels();
-        loop {
-            let message = tokio::select! {
-                message = subscription.next() => message,
-                () = self.shutdown.asked.cancelled() => return,
-            };
-            let Some(message) = message else {
-                return warn!("the subscription to signals is lost; subscribing again");
-            };
-            match channels.iter().find(|(channel, _)| *channel == message.channel) {
-                Some((_, Some(source))) => self.hear_import(*source, &message.payload).await,
-                Some((_, None)) => self.hear_control(&message).await,
-                None => {}
-            }
-        }
-    }
-
-    /// The result of the last import, told while nobody listened or not; empty where there is none.
-    async fn latest_status(&self) -> Result<Vec<u8>, Failure> {
-        redis::cmd("GETRANGE")
-            .arg(self.signals.latest_status())
-            .arg(0)
-            .arg(MAX_MESSAGE_BYTES)
-            .query_async(&mut self.desk.redis.shared())
-            .await
-            .map_err(redis_failure("look for the result of the last import"))
-    }
-
-    async fn hear_import(&self, source: Source, bytes: &[u8]) {
-        match signal::read(source, bytes, self.clock.now()) {
-            Ok(None) => {}
-            Ok(Some(signal)) => self.follow(&signal).await,
-            Err(unreadable) => note_unreadable(source.as_str(), &unreadable),
-        }
-    }
-
-    async fn follow(&self, signal: &Signal) {
-        match &signal.verdict {
-            Verdict::Complete => self.insist(Errand::Signal(signal)).await,
-            Verdict::Incomplete(why) => self.say(signal, Severity::Warning, "is incomplete", why).await,
-            Verdict::Failed(why) => self.say(signal, Severity::Error, "failed", why).await,
-        }
-    }
-
-    /// Says that a signal starts nothing, and why. Found rather than heard it is no news, and only logged.
-    async fn say(&self, signal: &Signal, severity: Severity, how: &str, why: &str) {
-        let Signal { source, date, .. } = signal;
-        let message = format!("the import of {date} {how}, so no sync was started: {source} says: {why}");
-        warn!(signal = %source, date = %date, "{message}");
-        if *source == Source::LatestStatus || !self.notify {
-            return;
-        }
-        let context = [("signal", source.to_string()), ("as_of", date.to_string())];
-        let context: Map<String, Value> =
-            context.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
-        let report =
-            ErrorReport { severity, message: &message, category: "import", component: "trigger", context };
-        // By the time of the signal all instances that say this give the error the same id.
-        let (channels, envelope) =
-            service_error(&self.desk.names, &report, signal.at.unwrap_or_else(|| self.clock.now()));
-        if let Err(error) = publish(&mut self.desk.redis.shared(), &channels, &envelope).await {
-            warn!("could not tell of it on pub/sub: {error}");
-        }
-    }
-
-    async fn hear_control(&self, message: &Message) {
-        match signal::read_control(&message.payload) {
-            Ok(None) => {}
-            Ok(Some(id)) => self.insist(Errand::Cancel(&id)).await,
-            Err(unreadable) => note_unreadable(&message.channel, &unreadable),
-        }
-    }
-
-    async fn cancel(&self, id: &JobId) -> Result<(), Failure> {
-        match self.desk.cancel(id, self.clock.now()).await? {
-            Cancellation::Cancelled => info!(job.id = %id, "job {id} is cancelled, as the job page asked"),
-            Cancellation::Requested => info!(job.id = %id, "job {id} is asked to end, as the job page asked"),
-            Cancellation::Ended(status) => {
-                debug!(job.id = %id, "job {id} is {status} and can't be cancelled");
-            }
-            // The page cancels jobs of other programs too.
-            Cancellation::Unknown => {}
-        }
-        Ok(())
-    }
-}
-
 /// Looking at the clock.
 impl Triggers {
     async fn watch_clock(&self) -> Result<(), Failure> {
@@ -363,8 +224,7 @@ impl Triggers {
                 return Ok(());
             }
         };
-        let submitted =
-            self.desk.submit_with(&request, &warnings, EventSource::Job, self.clock.now()).await?;
+        let submitted = self.desk.submit_with(&request, &warnings, Source::Job, self.clock.now()).await?;
         let id = &submitted.job_id;
         if submitted.is_duplicate {
             info!(job.id = %id, date = %date, "{cause}: the sync of {date} is job {id} already");
@@ -395,8 +255,4 @@ impl Triggers {
         });
         Ok(Known { last_applied, jobs: earlier.collect() })
     }
-}
-
-fn note_unreadable(place: &str, unreadable: &Unreadable) {
-    warn!(signal = place, "what {place} says is not understood and starts nothing: {unreadable}");
 }

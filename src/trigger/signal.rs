@@ -27,9 +27,8 @@ use crate::domain::hex;
 use crate::domain::job::JobId;
 use crate::domain::words;
 use crate::stream::entry::{parse_date, parse_time, quoted};
+use crate::stream::subscription::MAX_MESSAGE_BYTES;
 
-/// The most bytes of a message. Lists of thousands of failed symbols fit.
-pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Objects within one another that are looked into.
 const MAX_LAYERS: usize = 4;
 /// By how much the clocks of two machines may differ.

@@ -19,13 +19,15 @@ use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Plan, Refusal, TaskReport};
+use crate::plan::policy::Policy;
 use crate::plan::snapshot::Snapshot;
 use crate::plan::{self, Order, plan};
 use crate::store;
 use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
+use crate::store::layout::Entries;
 use crate::store::lease::Lease;
-use crate::store::reading::{self, Reading};
+use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
 
 /// Times a job is read, decided and written anew because another transaction won, within one attempt. More would
@@ -111,27 +113,28 @@ async fn sync_once(
     heartbeat.step("read", Some(lease.backend()));
     let began = Instant::now();
     let decided = match &row.request.revert_of {
-        Some(job) => decide_revert(&lease, job).await?,
+        Some(job) => decide_revert(&lease, worker, job).await?,
         None => decide_sync(&lease, worker, &row.request, heartbeat, progress).await?,
     };
-    let (plan, durations, snapshot) = match decided {
-        Decided::Plan { plan, durations, snapshot } => (plan, durations, snapshot),
+    let decision = match decided {
+        Decided::Plan(decision) => decision,
         Decided::Otherwise(outcome) => return Ok(outcome),
     };
 
     heartbeat.step("apply", None);
     let now = Utc::now();
-    let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size };
-    apply::apply(&lease, &plan, &snapshot, context).await?;
+    let Decision { plan, snapshot, entries, .. } = decision.as_ref();
+    let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size, entries };
+    apply::apply(&lease, plan, snapshot, context).await?;
     // The end is timed after the work that it ends.
-    if let Some(why) = end(worker, row, warnings, &lease, &plan, &durations, Utc::now()).await? {
+    if let Some(why) = end(worker, row, warnings, &lease, &decision, Utc::now()).await? {
         return Ok(Outcome::Interrupted(why));
     }
     heartbeat.step("commit", None);
     lease.commit().await?;
     info!(
         job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
-        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::digest::digest(&plan),
+        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::digest::digest(plan),
     );
     Ok(Outcome::Applied)
 }
@@ -139,14 +142,21 @@ async fn sync_once(
 /// What an attempt came to before anything was written.
 enum Decided {
     /// This is to be applied.
-    Plan {
-        plan: Plan,
-        /// What the sub-tasks took, in milliseconds.
-        durations: BTreeMap<SyncTask, u64>,
-        snapshot: Arc<Snapshot>,
-    },
+    Plan(Box<Decision>),
     /// Nothing is to be applied.
     Otherwise(Outcome),
+}
+
+/// What is to be applied.
+struct Decision {
+    plan: Plan,
+    /// What the sub-tasks took, in milliseconds.
+    durations: BTreeMap<SyncTask, u64>,
+    snapshot: Arc<Snapshot>,
+    /// What it is written to.
+    entries: Entries,
+    /// What the rules it was decided by are told by; `None` for those of the worker.
+    fingerprint: Option<String>,
 }
 
 async fn decide_sync(
@@ -156,27 +166,39 @@ async fn decide_sync(
     heartbeat: &Heartbeat,
     progress: &ProgressTeller,
 ) -> Result<Decided, Failure> {
-    let reading = reading::read(lease.transaction(), &worker.source, &worker.policy, request).await?;
-    let (as_of, passed_over, snapshot) = match reading {
-        Reading::Ready { as_of, warning, snapshot } => (as_of, warning, Arc::new(*snapshot)),
+    let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
+    let ready = match reading::read(lease.transaction(), from, request).await? {
+        Reading::Ready(ready) => *ready,
         Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
+        Reading::Needless(why) => return Ok(Decided::Otherwise(Outcome::Needless(why))),
         Reading::Refused(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
     };
     heartbeat.step("plan", None);
+    let Ready { as_of, warnings, policy, snapshot, entries } = ready;
+    let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    let (mut plan, durations) = match plan_aside(lease, worker, &snapshot, order, progress).await? {
+    let planned = plan_aside(lease, &policy, &snapshot, entries, order, progress).await?;
+    let (mut plan, durations, entries) = match planned {
         Ok(planned) => planned,
         Err(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
     };
-    plan.warnings.extend(passed_over);
-    Ok(Decided::Plan { plan, durations, snapshot })
+    plan.warnings.extend(warnings);
+    let is_own = Arc::ptr_eq(&policy, &worker.policy);
+    let fingerprint = (!is_own).then(|| policy.fingerprint());
+    Ok(Decided::Plan(Box::new(Decision { plan, durations, snapshot, entries, fingerprint })))
 }
 
 /// A revert looks at no market: what comes back is what stood there.
-async fn decide_revert(lease: &Lease<'_>, job: &JobId) -> Result<Decided, Failure> {
-    let target = store::revert::read(lease.transaction(), job).await?;
+async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Result<Decided, Failure> {
+    let (target, entries) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
     Ok(match plan::revert::plan(job, &target) {
-        Ok(plan) => Decided::Plan { plan, durations: BTreeMap::new(), snapshot: Arc::default() },
+        Ok(plan) => Decided::Plan(Box::new(Decision {
+            plan,
+            durations: BTreeMap::new(),
+            snapshot: Arc::default(),
+            entries,
+            fingerprint: None,
+        })),
         Err(refusal) => Decided::Otherwise(Outcome::Refused(refusal)),
     })
 }
@@ -213,19 +235,19 @@ async fn free_stuck(worker: &Worker) -> Result<Option<owners::Freed>, Failure> {
     owners::free_stuck(&mut client, &|name| worker.identity.knows_dead(name)).await
 }
 
-/// A plan and how long each of its sub-tasks took, in milliseconds.
-type Planned = (Plan, BTreeMap<SyncTask, u64>);
+/// A plan, how long each of its sub-tasks took, in milliseconds, and the rows that show it.
+type Planned = (Plan, BTreeMap<SyncTask, u64>, Entries);
 
 /// Plans beside the runtime, so that heartbeats go on, with the transaction kept alive meanwhile.
 async fn plan_aside(
     lease: &Lease<'_>,
-    worker: &Worker,
+    policy: &Arc<Policy>,
     snapshot: &Arc<Snapshot>,
+    mut entries: Entries,
     order: Order,
     progress: &ProgressTeller,
 ) -> Result<Result<Planned, Refusal>, Failure> {
-    let (snapshot, policy, progress) =
-        (Arc::clone(snapshot), Arc::clone(&worker.policy), progress.reporter());
+    let (snapshot, policy, progress) = (Arc::clone(snapshot), Arc::clone(policy), progress.reporter());
     let total_symbols = snapshot.securities.len() as u64;
     let mut planning = tokio::task::spawn_blocking(move || {
         let mut durations = BTreeMap::new();
@@ -235,7 +257,10 @@ async fn plan_aside(
             progress.finished(report.task, total_symbols);
             began = Instant::now();
         });
-        plan.map(|plan| (plan, durations))
+        plan.map(|mut plan| {
+            entries.project(&mut plan, &snapshot, Utc::now());
+            (plan, durations, entries)
+        })
     });
     loop {
         tokio::select! {
@@ -256,10 +281,10 @@ async fn end(
     row: &JobRow,
     warnings: &[String],
     lease: &Lease<'_>,
-    plan: &Plan,
-    durations: &BTreeMap<SyncTask, u64>,
+    decision: &Decision,
     now: DateTime<Utc>,
 ) -> Result<Option<Interruption>, Failure> {
+    let Decision { plan, durations, fingerprint, .. } = decision;
     let teller = Teller { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
     let mut owing = teller.changes(row, plan, &mut numbers);
@@ -270,6 +295,7 @@ async fn end(
         warnings: warnings.iter().cloned().chain(plan.warnings.iter().map(ToString::to_string)).collect(),
         result: JobResult::of_plan(plan, durations).to_json(),
         last_seq: numbers.last() + ENDING_NUMBERS,
+        policy_fingerprint: fingerprint.clone(),
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
         return Ok(Some(Interruption::Lost));

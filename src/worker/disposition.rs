@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::job::JobStatus;
 use crate::failure::Failure;
-use crate::plan::outcome::Refusal;
+use crate::plan::outcome::{Refusal, Warning};
 
 use super::heartbeat::Interruption;
 
@@ -13,6 +13,8 @@ use super::heartbeat::Interruption;
 pub enum Outcome {
     /// Its changes, and its end with them, are committed.
     Applied,
+    /// Nothing needs to be done for it.
+    Needless(Warning),
     /// The import it needs is not complete.
     Waiting {
         /// What is there and what is needed.
@@ -50,6 +52,8 @@ pub enum Disposition {
     Done,
     /// Nothing: the job is another worker's now, and everything is its to say.
     Abandon,
+    /// End it as completed, without a change.
+    Skip(Warning),
     /// End it.
     End {
         /// As what.
@@ -79,6 +83,7 @@ pub enum Disposition {
 pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
     match outcome {
         Outcome::Applied => Disposition::Done,
+        Outcome::Needless(why) => Disposition::Skip(why),
         Outcome::Waiting { seen } if circumstances.waited >= circumstances.longest_wait => {
             let waited = circumstances.waited.as_secs();
             let error = format!(

@@ -43,7 +43,7 @@ use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::{EntriesSettings, Settings, SourceSettings};
 use crate::store::{Client, Database, jobs, migrations};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
@@ -89,7 +89,9 @@ pub struct Worker {
     pub identity: Identity,
     /// Where the market is read from.
     pub source: SourceSettings,
-    /// The rules.
+    /// Where `cache_entries` is, and how it should look.
+    pub entries: EntriesSettings,
+    /// The rules, as far as no row of the database knows better.
     pub policy: Arc<Policy>,
     /// Their fingerprint.
     pub fingerprint: String,
@@ -123,6 +125,7 @@ impl Worker {
             names,
             identity: Identity::of_this_process(settings.worker.name.as_deref()),
             source: settings.source.clone(),
+            entries: settings.entries.clone(),
             fingerprint: policy.fingerprint(),
             policy: Arc::new(policy),
             options: Options::of(settings),
@@ -185,7 +188,7 @@ impl Worker {
     async fn wait_for_tables(&self) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
         while !self.shutdown.is_asked() {
-            match migrations::check(&self.database).await {
+            match migrations::check(&self.database, &self.entries).await {
                 Err(failure) if failure.is_transient() => self.wait_after(&failure, &mut pause).await,
                 checked => return checked,
             }

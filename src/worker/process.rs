@@ -14,6 +14,7 @@ use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::outcome::Warning;
 use crate::store::jobs::{self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Postponement};
 use crate::stream::consumer::{self, Delivery, Entry};
 use crate::stream::dead::{self, bury};
@@ -134,9 +135,8 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
-            // The world first: the lease is free since the commit, and nobody waits for the owner row to go.
-            relay(worker, &row).await;
             release(worker, &row).await;
+            relay(worker, &row).await;
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
@@ -181,6 +181,7 @@ async fn settle(
     let ended = match disposition {
         // Nothing to write; the row is read again below.
         Disposition::Done | Disposition::Abandon => Ended::Lost,
+        Disposition::Skip(why) => skip(worker, row, warnings, why).await?,
         Disposition::End { status, error, is_dead_letter } => {
             let verdict = Verdict { status: *status, error, is_dead_letter: *is_dead_letter };
             end(worker, row, warnings, verdict).await?
@@ -236,6 +237,22 @@ fn log_end(row: &JobRow, status: JobStatus, error: &str) {
     }
 }
 
+/// Ends a job for which nothing needs to be done.
+async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning) -> Result<Ended, Failure> {
+    info!(job.id = %row.id(), "job {}: {why}", row.id());
+    let now = Utc::now();
+    let teller = Teller { names: &worker.names, at: now };
+    let ending = Ending {
+        status: JobStatus::Completed,
+        warnings: warnings.iter().cloned().chain([why.to_string()]).collect(),
+        result: JobResult::of_skipped(row.request.mode).to_json(),
+        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        ..Ending::default()
+    };
+    let mut client = worker.database.client().await?;
+    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+}
+
 /// How a job ends that changed no universe.
 #[derive(Clone, Copy)]
 struct Verdict<'a> {
@@ -261,6 +278,7 @@ async fn end(
         warnings: warnings.to_vec(),
         result: result.to_json(),
         last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        policy_fingerprint: None,
     };
     let mut client = worker.database.client().await?;
     jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await

@@ -11,6 +11,7 @@ use chrono::Utc;
 use tracing::info;
 
 use super::{ROUND, Trouble, Worker, jittered};
+use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::publish::deliver::Delivery;
 use crate::store::jobs::{self, JobRow};
@@ -66,7 +67,8 @@ async fn has_entry(worker: &Worker, row: &JobRow) -> Result<bool, Failure> {
 }
 
 async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure> {
-    info!(job.id = %row.id(), status = %row.status, "job {} has no entry; putting it on the stream", row.id());
+    let why = if row.status == JobStatus::Retrying { "is due again" } else { "has no entry" };
+    info!(job.id = %row.id(), status = %row.status, "job {} {why}; putting it on the stream", row.id());
     let announcement = announcement(row);
     let enqueued = producer::enqueue(&mut worker.redis.shared(), &worker.names, &row.request, &announcement)
         .await

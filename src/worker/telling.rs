@@ -12,7 +12,7 @@ use crate::domain::job::JobStatus;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
-use crate::plan::outcome::{Plan, PlannedUniverse};
+use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
 use crate::publish::status::{StatusHash, TaskResult};
@@ -62,6 +62,12 @@ impl JobResult {
             digest: digest(plan),
             is_dead_letter: false,
         }
+    }
+
+    /// A job of `mode` for which nothing needed to be done.
+    pub fn of_skipped(mode: Mode) -> Self {
+        let skipped = TaskResult { status: TaskStatus::Skipped, changes: 0, duration_ms: 0 };
+        Self { task_results: mode.tasks().iter().map(|task| (*task, skipped)).collect(), ..Self::default() }
     }
 
     /// The result that a row keeps; an empty one where it has none yet.

@@ -70,7 +70,7 @@ impl Table {
     pub(crate) fn markdown(&self) -> String {
         let mut text = "| what | measured | bound | |\n|---|---|---|---|\n".to_owned();
         for Row { what, measured, bound, verdict } in &self.rows {
-            text += &format!("| {what} | {measured} | {bound} | {verdict} |\n");
+            text += &["| ", what, " | ", measured, " | ", bound, " | ", verdict, " |\n"].concat();
         }
         text
     }

@@ -16,7 +16,7 @@ use figures::{Table, median, median_ratio, percentile, spoken};
 use scene::{Namespace, Problem, Scene, Worker, connect};
 
 const USAGE: &str = "\
-Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD]
+Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD] [--statements]
 
   --quick       10,000 securities of one year only; about a minute
   --rounds N    measurements of each kind (default 11)
@@ -241,7 +241,7 @@ async fn days(
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (before, began) = (worker.processor_time()?, Instant::now());
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let share = (worker.processor_time()? - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let share = worker.processor_time()?.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     table.reported(
         "idle worker",
         format!("{:.0} MiB, {:.1} % of a core", worker.resident_memory()?, share * 100.0),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cache_sync::demo::load::{apply_day, create_source_tables, load_market};
@@ -16,7 +17,7 @@ use cache_sync::plan::policy::Policy;
 use cache_sync::plan::{Order, plan};
 use cache_sync::publish::keys::GROUP;
 use cache_sync::settings::{LoadArgs, Settings};
-use cache_sync::store::reading::{self, Reading};
+use cache_sync::store::reading::{self, Reading, Ready, Sources};
 use cache_sync::store::{Database, Limits};
 use chrono::NaiveDate;
 use futures_util::StreamExt;
@@ -191,8 +192,12 @@ impl Scene {
         let transaction = client.begin_read_only(Limits::default()).await?;
         let id = JobId::parse("bench").ok_or("a valid id")?;
         let request = JobRequest::new(id, Mode::Full, "cli", chrono::Utc::now());
-        let read = reading::read(&transaction, &settings.source, &self.policy, &request).await?;
-        let Reading::Ready { as_of, snapshot, .. } = read else { return Err("nothing to plan from".into()) };
+        let policy = Arc::new(self.policy.clone());
+        let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
+        let Reading::Ready(ready) = reading::read(&transaction, from, &request).await? else {
+            return Err("nothing to plan from".into());
+        };
+        let Ready { as_of, snapshot, .. } = *ready;
         let order = Order { mode: Mode::Full, accept_churn: false, as_of };
         let mut took = Vec::new();
         for _ in 0..rounds {

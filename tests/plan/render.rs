@@ -111,6 +111,7 @@ pub(crate) fn date(choice: &DateChoice) -> String {
         DateChoice::Wait { date, have, need, usual } => {
             format!("wait for {date}: {}, {need} needed", closes_text(*have, *usual))
         }
+        DateChoice::Skip(why) => format!("skip {why}"),
         DateChoice::Refuse(refusal) => format!("refused {refusal}"),
     }
 }

@@ -18,7 +18,7 @@
 //! | `plan:` | what is expected |
 //! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
 //! | `closes:` | latest closes by date: `2026-07-21 5600` |
-//! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...` |
+//! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...`; with a time (`at 2026-07-18T21:00:00Z`) as a job is checked |
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 use cache_sync::domain::change::ExitReason;
 use cache_sync::domain::figure::Figure;
+use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
@@ -209,6 +210,10 @@ impl File {
             match word.split_once('=').expect("coverage is key=value") {
                 ("active", n) => coverage.active = n.parse().expect("a number"),
                 ("applied", day) => coverage.last_applied = Some(date(day)),
+                ("modes", modes) => {
+                    coverage.last_modes =
+                        modes.split(',').map(|mode| Mode::from_text(mode).expect("a mode")).collect();
+                }
                 ("usual", counts) => {
                     coverage.applied_closes =
                         counts.split(',').map(|n| n.parse().expect("a number")).collect();
@@ -223,10 +228,27 @@ impl File {
         let answer = |line: &String| {
             let (asked, _) = line.split_once(" -> ").unwrap_or((line, ""));
             let as_of = asked.split(',').find_map(|word| word.trim().parse().ok());
-            let choice = coverage.choose_date(as_of, asked.contains("automatic"));
+            let mut words = asked.split(", ");
+            let choice = match words.find_map(|word| word.strip_prefix("at ")) {
+                Some(at) => coverage.date_for(&request(asked, as_of, at)),
+                None => coverage.choose_date(as_of, asked.contains("automatic")),
+            };
             format!("{asked} -> {}\n", render::date(&choice))
         };
         self.lines("dates").iter().map(answer).collect()
+    }
+}
+
+/// `automatic`, `forced` and `themes` (or another mode) as they stand in `asked`, at a time.
+fn request(asked: &str, as_of: Option<NaiveDate>, at: &str) -> JobRequest {
+    let id = JobId::parse("asked").expect("a job id");
+    let triggered_by = if asked.contains("automatic") { "eod_import" } else { "cli" };
+    let mode = asked.split(", ").find_map(Mode::from_text).unwrap_or(Mode::Full);
+    let requested_at = at.parse().expect("an instant");
+    JobRequest {
+        as_of,
+        force: asked.contains("forced"),
+        ..JobRequest::new(id, mode, triggered_by, requested_at)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The HTTP API through its door: the real program, real servers, and a client that holds every answer to two seconds.
 //!
-//! What is answered is held against the schemas of the OpenAPI document that the program itself serves.
+//! What is answered is held against the schemas of the `OpenAPI` document that the program itself serves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -86,16 +86,16 @@ async fn a_job_that_is_triggered_shows_in_status_history_statistics_and_events()
         assert_eq!(value, &status[field], "{field}");
     }
 
-    let stats = serving.get("stats").await.json();
-    document.hold("Stats", &stats);
-    let universes = stats["universes"].as_array().unwrap();
+    let week = serving.get("stats").await.json();
+    document.hold("Stats", &week);
+    let universes = week["universes"].as_array().unwrap();
     let mega = universes.iter().find(|universe| universe["universe"] == "mega_cap").unwrap();
     assert_eq!((&mega["type"], &mega["symbol_count"]), (&json!("market_cap"), &json!(12)));
-    let week = &stats["job_statistics"];
+    let week = &week["job_statistics"];
     assert_eq!((&week["total_jobs_7d"], &week["successful_jobs_7d"]), (&json!(1), &json!(1)));
     assert!(week["avg_duration_seconds"].as_f64().unwrap() > 0.0);
 
-    let events = serving.follow(&id, None).await.to_end().await;
+    let events = serving.follow(&id, None).await.read_out().await;
     assert_eq!(events[0].event, "cache_sync_triggered");
     assert_eq!(events[0].data["source"], "cache_sync_api");
     assert_eq!(events.last().unwrap().event, "cache_sync_completed");
@@ -189,7 +189,7 @@ async fn every_error_has_the_one_shape_and_its_own_status() {
     let large = format!(r#"{{"mode": "full", "filler": "{}"}}"#, "x".repeat(16 * 1024));
     let key = ("x-api-key", KEY);
     let calls = |call: &str| format!("{CALLS}/{call}");
-    let cases: Vec<(Method, String, Vec<(&str, &str)>, &str, u16, &str)> = vec![
+    let cases = [
         (Method::GET, calls("history"), vec![], "", 401, "unauthorized"),
         (Method::GET, calls("history"), vec![("x-api-key", "wrong")], "", 401, "unauthorized"),
         (Method::GET, calls("history"), vec![key, key], "", 401, "unauthorized"),
@@ -270,15 +270,31 @@ async fn a_reader_of_events_that_comes_back_misses_nothing_and_hears_nothing_twi
     assert_eq!(running["progress"]["total_items"], 5);
     let reader = serving.follow(&id, Some(&heard[1].id)).await;
     gate.open().await;
-    heard.extend(reader.to_end().await);
+    heard.extend(reader.read_out().await);
     assert_is_told(&world, &id, &heard).await;
 
     // The job has ended: once more from the beginning, from the middle, and from the end, where there is no more.
-    assert_eq!(serving.follow(&id, None).await.to_end().await, heard);
-    assert_eq!(serving.follow(&id, Some(&heard[2].id)).await.to_end().await, heard[3..]);
+    assert_eq!(serving.follow(&id, None).await.read_out().await, heard);
+    assert_eq!(serving.follow(&id, Some(&heard[2].id)).await.read_out().await, heard[3..]);
     let last = &heard.last().unwrap().id;
     let headers = [("x-api-key", KEY), ("last-event-id", last.as_str())];
     assert_eq!(serving.ask(Method::GET, &format!("{CALLS}/events/{id}"), &headers, "").await.status, 204);
+}
+
+#[tokio::test]
+async fn no_more_streams_are_followed_than_there_is_room_for() {
+    let world = World::new().await;
+    let serving = world.serve("api").await;
+    let id = serving.accepted("").await;
+    let mut readers = Vec::new();
+    for _ in 0..64 {
+        readers.push(serving.follow(&id, None).await);
+    }
+    let refused = serving.get(&format!("events/{id}")).await;
+    assert_eq!((refused.status, refused.error().as_str()), (503, "unavailable"));
+    // A reader that goes away makes room.
+    drop(readers.pop());
+    until("room", async || serving.get("events/nobody").await.status == 404).await;
 }
 
 #[tokio::test]
@@ -328,7 +344,8 @@ async fn a_job_at_work_is_cancelled_by_its_worker() {
 #[tokio::test]
 async fn each_named_key_opens_and_the_log_names_keys_and_shows_no_secret() {
     let digest = |key: &str| {
-        Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        let bytes = Sha256::digest(key.as_bytes());
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     };
     let (scanner, admin) = (digest("scanner's secret"), digest("admin's secret"));
     let world = World::with(&[("http.keys.scanner", &scanner), ("http.keys.admin", &admin)]).await;
@@ -431,9 +448,9 @@ async fn while_redis_is_away_jobs_are_accepted_all_the_same_and_done_when_it_is_
     let mut accepted = Vec::new();
     for is_frozen in [true, false] {
         if is_frozen {
-            world.redis.pause().unwrap()
+            world.redis.pause().unwrap();
         } else {
-            world.redis.kill_hard().unwrap()
+            world.redis.kill_hard().unwrap();
         }
         let expected = [
             ("delete", 404),
@@ -554,7 +571,7 @@ async fn the_first_signal_ends_streams_and_finishes_the_job_at_hand() {
     let mut reader = serving.follow(&id, None).await;
     reader.next().await.unwrap();
     serving.process.signal("TERM");
-    let heard = reader.to_end().await;
+    let heard = reader.read_out().await;
     assert!(heard.iter().all(|event| event.event != "cache_sync_completed"));
     gate.open().await;
     assert_eq!(serving.process.end().await.code(), Some(0));

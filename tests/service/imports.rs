@@ -10,7 +10,8 @@ async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_block
     let world = World::filled_with(&[IMPATIENT]).await;
     let date = world.close_part_of_next_day(60, &[]).await;
     let worker = world.start_worker();
-    world.xadd(&[("job_id", "nightly"), ("triggered_by", "eod_import")]).await;
+    let asked_at = ("requested_at", "2026-03-03T21:10:00Z");
+    world.xadd(&[("job_id", "nightly"), ("triggered_by", "eod_import"), asked_at]).await;
     until("the job to wait", async || {
         world.status("nightly").await.get("status").is_some_and(|status| status == "retrying")
     })
@@ -33,6 +34,33 @@ async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_block
     assert_eq!(status["attempt"], "1");
     worker.stop().await;
     assert_eq!(world.pending().await, 0);
+}
+
+#[tokio::test]
+async fn an_automatic_job_for_which_there_is_nothing_to_do_completes_with_the_reason_unless_forced() {
+    let world = World::filled().await;
+    let rows = world.entries_fingerprint().await;
+    let evening = ("requested_at", "2026-03-02T21:10:00Z");
+    world.xadd(&[("job_id", "again"), ("triggered_by", "eod_import"), evening]).await;
+    world.xadd(&[("job_id", "late"), ("triggered_by", "scheduler"), ("as_of", "2026-03-07"), evening]).await;
+    world.xadd(&[("job_id", "by-hand"), ("triggered_by", "admin"), evening]).await;
+    world.xadd(&[("job_id", "forced"), ("triggered_by", "eod_import"), ("force", "1"), evening]).await;
+    world.run_once().await;
+    let expected = [
+        ("again", Some("already_done: ")),
+        ("late", Some("market_closed: ")),
+        ("by-hand", None),
+        ("forced", None),
+    ];
+    for (id, warning) in expected {
+        let status = world.status(id).await;
+        assert_eq!((status["status"].as_str(), status["total_changes"].as_str()), ("completed", "0"), "{id}");
+        assert_eq!(status["percentage"], "100");
+        let has = |code: &str| status["warnings"].contains(&format!("\"{code}"));
+        assert_eq!(["already_done: ", "market_closed: "].into_iter().find(|code| has(code)), warning, "{id}");
+        assert_eq!(status["task_results"].contains("skipped"), warning.is_some(), "{id}");
+    }
+    assert_eq!(world.entries_fingerprint().await, rows);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cache_sync::settings::Secret;
+use cache_sync::stream::connection::Redis;
 use serde_json::json;
 
 use crate::world::{Listener, TestClock, Triggering, World, complete, eod_completion, until};
@@ -401,6 +403,20 @@ async fn a_restart_of_redis_is_survived_and_what_was_told_meanwhile_is_caught_up
     until("the job of the next day", async || world.automatic_jobs().await.len() == 2).await;
     triggers.stop().await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_ends_when_its_server_freezes_without_a_word() {
+    let world = World::new().await;
+    let redis = Redis::new(&Secret::new(world.redis.url())).unwrap();
+    let mut subscription = redis.subscribe(&["news".to_owned()]).await.unwrap();
+    world.publish("news", &json!({})).await;
+    let heard = subscription.next().await.unwrap();
+    assert_eq!((heard.channel.as_str(), heard.payload.as_slice()), ("news", b"{}".as_slice()));
+    world.redis.pause().unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(30), subscription.next()).await;
+    assert_eq!(next.expect("it is noticed"), None);
+    world.redis.resume().unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::world::{World, date};
 async fn members(world: &World, universe: &str, as_of: Option<&str>) -> Option<Vec<String>> {
     let mut client = world.dedicated().await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
-    let members = universe_members(&tx, universe, as_of.map(date)).await.unwrap()?;
+    let members = universe_members(&tx, &world.entries, universe, as_of.map(date)).await.unwrap()?;
     Some(members.into_iter().map(|member| member.symbol).collect())
 }
 

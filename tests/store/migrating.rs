@@ -1,6 +1,7 @@
 //! Migrating: what it makes, what it leaves alone and what it refuses.
 
 use cache_sync::failure::Failure;
+use cache_sync::settings::Layout;
 
 use super::world::{MARKET, World};
 
@@ -139,6 +140,34 @@ async fn cache_entries_and_its_rows_stay_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_cache_entries_of_appv2_is_left_exactly_as_it_is() {
+    let world = World::with_market().await;
+    world
+        .sql(
+            "create table cache_entries (id serial primary key, type varchar(50), name text, key text, value jsonb,
+                environment text not null, note text, unique (environment, key, type));
+             insert into cache_entries (type, name, key, value, environment) values ('a', 'b', 'c', '[1]', 'DEFAULT')",
+        )
+        .await;
+    let before = portrait_of_entries(&world).await;
+    world.migrate().await.unwrap();
+    assert_eq!(portrait_of_entries(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_layout_that_only_appv2_makes_is_not_made_here() {
+    let mut world = World::with_market().await;
+    world.entries.layout = Layout::AppV2;
+    assert!(refusal(&world).await.contains("which only AppV2 makes"));
+    let ours = "universe text unique, content jsonb, cache_type text, updated_at timestamptz";
+    world.sql(&format!("create table cache_entries ({ours})")).await;
+    let sentence = refusal(&world).await;
+    assert!(sentence.contains("has the universe layout, but database.layout is \"appv2\""), "{sentence}");
+    world.entries.layout = Layout::Universe;
+    world.migrate().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_cache_entries_that_cannot_be_written_is_refused_with_what_is_wrong_with_it() {
     let ours = "universe text, content jsonb, cache_type text, updated_at timestamptz";
     for (columns, what) in [
@@ -150,7 +179,18 @@ async fn a_cache_entries_that_cannot_be_written_is_refused_with_what_is_wrong_wi
         ("universe text unique, cache_type text".to_owned(), "has no column content"),
         (
             "id serial, type text, name text, key text, value jsonb, environment text not null".to_owned(),
-            "has the AppV2 layout, which this version does not write yet",
+            "has a unique constraint neither on type, name, key and environment nor on type, key and environment",
+        ),
+        (
+            "type text, name text, key text, value json, environment text, unique (type, key, environment)"
+                .to_owned(),
+            "has a column value that is json, not jsonb",
+        ),
+        (
+            "type text, name text, key text, value jsonb, environment text, owner text not null,
+             unique (type, key, environment)"
+                .to_owned(),
+            "wants a value for the column owner",
         ),
     ] {
         let world = World::with_market().await;

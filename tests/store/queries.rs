@@ -4,6 +4,14 @@ use super::world::World;
 
 /// Templates: `store::source` fills their braces in, and its tests run them.
 const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
+/// Those that want `AppV2`'s table; the tests of that layout run them.
+const OF_APPV2: [&str; 5] = [
+    "appv2_config_read.sql",
+    "appv2_rows_read.sql",
+    "appv2_rows_remove.sql",
+    "appv2_rows_upsert.sql",
+    "revert_rows_appv2.sql",
+];
 
 #[tokio::test]
 async fn every_query_can_be_prepared_over_the_migrated_tables() {
@@ -17,7 +25,7 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let sql = std::fs::read_to_string(&path).unwrap();
         assert!(sql.starts_with("-- "), "{name} has no header");
-        if TEMPLATES.contains(&name.as_str()) {
+        if TEMPLATES.contains(&name.as_str()) || OF_APPV2.contains(&name.as_str()) {
             continue;
         }
         if let Err(error) = tx.prepare(&sql).await {

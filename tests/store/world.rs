@@ -13,12 +13,14 @@ use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
 use cache_sync::failure::Failure;
 use cache_sync::plan::outcome::{Before, ForeignCleanup, Joined, Left, Plan, PlannedUniverse};
+use cache_sync::plan::policy::Ranking;
 use cache_sync::plan::snapshot::{RunState, Snapshot, StoredUniverse};
-use cache_sync::settings::{DatabaseSettings, Secret, SourceSettings};
+use cache_sync::settings::{DatabaseSettings, EntriesSettings, Layout, Secret, SourceSettings};
 use cache_sync::store::apply::{Applied, ApplyContext, apply};
+use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
-use cache_sync::store::snapshot::{StateRead, Wanted, read_snapshot, read_state};
+use cache_sync::store::snapshot::{StateRead, Wanted, WantedRows, read_snapshot, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -47,6 +49,7 @@ fn server() -> &'static PrivatePostgres {
 pub(crate) struct World {
     pub(crate) db: Database,
     pub(crate) source: SourceSettings,
+    pub(crate) entries: EntriesSettings,
     url: String,
 }
 
@@ -82,23 +85,33 @@ impl World {
             bars_table: "ohlcv_daily".to_owned(),
             columns: BTreeMap::new(),
         };
-        Self { db: database(url, "public"), source, url: url.to_owned() }
+        Self { db: database(url, "public"), source, entries: entries("public"), url: url.to_owned() }
     }
 
     /// The same database with our tables in another schema.
     pub(crate) fn in_schema(&self, schema: &str) -> Self {
-        Self { db: database(&self.url, schema), source: self.source.clone(), url: self.url.clone() }
+        Self {
+            db: database(&self.url, schema),
+            source: self.source.clone(),
+            entries: entries(schema),
+            url: self.url.clone(),
+        }
     }
 
     /// The same for another role of the server.
     pub(crate) fn as_role(&self, role: &str, password: &str) -> Self {
         let (_, address) = self.url.split_once('@').unwrap();
         let url = format!("postgresql://{role}:{password}@{address}");
-        Self { db: database(&url, self.db.schema()), source: self.source.clone(), url }
+        Self {
+            db: database(&url, self.db.schema()),
+            source: self.source.clone(),
+            entries: self.entries.clone(),
+            url,
+        }
     }
 
     pub(crate) async fn migrate(&self) -> Result<Migrated, Failure> {
-        migrate(&self.db, &self.source).await
+        migrate(&self.db, &self.source, &self.entries).await
     }
 
     pub(crate) async fn sql(&self, sql: &str) {
@@ -139,7 +152,8 @@ impl World {
         let protected = protected();
         let mut client = self.db.client().await.unwrap();
         let tx = client.begin_read_only(Limits::default()).await.unwrap();
-        let wanted = Wanted { as_of: date(as_of), universes: &universes, clean_foreign: Some(&protected) };
+        let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
+        let wanted = Wanted { as_of: date(as_of), universes: &universes, rows };
         read_state(&tx, wanted).await.unwrap()
     }
 
@@ -162,7 +176,12 @@ impl World {
         let mut plan = plan(&snapshot, as_of, wanted);
         adjust(&mut plan);
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext { job_id: &job_id, now: evening_of(as_of), batch_size: 3 };
+        let ctx = ApplyContext {
+            job_id: &job_id,
+            now: evening_of(as_of),
+            batch_size: 3,
+            entries: &Entries::Universe,
+        };
         let applied = apply(&lease, &plan, &snapshot, ctx).await.unwrap();
         lease.commit().await.unwrap();
         applied
@@ -178,7 +197,12 @@ impl World {
         wanted: &[(&str, &[&str])],
     ) -> Result<Applied, Failure> {
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext { job_id: &job_id, now: evening_of(as_of), batch_size: 3 };
+        let ctx = ApplyContext {
+            job_id: &job_id,
+            now: evening_of(as_of),
+            batch_size: 3,
+            entries: &Entries::Universe,
+        };
         apply(lease, &plan(snapshot, as_of, wanted), snapshot, ctx).await
     }
 
@@ -192,8 +216,9 @@ impl World {
         let protected = protected();
         let source = Source::discover(tx, &self.source).await.unwrap();
         let market = read_securities(tx, &source, None).await.unwrap();
-        let wanted = Wanted { as_of: date(as_of), universes: &universes, clean_foreign: Some(&protected) };
-        read_snapshot(tx, &source, market, wanted).await.unwrap()
+        let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
+        let wanted = Wanted { as_of: date(as_of), universes: &universes, rows };
+        read_snapshot(tx, &source, market, wanted).await.unwrap().0
     }
 
     /// The symbols of a row, in its order.
@@ -231,6 +256,17 @@ impl World {
 
 fn database(url: &str, schema: &str) -> Database {
     Database::new(&DatabaseSettings { url: Secret::new(url), schema: schema.to_owned() }).unwrap()
+}
+
+/// As shipped.
+fn entries(schema: &str) -> EntriesSettings {
+    EntriesSettings {
+        schema: schema.to_owned(),
+        layout: Layout::Auto,
+        environment: "DEFAULT".to_owned(),
+        bare_etf_lists: false,
+        appv2_rankings: Ranking::of_appv2(),
+    }
 }
 
 fn protected() -> BTreeSet<String> {

@@ -210,7 +210,7 @@ impl Following {
         loop {
             while let Some((frame, rest)) = self.text.split_once("\n\n") {
                 let event = event_of(frame);
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 if event.is_some() {
                     return event;
                 }
@@ -221,7 +221,7 @@ impl Following {
     }
 
     /// All events to the end of the stream.
-    pub(crate) async fn to_end(mut self) -> Vec<Sent> {
+    pub(crate) async fn read_out(mut self) -> Vec<Sent> {
         let mut all = Vec::new();
         while let Some(event) = self.next().await {
             all.push(event);

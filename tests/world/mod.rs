@@ -87,6 +87,11 @@ impl World {
         }
     }
 
+    /// The settings of everybody in it.
+    pub(crate) fn settings(&self) -> Settings {
+        load(&self.database_url, &self.redis.url(), &self.settings)
+    }
+
     /// A world in which a first sync has filled the universes.
     pub(crate) async fn filled() -> Self {
         Self::filled_with(&[]).await

@@ -74,7 +74,7 @@ async fn make_template() {
     let client = database.dedicated().await.unwrap();
     create_source_tables(&client, "public").await.unwrap();
     client.batch_execute(&market::background_sql()).await.unwrap();
-    migrate(&database, &settings.source).await.unwrap();
+    migrate(&database, &settings.source, &settings.entries).await.unwrap();
 }
 
 async fn connect(database: &str) -> tokio_postgres::Client {

@@ -1,0 +1,13 @@
+-- What run_insert.sql does, where cache_entries is AppV2's: what stood in the rows was read already.
+-- Uses cache_sync_runs_by_date.
+-- $1 to $11 and $13 as there, $12 slot -> {at: [type, name, key] or null, cache_type, content, status} of the rows about
+-- to be written; without content there was no row
+with forgotten as (
+    delete from cache_sync_runs
+    where id in (select id from cache_sync_runs order by as_of desc, id desc offset $13)
+)
+insert into cache_sync_runs (
+    as_of, job_id, mode, recorded_at, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors,
+    previous_entries
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb);
