@@ -117,8 +117,12 @@ class CacheSyncResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the next phase works on the universes of the trading date, but perhaps for held ones."""
-        return self.outcome in (Outcome.COMPLETED, Outcome.COMPLETED_WITH_HELD)
+        """Whether the next phase works on the universes of the trading date, but perhaps for held ones.
+
+        A job that completed and found its data stale did nothing: the universes are those of an earlier date.
+        """
+        is_completed = self.outcome in (Outcome.COMPLETED, Outcome.COMPLETED_WITH_HELD)
+        return is_completed and self.skipped_because != "data_stale"
 
     @property
     def skipped_because(self) -> str:
@@ -127,6 +131,9 @@ class CacheSyncResult:
         return next((code for code in codes if code in ("already_done", "market_closed", "data_stale")), "")
 
     def __str__(self) -> str:
+        if self.skipped_because:
+            why = next(warning for warning in self.warnings if warning.startswith(self.skipped_because))
+            return f"cache sync {self.job_id}: skipped, {why}"
         if not self.succeeded:
             return f"cache sync {self.job_id}: {self.outcome.value}: {self.error}"
         held = f", {len(self.held_universes)} held: {', '.join(self.held_universes)}" if self.held_universes else ""
@@ -422,6 +429,7 @@ def main() -> int:
     parser.add_argument("--redis-url", default="redis://127.0.0.1:6379/0")
     parser.add_argument("--as-of", type=date.fromisoformat)
     parser.add_argument("--mode", default="full")
+    parser.add_argument("--force", action="store_true", help="even if it was done, the market closed or the data old")
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="seconds")
     args = parser.parse_args()
 
@@ -434,6 +442,7 @@ def main() -> int:
             redis_url=args.redis_url,
             as_of=args.as_of,
             mode=args.mode,
+            force=args.force,
             timeout_seconds=args.timeout,
             on_progress=show,
         )

@@ -54,7 +54,9 @@ def test_a_sync_is_followed_to_its_end_with_progress_and_counts(world: Any) -> N
         heard.append(progress)
 
     with world.worker():
-        result = passed(world, "run-1", as_of=TRADING_DATE, triggered_by="eod_import", on_progress=on_progress)
+        # The made market is of some time ago, which an automatic job would take for stale data.
+        options = {"as_of": TRADING_DATE, "triggered_by": "eod_import", "force": True}
+        result = passed(world, "run-1", on_progress=on_progress, **options)
     assert (result.outcome, result.error) == (Outcome.COMPLETED, "")
     assert result.succeeded and result.job_id == "pipeline-run-1" and result.run_id == "run-1"
     assert result.total_changes == world.members_now() > 500
@@ -158,6 +160,16 @@ def test_a_request_that_is_refused_ends_as_failed_with_the_reason(world: Any) ->
     assert result.outcome is Outcome.FAILED and "mode" in result.error
 
 
+def test_stale_data_are_no_success_and_work_that_was_done_before_is(world: Any) -> None:
+    with world.worker():
+        stale = passed(world, "run-1", as_of=TRADING_DATE, triggered_by="eod_import")
+        assert (stale.outcome, stale.skipped_because) == (Outcome.COMPLETED, "data_stale")
+        assert not stale.succeeded and stale.total_changes == 0 and "skipped, data_stale: " in str(stale)
+        assert passed(world, "run-2").skipped_because == ""
+        again = passed(world, "run-3", triggered_by="scheduler", as_of=TRADING_DATE, dedupe_key="")
+        assert again.succeeded and again.skipped_because == "already_done" and "skipped, already_done: " in str(again)
+
+
 def test_held_universes_are_named(world: Any) -> None:
     world.sync("first")
     world.twelve_giants_appear()
@@ -217,7 +229,7 @@ def test_an_import_may_ask_and_not_wait(world: Any) -> None:
 
 
 def test_a_shell_may_wait_too(world: Any) -> None:
-    words = [sys.executable, gate.__file__, "night-1", "--redis-url", world.redis_url, "--timeout", "30"]
+    words = [sys.executable, gate.__file__, "night-1", "--redis-url", world.redis_url, "--timeout", "30", "--force"]
     with world.worker():
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
