@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import tempfile
 import time
@@ -61,10 +60,9 @@ class World:
         self.program = program
         self.database_url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{database}"))
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.redis_url = f"redis://127.0.0.1:{self.port}/0"
+        # A socket in a folder of its own: a port could be taken by somebody else while Redis is down.
+        self.socket = folder / "redis.sock"
+        self.redis_url = f"unix://{self.socket}"
         self.redis_server: subprocess.Popen[bytes] | None = None
         self.start_redis()
 
@@ -80,7 +78,7 @@ class World:
 
     def start_redis(self) -> None:
         """Starts Redis, with what it held before; every write is handed to the kernel before it is answered."""
-        words = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        words = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
         words += ["--appendonly", "yes", "--appendfsync", "no", "--save", ""]
         with (self.folder / "redis.log").open("ab") as out:
             self.redis_server = subprocess.Popen(words, stdout=out, stderr=out)
@@ -199,21 +197,23 @@ def template() -> str:
     """A database with the market and our tables, to be copied."""
     url, program = variable("EXAMPLES_POSTGRES_URL"), variable("EXAMPLES_PROGRAM")
     admin = connect(url)
-    admin.run("create database examples_template")
-    of_template = urlunsplit(urlsplit(url)._replace(path="/examples_template"))
+    # Each process of xdist makes its own.
+    name = f"examples_template_{os.getpid()}"
+    admin.run(f"create database {name}")
+    of_template = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     connection = connect(of_template)
     for statement in filter(str.strip, MARKET.split(";")):
         connection.run(statement)
     connection.close()
     subprocess.run([program, "migrate"], env={**os.environ, "DATABASE_URL": of_template}, check=True, cwd="/")
     admin.close()
-    return "examples_template"
+    return name
 
 
 @pytest.fixture
 def world(template: str) -> Iterator[World]:
     """A market that was never synced, and no worker."""
-    url, database = variable("EXAMPLES_POSTGRES_URL"), f"examples_{next(NUMBERS)}"
+    url, database = variable("EXAMPLES_POSTGRES_URL"), f"examples_{os.getpid()}_{next(NUMBERS)}"
     admin = connect(url)
 
     def copied() -> bool:

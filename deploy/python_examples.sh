@@ -23,7 +23,7 @@ main() {
   EXAMPLES_POSTGRES_URL=$(sed -n "s/.*export DATABASE_URL='\([^']*\)'.*/\1/p" "$work/demo.log")
   export EXAMPLES_POSTGRES_URL EXAMPLES_PROGRAM=$program
   # Nothing is left beside the sources.
-  PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" -m pytest -p no:cacheprovider -q --durations=5 deploy "$@"
+  PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" -m pytest -p no:cacheprovider -q --numprocesses=4 deploy "$@"
 }
 
 install() {
