@@ -9,7 +9,8 @@ usage() {
   cat <<'END'
 Usage: deploy/test.sh [--all] [--yes] [--help] [-- ARGS]
 
-Checks the tools, installs what is missing (asks first), then runs format, lints, documentation and all tests.
+Checks the tools, installs what is missing (asks first), then runs format, lints, documentation and all tests, those of
+the Python examples for TickStockPL and TickStockAppV2 included (their libraries come from PyPI).
 A step that fails does not keep the next one from running.
 
   --all    also what is long or needs more tools: whether the tests notice mistakes put into the rules
@@ -30,7 +31,7 @@ yes=0
 test_args=()
 
 # Steps in the order they run; one is taken off when it has ended, so what is left at the end was never reached.
-waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "schemathesis" "deploy/mutants.sh")
+waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "python examples" "schemathesis" "deploy/mutants.sh")
 failed=()
 not_run=()
 
@@ -49,6 +50,7 @@ main() {
   scripts
   dependencies
   tests
+  python_examples
   fuzzing
   mutations
   [ ${#failed[@]} -eq 0 ]
@@ -125,10 +127,27 @@ tests() {
   list_ignored_tests
 }
 
+python_examples() {
+  if has_python; then
+    step "python examples" test_python_examples
+  else
+    skip "python examples" "python3 with venv and pip is not there (the packages python3 and python3-venv have it)"
+  fi
+}
+
+# As for the fuzzer: PyPI out of reach is neither a finding nor a pass.
+test_python_examples() {
+  local code=0
+  mkdir -p target
+  deploy/python_examples.sh | tee target/python_examples.log || code=$?
+  [ "$code" = 4 ] || return "$code"
+  not_run+=("python examples: $(tail -n 1 target/python_examples.log)")
+}
+
 fuzzing() {
   if [ "$all" = 0 ]; then
     skip "schemathesis" "only with --all"
-  elif ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  elif ! has_python; then
     skip "schemathesis" "python3 with venv and pip is not there (the packages python3 and python3-venv have it)"
   else
     step "schemathesis" fuzz_api

@@ -19,10 +19,15 @@ missing=()
 packages=()
 
 # ensure_tools YES LINTS: returns when every tool is there, and exits with 3 when one is not.
-# YES=1 installs without asking. LINTS=1 wants rustfmt and clippy as well.
+# YES=1 installs without asking. LINTS=1 wants rustfmt and clippy as well, and Python if it can be had.
 ensure_tools() {
   local yes=$1 lints=$2
   look_for_tools "$lints"
+  if [ ${#missing[@]} -eq 0 ] && [ ${#packages[@]} -gt 0 ]; then
+    echo "Python with venv and pip is missing; only the tests of the Python examples need it."
+    # In a shell of its own, which may give up.
+    (install_packages "$yes") || echo "Going on without it."
+  fi
   if [ ${#missing[@]} -gt 0 ]; then
     print_missing
     install_packages "$yes"
@@ -60,6 +65,9 @@ look_for_tools() {
   look_for_postgres
   look_for_redis
   look_for_certificates
+  if [ "$1" = 1 ]; then
+    look_for_python
+  fi
 }
 
 # at_least HAVE WANTED: is version HAVE the same as WANTED, or newer? An empty HAVE is older than anything.
@@ -230,6 +238,18 @@ look_for_certificates() {
     fi
   done
   lack "The root certificates that cargo needs to fetch crates are missing" "install ca-certificates" ca-certificates
+}
+
+# Not a tool that is lacked: without it test.sh leaves out what needs it, and says so. Debian keeps venv and pip in a
+# package of its own.
+look_for_python() {
+  if ! has_python && supported_system; then
+    packages+=(python3-venv)
+  fi
+}
+
+has_python() {
+  python3 -c 'import venv, ensurepip' 2>/dev/null
 }
 
 found_or_missing() {
