@@ -38,6 +38,9 @@ const COMPLETE_PCT: usize = 90;
 /// Without applied runs, a security is usual if it had a close in so many sessions.
 const USUAL_SESSIONS: u32 = 5;
 
+/// The code of a job that was skipped because the data ends before the last session.
+pub const DATA_STALE: &str = "data_stale";
+
 /// How far the data reaches: counts, from which the date of a sync follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -125,7 +128,7 @@ impl Coverage {
         let last_session = calendar::last_closed_session(request.requested_at);
         let newest = self.newest_complete().filter(|newest| *newest < last_session)?;
         Some(Warning {
-            code: "data_stale",
+            code: DATA_STALE,
             text: format!(
                 "the newest complete date is {newest}, but {last_session} had closed when the job was asked for; \
                  nothing was done, check the import"

@@ -480,6 +480,8 @@ pub struct Ending {
     pub last_seq: i64,
     /// What the rules are told by that it was decided by, where these are not those of its claim.
     pub policy_fingerprint: Option<String>,
+    /// Whether its dedupe key is free again, although it completed: what it was for has not been done.
+    pub frees_key: bool,
 }
 
 impl Default for Ending {
@@ -492,6 +494,7 @@ impl Default for Ending {
             result: Value::Object(serde_json::Map::new()),
             last_seq: 0,
             policy_fingerprint: None,
+            frees_key: false,
         }
     }
 }
@@ -514,7 +517,7 @@ pub async fn end_within(
 ) -> Result<Option<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/job_finish.sql");
     let warnings = Value::from(ending.warnings.clone());
-    let params: [(&(dyn ToSql + Sync), Type); 11] = [
+    let params: [(&(dyn ToSql + Sync), Type); 12] = [
         (&row.id().as_str(), Type::TEXT),
         (&row.lease_number, Type::INT8),
         (&ending.status.as_str(), Type::TEXT),
@@ -526,6 +529,7 @@ pub async fn end_within(
         (&ending.last_seq.max(row.last_seq), Type::INT8),
         (&row.last_step, Type::TEXT),
         (&ending.policy_fingerprint, Type::TEXT),
+        (&ending.frees_key, Type::BOOL),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("end the job"))?;
     rows.first().map(JobRow::from_row).transpose()

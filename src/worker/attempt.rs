@@ -282,6 +282,7 @@ async fn end(
         result: JobResult::of_plan(plan, durations).to_json(),
         last_seq: numbers.last() + ENDING_NUMBERS,
         policy_fingerprint: fingerprint.clone(),
+        frees_key: false,
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
         return Ok(Some(Interruption::Lost));

@@ -14,6 +14,7 @@ use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::date;
 use crate::plan::outcome::Warning;
 use crate::store::jobs::{self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Postponement};
 use crate::stream::consumer::{self, Delivery, Entry};
@@ -247,6 +248,8 @@ async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning)
         status: JobStatus::Completed,
         warnings: warnings.iter().cloned().chain([why.to_string()]).collect(),
         result: JobResult::of_skipped(row.request.mode).to_json(),
+        // The date is still to be synced, by a job that may come with the same key.
+        frees_key: why.code == date::DATA_STALE,
         last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
         ..Ending::default()
     };
@@ -274,12 +277,11 @@ async fn end(
     let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
         status: verdict.status,
-        as_of: None,
         error: Some(verdict.error.to_owned()),
         warnings: warnings.to_vec(),
         result: result.to_json(),
         last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
-        policy_fingerprint: None,
+        ..Ending::default()
     };
     let mut client = worker.database.client().await?;
     jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await

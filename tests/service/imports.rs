@@ -64,6 +64,29 @@ async fn an_automatic_job_for_which_there_is_nothing_to_do_completes_with_the_re
 }
 
 #[tokio::test]
+async fn a_job_that_was_skipped_because_the_data_ends_too_early_frees_its_dedupe_key() {
+    let world = World::new().await;
+    let late = ("requested_at", "2026-03-05T21:10:00Z");
+    let key = ("dedupe_key", "eod:2026-03-05");
+    world.xadd(&[("job_id", "early"), ("triggered_by", "eod_import"), key, late]).await;
+    world.run_once().await;
+    let status = world.status("early").await;
+    assert_eq!((status["status"].as_str(), status["total_changes"].as_str()), ("completed", "0"));
+    assert!(
+        status["warnings"].contains("\"data_stale: the newest complete date is 2026-03-02"),
+        "{status:?}"
+    );
+    world.xadd(&[("job_id", "by-hand"), ("triggered_by", "admin"), key]).await;
+    world.run_once().await;
+    let status = world.status("by-hand").await;
+    assert_eq!(
+        (status["status"].as_str(), status["total_changes"] == "0"),
+        ("completed", false),
+        "{status:?}"
+    );
+}
+
+#[tokio::test]
 async fn an_automatic_job_whose_import_never_comes_is_refused_with_the_figures() {
     let world = World::filled_with(&[IMPATIENT, ("sync_settings.eod_wait_timeout_seconds", "1")]).await;
     world.close_part_of_next_day(60, &[]).await;
