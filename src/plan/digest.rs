@@ -7,7 +7,7 @@ use crate::domain::change::EntryReason;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::RECENT_IPOS;
 
-use super::outcome::{Plan, PlannedUniverse};
+use super::outcome::{Plan, PlannedUniverse, held_by_reason};
 use super::wording::{counted, grouped};
 
 /// Universes whose joiners and leavers are named.
@@ -29,8 +29,8 @@ pub fn digest(plan: &Plan) -> String {
     parts.extend(list("new listings", "", &listed));
     let delisted = plan.delisted();
     parts.extend(list("delisted", "", &delisted.iter().collect::<Vec<_>>()));
-    for universe in &plan.universes {
-        parts.extend(universe.hold.as_ref().map(|hold| format!("{} held: {}", universe.name, hold.reason)));
+    for (reason, universes) in held_by_reason(&plan.universes) {
+        parts.push(format!("{} held: {reason}", universes.join(", ")));
     }
     let changes = plan.total_changes();
     if changes == 0 {

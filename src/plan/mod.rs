@@ -48,7 +48,7 @@ use crate::domain::task::{Mode, SyncTask};
 
 use draft::Draft;
 use market::Market;
-use outcome::{Plan, Refusal, TaskReport, TaskStatus};
+use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
 use run_state::Since;
 use snapshot::Snapshot;
@@ -171,15 +171,11 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.
 fn warn_of_holds(draft: &mut Draft) {
-    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
-    for universe in draft.universes.values() {
-        let Some(hold) = &universe.hold else { continue };
-        match by_reason.iter_mut().find(|(known, _)| *known == hold.reason) {
-            Some((_, names)) => names.push(universe.name.to_string()),
-            None => by_reason.push((hold.reason.clone(), vec![universe.name.to_string()])),
-        }
-    }
-    for (reason, names) in by_reason {
-        draft.warn("held", format!("{}: {reason}", names.join(", ")));
+    let texts: Vec<String> = held_by_reason(draft.universes.values())
+        .into_iter()
+        .map(|(reason, names)| format!("{}: {reason}", names.join(", ")))
+        .collect();
+    for text in texts {
+        draft.warn("held", text);
     }
 }

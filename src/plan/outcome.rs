@@ -246,6 +246,21 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// The universes that are held, by why they are: one reason often goes for many.
+pub fn held_by_reason<'a>(
+    universes: impl IntoIterator<Item = &'a PlannedUniverse>,
+) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for universe in universes {
+        let Some(hold) = &universe.hold else { continue };
+        match by_reason.iter_mut().find(|(known, _)| *known == hold.reason) {
+            Some((_, names)) => names.push(universe.name.as_str()),
+            None => by_reason.push((&hold.reason, vec![universe.name.as_str()])),
+        }
+    }
+    by_reason
+}
+
 impl Plan {
     /// Memberships added and removed, foreign rows included, adopted ones not.
     pub fn total_changes(&self) -> usize {
