@@ -40,7 +40,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
-use crate::plan::snapshot::Snapshot;
+use crate::plan::snapshot::{RunState, Snapshot};
 
 use super::layout::Entries;
 use super::lease::Lease;
@@ -107,7 +107,7 @@ pub async fn apply(
         stage(tx, &changes, ctx.batch_size).await?;
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
-    insert_run(tx, plan, ctx).await?;
+    insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
         Entries::AppV2 { table, to_write, .. } => {
@@ -356,13 +356,24 @@ async fn write_history(
     execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
-async fn insert_run(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
+/// Records what was seen. What the last run saw of the stocks already is not sent again.
+async fn insert_run(
+    tx: &Transaction<'_>,
+    plan: &Plan,
+    last: Option<&RunState>,
+    ctx: ApplyContext<'_>,
+) -> Result<(), Failure> {
     let stocks = &plan.run.stocks;
-    let symbols: Vec<&str> = stocks.iter().map(|stock| stock.symbol.as_str()).collect();
-    let caps: Vec<Option<i64>> = stocks.iter().map(|stock| stock.cap_cents).collect();
-    let closes: Vec<Option<f64>> = stocks.iter().map(|stock| stock.close_dollars).collect();
-    let shares: Vec<Option<f64>> = stocks.iter().map(|stock| stock.shares).collect();
-    let sectors: Vec<Option<&str>> = stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect();
+    let is_news = last.is_none_or(|last| last.stocks != *stocks);
+    let symbols: Option<Vec<&str>> =
+        is_news.then(|| stocks.iter().map(|stock| stock.symbol.as_str()).collect());
+    let caps: Option<Vec<Option<i64>>> =
+        is_news.then(|| stocks.iter().map(|stock| stock.cap_cents).collect());
+    let closes: Option<Vec<Option<f64>>> =
+        is_news.then(|| stocks.iter().map(|stock| stock.close_dollars).collect());
+    let shares: Option<Vec<Option<f64>>> = is_news.then(|| stocks.iter().map(|stock| stock.shares).collect());
+    let sectors: Option<Vec<Option<&str>>> =
+        is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
     let (sql, previous): (&str, Param<'_>);
     let (names, kept);
     match ctx.entries {

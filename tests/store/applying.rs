@@ -374,7 +374,14 @@ async fn thirty_runs_are_kept_and_what_they_saw_comes_back() {
     world.sync_with("job-x", D2, &wanted, seen).await;
     let run = world.read_state(D3, &["top_100"]).await.last_run.unwrap();
     assert_eq!((run.as_of, run.active_stocks, run.closes), (date(D2), 3, 4_321));
-    assert_eq!(run.stocks, [stock]);
+    assert_eq!(run.stocks, std::slice::from_ref(&stock));
+
+    // A run that saw the same stocks has them too, and one that saw others has those.
+    world.sync_with("job-y", D3, &wanted, seen).await;
+    let run = world.read_state(D3, &["top_100"]).await.last_run.unwrap();
+    assert_eq!((run.as_of, run.stocks), (date(D3), vec![stock.clone()]));
+    world.sync_with("job-z", D3, &wanted, |plan| plan.run.stocks = vec![stock.clone(), stock.clone()]).await;
+    assert_eq!(world.read_state(D3, &["top_100"]).await.last_run.unwrap().stocks.len(), 2);
 }
 
 #[tokio::test]
