@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn explain_agrees_with_membership_for_every_symbol_and_universe(
-        (was, now) in prop_oneof![(market(), market()), calm_days()]
+        (was, now) in prop_oneof![4 => (market(), market()), 1 => calm_days()]
     ) {
         let before = yesterday(&snapshot(&was));
         let before = Snapshot { securities: securities(&now), ..before };

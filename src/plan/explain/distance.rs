@@ -15,7 +15,19 @@ pub(super) fn short(cap: Usd, bound: Usd) -> String {
 
 /// How far a cap is above something, in percent of that: `24.0 % above`.
 pub(super) fn above(cap: Usd, bound: Usd) -> String {
-    told(rise(bound, cap), |percent| format!("{percent} above"), |times| format!("{times} times as much"))
+    if cap == bound {
+        return "exactly that".to_owned();
+    }
+    told(rise(bound, cap), |percent| format!("{percent} above"), |times| format!("{times} times that"))
+}
+
+/// The same for a cap that something has: `24.0 % above rank 101`.
+pub(super) fn above_that_of(cap: Usd, other: Usd, whose: &str) -> String {
+    if cap == other {
+        return format!("level with {whose}");
+    }
+    let in_percent = |percent: &str| format!("{percent} above {whose}");
+    told(rise(other, cap), in_percent, |times| format!("{times} times the cap of {whose}"))
 }
 
 /// How far a cap is below something, in percent of that: `1.2 % below`.
@@ -63,7 +75,7 @@ fn told(
 /// Always with one decimal, so that a column of them can be compared; what is not nothing never reads as nothing.
 fn percent(value: f64) -> String {
     let text = format!("{:.1}", value.max(0.0));
-    if text == "0.0" && value > 0.0 { "under 0.1 %".to_owned() } else { format!("{text} %") }
+    if text == "0.0" { "under 0.1 %".to_owned() } else { format!("{text} %") }
 }
 
 #[cfg(test)]
@@ -87,10 +99,14 @@ mod tests {
     #[test]
     fn what_is_tiny_is_not_nothing_and_what_is_huge_is_a_multiple() {
         assert_eq!(short(usd("9999999999.99"), usd("10000000000")), "under 0.1 % short");
-        assert_eq!(above(usd("10"), usd("10")), "0.0 % above");
+        assert_eq!(above(usd("10"), usd("10")), "exactly that");
+        assert_eq!(less(usd("10"), usd("10")), "under 0.1 % less");
+        assert_eq!(above_that_of(usd("10"), usd("10"), "rank 4"), "level with rank 4");
+        assert_eq!(above_that_of(usd("12"), usd("10"), "rank 4"), "20.0 % above rank 4");
+        assert_eq!(above_that_of(usd("320"), usd("10"), "rank 4"), "32 times the cap of rank 4");
         assert_eq!(short(usd("9710000"), usd("200000000000")), "a 20,597th of that");
         assert_eq!(more(usd("9710000"), usd("200000000000")), "20,597 times as much");
-        assert_eq!(above(usd("3200000000000"), usd("200000000000")), "16 times as much");
+        assert_eq!(above(usd("3200000000000"), usd("200000000000")), "16 times that");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
-use crate::domain::symbol::Symbol;
+use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::domain::words;
@@ -260,6 +260,16 @@ impl<'a> Explainer<'a> {
         })
     }
 
+    /// The symbol of the source that may have been meant by `text`: another case, or a letter off.
+    pub fn nearest_symbol(&self, text: &str) -> Option<&'a Symbol> {
+        let text = symbol_key(text).to_uppercase();
+        let symbols = self.market.securities().iter().map(|security| &security.symbol);
+        let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
+        let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
+        // A letter off in three, two in six: of shorter ones everything is near to everything.
+        (distance * 3 <= nearest.as_str().len()).then_some(nearest)
+    }
+
     fn all_universes(&self) -> Vec<Universe> {
         let mut universes = Universe::all(self.policy);
         let idle = self.policy.themes.themes.iter().enumerate().filter(|(_, theme)| !theme.is_enabled);
@@ -290,7 +300,7 @@ impl<'a> Explainer<'a> {
 
     fn is_anywhere(&self, symbol: &Symbol) -> bool {
         let mut members = self.snapshot.universes.values().flat_map(|stored| &stored.members);
-        members.any(|member| member.key() == symbol.key())
+        members.any(|member| member.is_spelling_of(symbol))
     }
 
     fn verdict(&self, case: &Case, history: &[Episode]) -> Verdict {
@@ -298,6 +308,7 @@ impl<'a> Explainer<'a> {
         let place = place_of(symbol, self.members(&universe.name));
         let is_member = place.is_some();
         let planned = self.planned(&universe.name);
+        let outlook = self.outlook(symbol, planned, is_member);
         let findings = self.findings(case, is_member);
         let of_universe = || history.iter().filter(|episode| episode.universe == universe.name.as_str());
         let open = of_universe().find(|episode| is_member && episode.valid_to.is_none());
@@ -311,10 +322,10 @@ impl<'a> Explainer<'a> {
             entry_reason: open.map(|episode| episode.entry_reason.clone()),
             entry_evidence: open.and_then(|episode| episode.evidence.clone()),
             last_membership: of_universe().filter_map(Episode::ended).max_by_key(|ended| ended.valid_to),
-            outlook: self.outlook(symbol, planned, is_member),
+            outlook,
             hold: planned.and_then(|planned| planned.hold.as_ref()).map(|hold| hold.reason.clone()),
             why: findings.why(),
-            to_change: findings.to_change(is_member),
+            to_change: self.to_change(&findings, outlook),
             checks: findings.checks,
         }
     }
@@ -340,6 +351,19 @@ impl<'a> Explainer<'a> {
             _ if self.refusal.is_some() => held,
             (false, true) => Outlook::WouldJoin,
             (true, false) => Outlook::WouldLeave,
+        }
+    }
+
+    fn to_change(&self, findings: &Findings, outlook: Outlook) -> String {
+        match outlook {
+            Outlook::StaysIn if findings.are_met() => format!("to leave: {}", findings.leaves),
+            Outlook::WouldJoin => "to join: nothing but a sync".to_owned(),
+            Outlook::HeldOut if self.refusal.is_some() => "to join: a sync that is not refused".to_owned(),
+            Outlook::HeldOut => "to join: nothing but that the universe is no longer held".to_owned(),
+            Outlook::StaysOut => format!("to join: {}", findings.remedies()),
+            Outlook::StaysIn | Outlook::WouldLeave | Outlook::HeldIn => {
+                format!("to stay: {}", findings.remedies())
+            }
         }
     }
 
@@ -383,8 +407,7 @@ impl Episode {
 
 /// The place of a symbol, from 1, in whatever spelling.
 fn place_of(symbol: &Symbol, members: &[Symbol]) -> Option<usize> {
-    let key = symbol.key();
-    members.iter().position(|member| member.key() == key).map(|place| place + 1)
+    members.iter().position(|member| member.is_spelling_of(symbol)).map(|place| place + 1)
 }
 
 /// What is asked: a symbol, with its row in `symbols` where there is one, in a universe.
@@ -422,13 +445,10 @@ impl Findings {
         missing.map_or_else(|| self.margin.clone(), |check| check.text.clone())
     }
 
-    fn to_change(&self, is_member: bool) -> String {
-        if self.are_met() {
-            return format!("to leave: {}", self.leaves);
-        }
+    fn remedies(&self) -> String {
         let unmet = self.checks.iter().filter(|check| !check.is_met);
         let remedies: Vec<&str> = unmet.map(|check| check.remedy.as_str()).collect();
-        format!("to {}: {}", if is_member { "stay" } else { "join" }, remedies.join("; and "))
+        remedies.join("; and ")
     }
 }
 

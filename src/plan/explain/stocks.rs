@@ -11,7 +11,7 @@ use super::super::policy::Policy;
 use super::super::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
 use super::super::why;
 use super::super::wording::{bound, counted, grouped};
-use super::distance::{above, below, is_nearer_to_upper, less, more, short};
+use super::distance::{above, above_that_of, below, is_nearer_to_upper, less, more, short};
 use super::subject::{no_cap, sector_basis};
 use super::{Case, Findings};
 
@@ -35,12 +35,12 @@ pub(super) fn tier(market: &Market, policy: &Policy, case: &Case, tier: Tier) ->
         Some(ceiling) if cap >= ceiling => findings.unmet(
             "bounds",
             format!("{}, {tier} ends at {}, {}", cap.short(), bound(ceiling), above(cap, ceiling)),
-            format!("a cap below {}, {}", bound(ceiling), less(cap, ceiling)),
+            format!("a cap below {} ({})", bound(ceiling), less(cap, ceiling)),
         ),
         _ => findings.unmet(
             "bounds",
             format!("{starts}, {}", short(cap, floor)),
-            format!("a cap of {}, {}", bound(floor), more(cap, floor)),
+            format!("a cap of {} ({})", bound(floor), more(cap, floor)),
         ),
     }
     findings
@@ -60,9 +60,9 @@ fn nearest_bound(policy: &Policy, tier: Tier, cap: Usd) -> String {
 }
 
 fn out_of_tier(cap: Usd, floor: Usd, ceiling: Option<Usd>) -> String {
-    let down = format!("a cap below {}, {}", bound(floor), less(cap, floor));
+    let down = format!("a cap below {} ({})", bound(floor), less(cap, floor));
     match ceiling {
-        Some(ceiling) => format!("{down}, or of {}, {}", bound(ceiling), more(cap, ceiling)),
+        Some(ceiling) => format!("{down} or of {} ({})", bound(ceiling), more(cap, ceiling)),
         None => down,
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn all_stocks(market: &Market, policy: &Policy, case: &Case) -> Findi
     let Some(index) = eligible(&mut findings, market, policy, case) else { return findings };
     findings.margin = match market.rank(index) {
         Some(rank) => format!("eligible, rank {} of {}", grouped(rank), grouped(market.ranked().len())),
-        None => format!("eligible, behind those with a cap: {}", no_cap(market, index)),
+        None => format!("eligible, without a rank for want of a cap: {}", no_cap(market, index)),
     };
     "another type, or to trade no more".clone_into(&mut findings.leaves);
     findings
@@ -165,7 +165,11 @@ pub(super) fn eligible(
         }
         Standing::Fund | Standing::OtherType | Standing::Duplicate => {
             let text = format!("{}, {types} is", why::ineligible(market, case.universe, index));
-            findings.unmet(CHECK, text, format!("type {types}, or its type in source.eligible_types"));
+            findings.unmet(
+                CHECK,
+                text,
+                format!("type {types}, or {} in source.eligible_types", market.security(index).kind),
+            );
         }
     }
     None
@@ -178,7 +182,7 @@ pub(super) fn with_cap(findings: &mut Findings, market: &Market, index: u32) -> 
         Some(cap) => findings.met("cap", format!("cap {}", cap.short())),
         None => {
             let remedy = "a close of the last five sessions and shares, or a stored cap";
-            findings.unmet("cap", no_cap(market, index), remedy);
+            findings.unmet("cap", format!("no cap: {}", no_cap(market, index)), remedy);
         }
     }
     cap
@@ -240,25 +244,20 @@ fn in_the_first(findings: &mut Findings, market: &Market, cap: Usd, row: &Row) {
         } else {
             format!("{own}, {} rank {place}", below(cap, last))
         };
-        findings.unmet(CHECK, text, format!("a cap above {name}: {}", more(cap, last)));
+        findings.unmet(CHECK, text, format!("a cap above {name} ({})", more(cap, last)));
     } else if let Some((next, name)) = holder(limit + 1) {
         findings.met(CHECK, format!("{own}, {} taken", taken(*limit)));
-        findings.margin = format!("{own}, {}", above_rank(cap, next, limit + 1));
-        findings.leaves = format!("a cap below {name}: {}", less(cap, next));
+        let whose = format!("rank {}", grouped(limit + 1));
+        findings.margin = format!("{own}, {}", above_that_of(cap, next, &whose));
+        findings.leaves = format!("a cap below {name} ({})", less(cap, next));
     } else {
         findings.met(CHECK, format!("{own}, {} taken", taken(*limit)));
-        findings.margin = format!("{own} of {}, {} taken", grouped(ranked.len()), taken(*limit));
+        findings.margin =
+            format!("rank {} of {}{of}, {} taken", grouped(*rank), grouped(ranked.len()), taken(*limit));
         "to lose its cap, while there are so few".clone_into(&mut findings.leaves);
     }
 }
 
 fn taken(limit: usize) -> String {
     format!("the first {} are", grouped(limit))
-}
-
-/// `24.0 % above rank 101`, `16 times as much as rank 101`.
-fn above_rank(cap: Usd, next: Usd, rank: usize) -> String {
-    let text = above(cap, next);
-    let joint = if text.ends_with("above") { "" } else { " as" };
-    format!("{text}{joint} rank {}", grouped(rank))
 }

@@ -63,7 +63,7 @@ fn word(standing: Standing) -> StandingWord {
 /// Where the cap was taken from, or why there is none.
 pub(super) fn cap_basis(market: &Market, index: u32) -> String {
     if !matches!(market.standing(index), Standing::Eligible | Standing::Fund) {
-        return "not valued, for it is in no universe".to_owned();
+        return "not valued: neither an eligible stock nor a fund".to_owned();
     }
     let security = market.security(index);
     let valuation = market.valuation(index);
@@ -72,20 +72,20 @@ pub(super) fn cap_basis(market: &Market, index: u32) -> String {
         Some(Basis::Assets) => format!("assets of {} million", number(security.aum_millions)),
         Some(Basis::Stored) => {
             let why = in_the_way(security, &valuation, market);
-            format!("stored in the source, for want of close x shares: {}", why.join("; "))
+            format!("as stored in the source ({})", why.join("; "))
         }
-        None => no_cap(market, index),
+        None => format!("no cap: {}", no_cap(market, index)),
     }
 }
 
-/// Why the stock at `index` has no cap.
+/// Why the security at `index` has no cap.
 pub(super) fn no_cap(market: &Market, index: u32) -> String {
     let security = market.security(index);
     let mut why = in_the_way(security, &market.valuation(index), market);
     if security.stored_cap == Figure::Missing {
         why.push("no stored cap".to_owned());
     }
-    format!("no cap: {}", why.join("; "))
+    why.join("; ")
 }
 
 fn product(security: &Security) -> String {
@@ -142,8 +142,7 @@ pub(super) fn sector_basis(policy: &Policy, security: &Security) -> String {
 
 /// Other rows of the same symbol, which take part in nothing.
 fn other_rows(market: &Market, security: &Security) -> Option<String> {
-    let key = security.symbol.key();
-    let same = market.securities().iter().filter(|other| other.symbol.key() == key);
+    let same = market.securities().iter().filter(|other| other.symbol.is_spelling_of(&security.symbol));
     let others: Vec<&str> =
         same.filter(|other| !std::ptr::eq(*other, security)).map(|other| other.symbol.as_str()).collect();
     (!others.is_empty()).then(|| {

@@ -106,8 +106,8 @@ impl Door<'_, '_> {
         if self.theme.deny.contains(&*self.market.security(self.index).symbol.key()) {
             findings.unmet(
                 "denied",
-                "denied by a person (deny in themes.toml)",
-                "off the deny list in themes.toml",
+                "denied by a person, in themes.toml",
+                "to be off the deny list in themes.toml",
             );
         }
         if is_shell(&self.facts, self.is_seed) {
@@ -123,7 +123,7 @@ impl Door<'_, '_> {
             findings.met("floor", format!("{needed}, {}", above(cap, floor)));
         } else {
             let text = format!("{needed}, {}", short(cap, floor));
-            findings.unmet("floor", text, format!("a cap of {}, {}", bound(floor), more(cap, floor)));
+            findings.unmet("floor", text, format!("a cap of {} ({})", bound(floor), more(cap, floor)));
         }
     }
 
@@ -190,7 +190,7 @@ impl Door<'_, '_> {
         let security = self.market.security(self.index);
         if is_excluded(rules, &security.symbol, &self.facts) {
             let text = format!("{merit}, but its symbol or line of business is excluded");
-            findings.unmet("score", text, "off the exclusions in themes.toml");
+            findings.unmet("score", text, "to be off the exclusions in themes.toml");
         } else if security.esg_score.value().is_none() {
             findings.unmet("score", merit.clone(), "an ESG score");
         } else if self.market.sector(self.index).is_none() {
@@ -293,7 +293,7 @@ impl Door<'_, '_> {
         };
         let symbol = &self.market.security(holder).symbol;
         let remedy = format!(
-            "a cap above {}, that of {symbol} at rank {}: {}",
+            "a cap above {}, that of {symbol} at rank {} ({})",
             needed.short(),
             grouped(last),
             more(cap, needed)
@@ -303,7 +303,10 @@ impl Door<'_, '_> {
 
     fn leaves(&self, cap: Usd) -> String {
         let member = Bars::of(self.theme, self.judge.scoring(), true);
-        let mut ways = vec![format!("a cap below {}, {}", bound(member.floor), less(cap, member.floor))];
+        let mut ways = Vec::new();
+        if member.floor > Usd::ZERO {
+            ways.push(format!("a cap below {} ({})", bound(member.floor), less(cap, member.floor)));
+        }
         match &self.theme.method {
             _ if goes_by_list(self.market, self.theme) => {
                 ways.push(format!("a score below {}", member.score))
