@@ -6,7 +6,7 @@ use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 use crate::domain::universe::Tier;
 
-use super::super::market::{Market, Standing};
+use super::super::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
 use super::super::policy::Policy;
 use super::super::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
 use super::super::why;
@@ -181,7 +181,8 @@ pub(super) fn with_cap(findings: &mut Findings, market: &Market, index: u32) -> 
     match cap {
         Some(cap) => findings.met("cap", format!("cap {}", cap.short())),
         None => {
-            let remedy = "a close of the last five sessions and shares, or a stored cap";
+            let remedy =
+                format!("a close of the last {MAX_CLOSE_AGE_SESSIONS} sessions and shares, or a stored cap");
             findings.unmet("cap", format!("no cap: {}", no_cap(market, index)), remedy);
         }
     }
