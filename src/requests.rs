@@ -352,13 +352,13 @@ pub async fn explain(
         None => Vec::new(),
     };
     drop(transaction);
-    let history = history.into_iter().map(episode).collect();
+    let history: Vec<Episode> = history.into_iter().map(episode).collect();
     // Planning keeps a processor busy for a while, and others have events to wait for.
-    let answered = tokio::task::spawn_blocking(move || answer(&ready, &question, history)).await;
+    let answered = tokio::task::spawn_blocking(move || answer(&ready, &question, &history)).await;
     answered.map_err(|broken| Failure::permanent("explain the symbol", broken))
 }
 
-fn answer(ready: &Ready, question: &Question, history: Vec<Episode>) -> Answer {
+fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
     let market = Market::new(&ready.snapshot.securities, ready.as_of, &ready.policy);
     let explainer = Explainer::new(&market, &ready.snapshot, &ready.policy);
     if let Some(name) = &question.universe {
@@ -368,8 +368,9 @@ fn answer(ready: &Ready, question: &Question, history: Vec<Episode>) -> Answer {
             return Answer::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) };
         }
     }
-    let explained = Symbol::parse(&question.symbol).and_then(|symbol| explainer.explain(&symbol, &history));
-    let Some(mut explanation) = explained else {
+    let symbol = Symbol::parse(&question.symbol);
+    let explanation = symbol.and_then(|symbol| explainer.explain(&symbol, history));
+    let Some(mut explanation) = explanation else {
         let nearest = explainer.nearest_symbol(&question.symbol);
         return Answer::UnknownSymbol { nearest: nearest.map(ToString::to_string) };
     };

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::domain::money::Usd;
-use crate::domain::sector::Sector;
 use crate::plan::explain::{Explanation, Outlook, StandingWord, Subject, Verdict};
 use crate::requests::{self, Answer, Question};
 use crate::store::Limits;
@@ -73,15 +72,14 @@ fn unknown_universe(universe: &str, nearest: Option<&str>) -> Exit {
 
 /// A line for each universe.
 pub fn render_all(explanation: &Explanation, style: &Style) -> String {
-    let mut table = Table::new(["UNIVERSE", "#PLACE", "SINCE", "A SYNC NOW", "WHY"]);
+    let mut table = Table::new(["UNIVERSE", "#PLACE", "SINCE", "WHY"]);
     for verdict in &explanation.universes {
         let ink = if verdict.is_member { Ink::Green } else { Ink::Dim };
         table.row([
             Cell::new(ink, verdict.universe.as_str()),
             verdict.rank.map_or_else(|| "not in".to_owned(), screen::thousands).into(),
             since(verdict).into(),
-            Cell::new(Ink::Yellow, in_short(verdict.outlook)),
-            verdict.why.as_str().into(),
+            why(verdict),
         ]);
     }
     format!("{}\n{}{}", heading(explanation, style), table.render(style), holds(explanation, style))
@@ -119,8 +117,10 @@ fn heading(explanation: &Explanation, style: &Style) -> String {
         table.row(["  cap".into(), cap(subject).into()]);
     }
     if subject.standing == StandingWord::Eligible {
-        let sector = subject.sector.map_or_else(|| "none known".to_owned(), Sector::title);
-        table.row(["  sector".into(), format!("{sector}, {}", subject.sector_basis).into()]);
+        let basis = &subject.sector_basis;
+        let none = || format!("none known: {basis}");
+        let sector = subject.sector.map_or_else(none, |sector| format!("{}, {basis}", sector.title()));
+        table.row(["  sector".into(), sector.into()]);
     }
     for remark in &subject.remarks {
         table.row([Cell::new(Ink::Yellow, "  !"), Cell::new(Ink::Yellow, remark)]);
@@ -160,14 +160,15 @@ fn since(verdict: &Verdict) -> String {
     }
 }
 
-fn in_short(outlook: Outlook) -> &'static str {
-    match outlook {
-        Outlook::StaysIn | Outlook::StaysOut => "",
-        Outlook::WouldJoin => "adds it",
-        Outlook::WouldLeave => "removes it",
+fn why(verdict: &Verdict) -> Cell {
+    let differs = match verdict.outlook {
+        Outlook::StaysIn | Outlook::StaysOut => return verdict.why.as_str().into(),
+        Outlook::WouldJoin => "a sync would add it now",
+        Outlook::WouldLeave => "a sync would remove it now",
         Outlook::HeldIn => "held in",
         Outlook::HeldOut => "held out",
-    }
+    };
+    Cell::new(Ink::Yellow, format!("{differs}: {}", verdict.why))
 }
 
 fn in_full(outlook: Outlook) -> &'static str {
@@ -216,4 +217,134 @@ fn holds(explanation: &Explanation, style: &Style) -> String {
     }
     let text = table.render(style);
     if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+
+    use super::*;
+    use crate::domain::symbol::Symbol;
+    use crate::domain::task::SyncTask;
+    use crate::domain::universe::{CacheType, UniverseName};
+    use crate::plan::explain::{Check, PastMembership};
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn verdict(name: &str, rank: Option<usize>, outlook: Outlook, why: &str) -> Verdict {
+        Verdict {
+            universe: UniverseName::known(name),
+            cache_type: CacheType::MarketCap,
+            task: SyncTask::MarketCapRecalculation,
+            is_member: rank.is_some(),
+            rank,
+            valid_from: rank.map(|_| date("2026-03-02")),
+            entry_reason: rank.map(|_| "rule".to_owned()),
+            entry_evidence: rank.map(|_| "cap 10.21B, large_cap starts at 10B".to_owned()),
+            last_membership: None,
+            outlook,
+            hold: None,
+            why: why.to_owned(),
+            checks: vec![Check {
+                check: "bounds",
+                is_met: outlook.is_wanted(),
+                text: why.to_owned(),
+                remedy: String::new(),
+            }],
+            to_change: "to stay: a cap of 10B (3.0 % more)".to_owned(),
+        }
+    }
+
+    fn explanation() -> Explanation {
+        let short = "9.71B, large_cap starts at 10B, 3.0 % short";
+        let held = Verdict {
+            hold: Some("5 of 20 members of top_100 would join or leave; submit --accept-churn".to_owned()),
+            ..verdict("top_100", None, Outlook::HeldOut, "rank 99, 1.2 % above rank 101")
+        };
+        let left = Verdict {
+            last_membership: Some(PastMembership {
+                valid_from: date("2026-01-05"),
+                valid_to: date("2026-02-06"),
+                exit_reason: Some("rule".to_owned()),
+            }),
+            ..verdict("small_cap", None, Outlook::StaysOut, "9.71B, small_cap ends at 2B, 385.5 % above")
+        };
+        Explanation {
+            as_of: date("2026-03-03"),
+            subject: Subject {
+                symbol: Symbol::parse("ACME").expect("a symbol"),
+                name: Some("Acme\u{1b}[31m Corp".to_owned()),
+                kind: Some("CS".to_owned()),
+                standing: StandingWord::Eligible,
+                market_cap: Usd::from_decimal(9_710_000_000_i64.into()),
+                market_cap_basis: "close 97.1 of 2026-03-03 x 100,000,000 shares".to_owned(),
+                rank: Some(99),
+                ranked: 4_066,
+                sector: None,
+                sector_basis: "it has neither text nor SIC code".to_owned(),
+                list_date: None,
+                remarks: vec!["2 rows of symbols are this symbol: ACME counts, not ACME".to_owned()],
+            },
+            refused: None,
+            universes: vec![
+                verdict("large_cap", Some(700), Outlook::WouldLeave, short),
+                verdict("mid_cap", None, Outlook::WouldJoin, short),
+                held,
+                left,
+            ],
+        }
+    }
+
+    #[test]
+    fn what_a_sync_would_change_and_what_is_held_stand_out() {
+        insta::assert_snapshot!(render_all(&explanation(), &Style::PLAIN), @r"
+        ACME  Acme [31m Corp
+          as of   2026-03-03
+          type    CS, an eligible stock
+          cap     9.71B, close 97.1 of 2026-03-03 x 100,000,000 shares; rank 99 of 4,066
+          sector  none known: it has neither text nor SIC code
+          !       2 rows of symbols are this symbol: ACME counts, not ACME
+
+        UNIVERSE    PLACE  SINCE            WHY
+        large_cap     700  2026-03-02       a sync would remove it now: 9.71B, large_cap starts at 10B, 3.0 % short
+        mid_cap    not in                   a sync would add it now: 9.71B, large_cap starts at 10B, 3.0 % short
+        top_100    not in                   held out: rank 99, 1.2 % above rank 101
+        small_cap  not in  left 2026-02-06  9.71B, small_cap ends at 2B, 385.5 % above
+
+        !  top_100 held: 5 of 20 members of top_100 would join or leave; submit --accept-churn
+        ");
+    }
+
+    #[test]
+    fn one_universe_is_told_with_all_that_it_takes() {
+        let mut explanation = explanation();
+        explanation.universes.truncate(1);
+        explanation.refused = Some("active_drop: 15 active stocks".to_owned());
+        insta::assert_snapshot!(render_one(&explanation, &Style::PLAIN), @r"
+        ACME  Acme [31m Corp
+          as of   2026-03-03
+          type    CS, an eligible stock
+          cap     9.71B, close 97.1 of 2026-03-03 x 100,000,000 shares; rank 99 of 4,066
+          sector  none known: it has neither text nor SIC code
+          !       2 rows of symbols are this symbol: ACME counts, not ACME
+
+        large_cap
+          now       a member, place 700, since 2026-03-02 by rule: cap 10.21B, large_cap starts at 10B
+          a sync    would remove it now
+          why       9.71B, large_cap starts at 10B, 3.0 % short
+          it takes  - 9.71B, large_cap starts at 10B, 3.0 % short
+          to stay   a cap of 10B (3.0 % more)
+
+        !  a sync would be refused: active_drop: 15 active stocks
+        ");
+    }
+
+    #[test]
+    fn the_json_has_the_names_of_columns() {
+        let mut explanation = explanation();
+        explanation.universes.truncate(1);
+        insta::assert_snapshot!(json!(explanation), @r#"{"as_of":"2026-03-03","symbol":"ACME","name":"Acme\u001b[31m Corp","type":"CS","standing":"eligible","market_cap":"9710000000.00","market_cap_basis":"close 97.1 of 2026-03-03 x 100,000,000 shares","rank":99,"ranked":4066,"sector":null,"sector_basis":"it has neither text nor SIC code","list_date":null,"remarks":["2 rows of symbols are this symbol: ACME counts, not ACME"],"refused":null,"universes":[{"universe":"large_cap","cache_type":"market_cap","task":"market_cap_recalculation","is_member":true,"rank":700,"valid_from":"2026-03-02","entry_reason":"rule","entry_evidence":"cap 10.21B, large_cap starts at 10B","last_membership":null,"outlook":"would_leave","hold":null,"why":"9.71B, large_cap starts at 10B, 3.0 % short","checks":[{"check":"bounds","is_met":false,"text":"9.71B, large_cap starts at 10B, 3.0 % short"}],"to_change":"to stay: a cap of 10B (3.0 % more)"}]}"#);
+    }
 }

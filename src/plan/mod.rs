@@ -101,7 +101,7 @@ pub fn plan(
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
     let market = Market::new(&snapshot.securities, order.as_of, policy);
-    plan_on(&market, snapshot, policy, order, observe)
+    plan_on(&market, snapshot, policy, *order, observe)
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -109,11 +109,11 @@ fn plan_on(
     market: &Market,
     snapshot: &Snapshot,
     policy: &Policy,
-    order: &Order,
+    order: Order,
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
-    let mut draft = Draft::new(snapshot, policy, order, market);
+    let mut draft = Draft::new(snapshot, policy, &order, market);
     guard::check_cache_types(&draft)?;
     guard::check_market(&draft, &since)?;
     let sector_doubt = guard::sector_doubt(&draft, &since);

@@ -72,18 +72,18 @@ async fn all_universes_stand_in_a_table_with_those_it_is_in_first() {
       cap     10.38B, close 100 of 2026-03-02 x 103,897,082 shares; rank 60 of 130
       sector  Technology, by its text "Technology"
 
-    UNIVERSE                        PLACE  SINCE       A SYNC NOW  WHY
-    large_cap                          48  2026-03-02              10.38B, large_cap starts at 10B, 3.9 % above
-    top_100                            60  2026-03-02              rank 60, 12 times the cap of rank 101
-    top_500                            60  2026-03-02              rank 60 of 130, the first 500 are taken
-    top_1000                           60  2026-03-02              rank 60 of 130, the first 1,000 are taken
-    top_2000                           60  2026-03-02              rank 60 of 130, the first 2,000 are taken
-    all_stocks                         60  2026-03-02              eligible, rank 60 of 130
-    technology_leaders                 12  2026-03-02              sector Technology; rank 12 of 12 candidates for
-                                                                   50 seats, members stay down to rank 60
-    mega_cap                       not in                          10.38B, mega_cap starts at 200B, a 19th of that
-    mid_cap                        not in                          10.38B, mid_cap ends at 10B, 3.9 % above
-    small_cap                      not in                          10.38B, small_cap ends at 2B, 419.5 % above
+    UNIVERSE                        PLACE  SINCE       WHY
+    large_cap                          48  2026-03-02  10.38B, large_cap starts at 10B, 3.9 % above
+    top_100                            60  2026-03-02  rank 60, 12 times the cap of rank 101
+    top_500                            60  2026-03-02  rank 60 of 130, the first 500 are taken
+    top_1000                           60  2026-03-02  rank 60 of 130, the first 1,000 are taken
+    top_2000                           60  2026-03-02  rank 60 of 130, the first 2,000 are taken
+    all_stocks                         60  2026-03-02  eligible, rank 60 of 130
+    technology_leaders                 12  2026-03-02  sector Technology; rank 12 of 12 candidates for 50 seats,
+                                                       members stay down to rank 60
+    mega_cap                       not in              10.38B, mega_cap starts at 200B, a 19th of that
+    mid_cap                        not in              10.38B, mid_cap ends at 10B, 3.9 % above
+    small_cap                      not in              10.38B, small_cap ends at 2B, 419.5 % above
     "#);
     let universes = world.count("select count(*) from cache_entries_metadata").await;
     let of_universes = lines[from + 1..].iter().filter(|line| !line.starts_with(' '));

@@ -16,7 +16,7 @@ pub(super) fn category(market: &Market, policy: &Policy, case: &Case, category: 
     let text = why::fund(market, policy, index);
     if kind.category() == Some(category) {
         findings.met("category", text.clone());
-        findings.leaves = "another category, or to trade no more".to_owned();
+        "another category, or to trade no more".clone_into(&mut findings.leaves);
         findings.margin = text;
     } else {
         let text = if kind == FundKind::Geared { format!("{text}, so in etf_all only") } else { text };
@@ -34,7 +34,7 @@ pub(super) fn all(market: &Market, policy: &Policy, case: &Case) -> Findings {
         .map_or_else(|| "of unknown worth".to_owned(), |worth| format!("worth {}", worth.short()));
     findings.margin =
         format!("type {}, {worth}, {}", market.security(index).kind, why::fund(market, policy, index));
-    findings.leaves = "another type, or to trade no more".to_owned();
+    "another type, or to trade no more".clone_into(&mut findings.leaves);
     findings
 }
 

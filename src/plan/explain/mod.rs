@@ -219,7 +219,7 @@ impl<'a> Explainer<'a> {
     pub fn new(market: &'a Market<'a>, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
         let decide = |accept_churn| {
             let order = Order { mode: Mode::Full, accept_churn, as_of: market.as_of() };
-            plan_on(market, snapshot, policy, &order, &mut |_| {})
+            plan_on(market, snapshot, policy, order, &mut |_| {})
         };
         let (plan, refusal) = match decide(false) {
             Ok(plan) => (Some(plan), None),

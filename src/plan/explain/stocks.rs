@@ -178,13 +178,12 @@ pub(super) fn eligible(
 /// Checks that it has a cap, and returns it if so.
 pub(super) fn with_cap(findings: &mut Findings, market: &Market, index: u32) -> Option<Usd> {
     let cap = market.cap(index);
-    match cap {
-        Some(cap) => findings.met("cap", format!("cap {}", cap.short())),
-        None => {
-            let remedy =
-                format!("a close of the last {MAX_CLOSE_AGE_SESSIONS} sessions and shares, or a stored cap");
-            findings.unmet("cap", format!("no cap: {}", no_cap(market, index)), remedy);
-        }
+    if let Some(cap) = cap {
+        findings.met("cap", format!("cap {}", cap.short()));
+    } else {
+        let remedy =
+            format!("a close of the last {MAX_CLOSE_AGE_SESSIONS} sessions and shares, or a stored cap");
+        findings.unmet("cap", format!("no cap: {}", no_cap(market, index)), remedy);
     }
     cap
 }
@@ -201,7 +200,7 @@ pub(super) fn in_sector(
     let remedy = || format!("sector {}, say by a line in sectors.toml", sector.title());
     match market.sector(index) {
         Some(own) if own == sector => findings.met("sector", format!("sector {}, {basis}", own.title())),
-        Some(own) => findings.unmet("sector", format!("sector is {}, {basis}", own.title()), remedy()),
+        Some(own) => findings.unmet("sector", format!("sector is {}", own.title()), remedy()),
         None => findings.unmet("sector", format!("no known sector: {basis}"), remedy()),
     }
 }

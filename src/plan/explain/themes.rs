@@ -34,8 +34,8 @@ struct Door<'d, 'a> {
 }
 
 /// The evidence for a theme, and a seat in it. `seating` is none for a theme that is switched off.
-pub(super) fn theme<'a>(
-    judge: &Judge<'a>,
+pub(super) fn theme(
+    judge: &Judge,
     policy: &Policy,
     case: &Case,
     theme: &Theme,
@@ -309,7 +309,7 @@ impl Door<'_, '_> {
         }
         match &self.theme.method {
             _ if goes_by_list(self.market, self.theme) => {
-                ways.push(format!("a score below {}", member.score))
+                ways.push(format!("a score below {}", member.score));
             }
             Method::DividendGrowth { min_years } => ways.push(format!("fewer than {min_years} years")),
             Method::EsgScore(_) => ways.push("a lower score than others of its sector".to_owned()),
