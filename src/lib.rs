@@ -44,7 +44,7 @@
 //! | module | answers |
 //! |---|---|
 //! | [`domain`] | which words do we use? Symbols, money, the NYSE calendar, universes, jobs |
-//! | [`plan`] | what should change, and why? Pure |
+//! | [`plan`] | what should change, and why? Why is a symbol where it is? Pure |
 //! | [`stream`] | how does a request come in, and who holds it? |
 //! | [`store`] | what stands in Postgres, and how does it get there? |
 //! | [`publish`] | what is the world told, and in which shape? |

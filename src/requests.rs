@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
 
 use crate::domain::job::{JobId, JobRequest};
+use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
+use crate::domain::universe::UniverseName;
 use crate::failure::{Failure, redis as redis_failure};
+use crate::plan::explain::{Episode, Explainer, Explanation};
 use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal, Warning};
 use crate::plan::policy::Policy;
@@ -20,9 +24,10 @@ use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
-use crate::settings::{EntriesSettings, Settings};
+use crate::settings::{EntriesSettings, Settings, nearest};
 use crate::store;
 use crate::store::account::{self, JobAccount};
+use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
@@ -273,20 +278,118 @@ pub async fn review<T>(
     now: DateTime<Utc>,
     look: impl FnOnce(&Market, &Policy) -> T,
 ) -> Result<Result<T, Refusal>, Failure> {
-    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
+    Ok(read_newest(&transaction, settings, now).await?.map(|ready| {
+        let Ready { as_of, policy, snapshot, .. } = ready;
+        look(&Market::new(&snapshot.securities, as_of, &policy), &policy)
+    }))
+}
+
+/// What a sync of the newest complete date would decide on.
+async fn read_newest(
+    transaction: &Transaction<'_>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Result<Ready, Refusal>, Failure> {
+    // This mode cleans no foreign rows, so they are not read.
+    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match reading::read(&transaction, from, &request).await? {
-        Reading::Ready(ready) => {
-            let Ready { as_of, policy, snapshot, .. } = *ready;
-            Ok(look(&Market::new(&snapshot.securities, as_of, &policy), &policy))
-        }
+    Ok(match reading::read(transaction, from, &request).await? {
+        Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
         Reading::Refused(refusal) => Err(refusal),
     })
+}
+
+/// What somebody asks about a symbol.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The symbol, in whatever spelling of its share class.
+    pub symbol: String,
+    /// The one universe that is asked about; none for all.
+    pub universe: Option<String>,
+}
+
+/// What can be answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// This.
+    Explained(Box<Explanation>),
+    /// Nobody knows the symbol.
+    UnknownSymbol {
+        /// The one that may have been meant.
+        nearest: Option<String>,
+    },
+    /// There is no such universe.
+    UnknownUniverse {
+        /// The one that may have been meant.
+        nearest: Option<String>,
+    },
+    /// There is no market to look at, so a sync would be refused for the same.
+    Refused(Refusal),
+}
+
+/// Explains why a symbol is in universes and not in others, by the market of the newest complete date, the universes and
+/// the history as they stand, all read in one transaction that can't write.
+pub async fn explain(
+    database: &Database,
+    settings: &Settings,
+    question: Question,
+    limits: Limits,
+    now: DateTime<Utc>,
+) -> Result<Answer, Failure> {
+    let mut client = database.dedicated().await?;
+    let transaction = client.begin_read_only(limits).await?;
+    let ready = match read_newest(&transaction, settings, now).await? {
+        Ok(ready) => ready,
+        Err(refusal) => return Ok(Answer::Refused(refusal)),
+    };
+    let history = match Symbol::parse(&question.symbol) {
+        Some(symbol) => history::symbol_history(&transaction, &symbol).await?,
+        None => Vec::new(),
+    };
+    drop(transaction);
+    let history: Vec<Episode> = history.into_iter().map(episode).collect();
+    // Planning keeps a processor busy for a while, and others have events to wait for.
+    let answered = tokio::task::spawn_blocking(move || answer(&ready, &question, &history)).await;
+    answered.map_err(|broken| Failure::permanent("explain the symbol", broken))
+}
+
+fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
+    let market = Market::new(&ready.snapshot.securities, ready.as_of, &ready.policy);
+    let explainer = Explainer::new(&market, &ready.snapshot, &ready.policy);
+    if let Some(name) = &question.universe {
+        let known = explainer.universes();
+        if !known.iter().any(|universe| universe.as_str() == name) {
+            let nearest = nearest(name, known.iter().map(UniverseName::as_str));
+            return Answer::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) };
+        }
+    }
+    let symbol = Symbol::parse(&question.symbol);
+    let explanation = symbol.and_then(|symbol| explainer.explain(&symbol, history));
+    let Some(mut explanation) = explanation else {
+        let nearest = explainer.nearest_symbol(&question.symbol);
+        return Answer::UnknownSymbol { nearest: nearest.map(ToString::to_string) };
+    };
+    if let Some(name) = &question.universe {
+        explanation.universes.retain(|verdict| verdict.universe.as_str() == name);
+    }
+    Answer::Explained(Box::new(explanation))
+}
+
+fn episode(membership: Membership) -> Episode {
+    let evidence = membership.evidence.as_ref().and_then(|evidence| evidence["why"].as_str());
+    Episode {
+        evidence: evidence.map(ToOwned::to_owned),
+        universe: membership.universe,
+        valid_from: membership.valid_from,
+        valid_to: membership.valid_to,
+        entry_reason: membership.entry_reason,
+        exit_reason: membership.exit_reason,
+    }
 }
 
 /// Decides how `job` would be undone now, or why it can't be, as the worker will decide it again.

@@ -16,6 +16,8 @@ mod appv2;
 mod cancelling;
 #[path = "service/crashes.rs"]
 mod crashes;
+#[path = "service/explaining.rs"]
+mod explaining;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/http.rs"]

@@ -31,6 +31,7 @@ pub mod dead;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod history;
 pub mod jobs;
 mod log;
@@ -122,6 +123,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
+    Explain(explain::ExplainArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
@@ -201,6 +203,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Plan(args) => plan::plan(&args, &context).await,
         Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
+        Command::Explain(args) => explain::explain(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,

@@ -34,6 +34,12 @@ impl Symbol {
     pub fn key(&self) -> Cow<'_, str> {
         one_separator(&self.0)
     }
+
+    /// Whether both have the same [`Symbol::key`].
+    pub fn is_spelling_of(&self, other: &Self) -> bool {
+        // All spellings are equally long, and most symbols differ in that already.
+        self.0.len() == other.0.len() && (self.0 == other.0 || self.key() == other.key())
+    }
 }
 
 /// The form in which two spellings of a symbol are equal; see [`Symbol::key`].
@@ -80,7 +86,10 @@ mod tests {
     #[test]
     fn spellings_of_one_share_class_have_one_key() {
         for spelling in ["BRK/B", "BRK-B", "BRK.B", "  BRK.B "] {
-            assert_eq!(Symbol::parse(spelling).expect("usable").key(), "BRK.B");
+            let symbol = Symbol::parse(spelling).expect("usable");
+            assert_eq!(symbol.key(), "BRK.B");
+            let is_one = |other: &str| symbol.is_spelling_of(&Symbol::parse(other).expect("usable"));
+            assert!(is_one("BRK-B") && !is_one("BRK.A") && !is_one("BRKB") && !is_one("ARK.B"));
         }
     }
 

@@ -12,7 +12,7 @@
 //! | `door` | what is common to all requests? |
 //! | `keys` | who may come in? |
 //! | `routes` | which call goes where? |
-//! | `trigger`, `jobs`, `events`, `cancel`, `stats`, `health` | one call each, or a few of a kind |
+//! | `trigger`, `jobs`, `events`, `cancel`, `stats`, `explain`, `health` | one call each, or a few of a kind |
 //! | `metrics` | how does it go, in numbers? |
 //! | `openapi` | what is promised, for programs |
 //! | `problem` | what does an error look like? |
@@ -35,6 +35,7 @@ use crate::worker::shutdown::Shutdown;
 mod cancel;
 mod door;
 mod events;
+mod explain;
 mod health;
 mod jobs;
 mod keys;
@@ -59,12 +60,17 @@ const READ_LIMITS: Limits = Limits { statement: ANSWER_WITHIN, lock: SERVER_WITH
 /// The most event streams that are followed at once: each has a connection to Redis.
 const MAX_STREAMS: usize = 64;
 
+/// The most explanations that are made at once: each reads the whole market.
+const MAX_EXPLANATIONS: usize = 2;
+
 /// What handlers work with.
 pub struct Api {
     desk: Desk,
+    settings: Settings,
     keys: keys::Keys,
     metrics: metrics::Metrics,
     streams: Arc<Semaphore>,
+    explanations: Semaphore,
     lease: Duration,
     own_worker: Option<String>,
     shutdown: Shutdown,
@@ -83,6 +89,8 @@ impl Api {
             desk: Desk::new(settings)?.with_patience(REDIS_WITHIN),
             metrics: metrics::Metrics::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            explanations: Semaphore::new(MAX_EXPLANATIONS),
+            settings: settings.clone(),
             lease: settings.worker.lease,
             own_worker,
             shutdown,

@@ -44,6 +44,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_job", "there is no job of this id")
     }
 
+    /// 404: no such symbol. Of what was asked nothing is repeated: it may be anything.
+    pub(super) fn unknown_symbol(nearest: Option<&str>) -> Self {
+        let message = "neither the source nor history knows such a symbol";
+        Self::new(StatusCode::NOT_FOUND, "unknown_symbol", perhaps(message, nearest))
+    }
+
+    /// 404: no such universe.
+    pub(super) fn unknown_universe(nearest: Option<&str>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_universe", perhaps("there is no such universe", nearest))
+    }
+
     /// 405.
     pub(super) fn method_not_allowed() -> Self {
         let message = "this path has no such method; the header Allow lists those it has";
@@ -70,6 +81,13 @@ impl Problem {
     /// 503: a server behind this one is away, or this one is busy.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+}
+
+fn perhaps(message: &str, nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("{message}; did you mean {nearest:?}?"),
+        None => message.to_owned(),
     }
 }
 

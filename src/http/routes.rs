@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
 
 use super::problem::Problem;
-use super::{Api, cancel, door, events, health, jobs, metrics, openapi, stats, trigger};
+use super::{Api, cancel, door, events, explain, health, jobs, metrics, openapi, stats, trigger};
 
 /// The most bytes of a body. A trigger has a hundred.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
         (Method::GET, "/api/processing/cache-sync/history", get(jobs::history)),
         (Method::GET, "/api/processing/cache-sync/stats", get(stats::stats)),
         (Method::GET, "/api/processing/cache-sync/events/{job_id}", get(events::events)),
+        (Method::GET, "/api/processing/cache-sync/explain/{symbol}", get(explain::explain)),
         // A job called trigger, history or stats is cancelled by the command: these names are taken here.
         (Method::DELETE, "/api/processing/cache-sync/{job_id}", delete(cancel::cancel)),
         (Method::GET, "/health", get(health::health)),

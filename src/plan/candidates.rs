@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::domain::figure::Figure;
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
+use crate::domain::symbol::Symbol;
 
 use super::evidence::{Facts, weigh};
 use super::market::Market;
@@ -20,6 +21,27 @@ pub(super) struct Candidate {
     pub(super) index: u32,
     /// Whether a person put it on the theme's list, and the list counts.
     pub(super) is_seed: bool,
+}
+
+/// What a theme asks of a stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bars {
+    /// The least cap.
+    pub(super) floor: Usd,
+    /// The least score, where evidence adds up.
+    pub(super) score: u32,
+}
+
+impl Bars {
+    /// The bars of a theme for a member, or for one that would join.
+    pub(super) fn of(theme: &Theme, scoring: &Scoring, is_member: bool) -> Self {
+        let (entry, exit) = (scoring.entry_score, scoring.exit_score);
+        if is_member {
+            Self { floor: Usd::dollars(theme.exit_floor), score: entry.min(exit) }
+        } else {
+            Self { floor: Usd::dollars(theme.entry_floor), score: entry }
+        }
+    }
 }
 
 /// Judges the stocks of a market by the rules of a policy. What all themes need of a stock is prepared once.
@@ -70,10 +92,8 @@ impl<'a> Judge<'a> {
         let judged = |index: u32, facts: &Facts| {
             let is_seed = seeds.has(index);
             let score = weigh(rules, facts, is_seed).score(scoring);
-            let is_member = members.has(index);
-            let enough = score >= scoring.entry_score || (is_member && score >= scoring.exit_score);
-            // A person who lists a company that a feed still takes for a shell knows better.
-            (enough && (is_seed || !facts.is_blank_check())).then_some(Candidate { index, is_seed })
+            let enough = score >= Bars::of(theme, scoring, members.has(index)).score;
+            (enough && !is_shell(facts, is_seed)).then_some(Candidate { index, is_seed })
         };
         let large_enough = self.large_enough(theme, members);
         large_enough.filter_map(|(index, facts)| judged(*index, facts)).collect()
@@ -83,7 +103,7 @@ impl<'a> Judge<'a> {
         let years = |index: u32| self.market.security(index).dividend_growth_years;
         let large_enough = self.large_enough(theme, members);
         let grown = large_enough.filter(|(index, facts)| {
-            years(*index).is_some_and(|years| years >= min_years) && !facts.is_blank_check()
+            years(*index).is_some_and(|years| years >= min_years) && !is_shell(facts, false)
         });
         grown.map(|(index, _)| Candidate { index: *index, is_seed: false }).collect()
     }
@@ -91,7 +111,7 @@ impl<'a> Judge<'a> {
     fn by_sector(&self, theme: &Theme, sector: Sector, members: &Marks) -> Vec<Candidate> {
         let of_sector = self
             .large_enough(theme, members)
-            .filter(|(index, facts)| self.market.sector(*index) == Some(sector) && !facts.is_blank_check());
+            .filter(|(index, facts)| self.market.sector(*index) == Some(sector) && !is_shell(facts, false));
         let indices: Vec<u32> = of_sector.map(|(index, _)| *index).collect();
         let lines = one_line_a_company(self.market, &indices, members);
         lines.into_iter().map(|index| Candidate { index, is_seed: false }).collect()
@@ -100,10 +120,7 @@ impl<'a> Judge<'a> {
     /// Of every sector the best scores, down to a share of what the sector's companies are worth together.
     fn by_score(&self, theme: &Theme, rules: &EsgRules, members: &Marks) -> Vec<Candidate> {
         let is_out = |index: u32, facts: &Facts| {
-            let key = self.market.security(index).symbol.key();
-            rules.exclude_symbols.contains(&*key)
-                || facts.sic().is_some_and(|sic| rules.exclude_sic.contains(sic))
-                || facts.is_blank_check()
+            is_excluded(rules, &self.market.security(index).symbol, facts) || is_shell(facts, false)
         };
         let score = |index: u32| self.market.security(index).esg_score.value();
         let large_enough = self.large_enough(theme, members);
@@ -150,10 +167,10 @@ impl<'a> Judge<'a> {
         members: &'s Marks,
     ) -> impl Iterator<Item = &'s (u32, Facts<'a>)> + use<'s, 'a> {
         let denied = denied(self.market, theme);
-        let (entry, exit) = (Usd::dollars(theme.entry_floor), Usd::dollars(theme.exit_floor));
+        let bars = [false, true].map(|is_member| Bars::of(theme, self.scoring(), is_member));
         self.stocks.iter().filter(move |(index, _)| {
             let cap = self.market.cap(*index).unwrap_or_default();
-            let floor = if members.has(*index) { exit } else { entry };
+            let floor = bars[usize::from(members.has(*index))].floor;
             cap >= floor && !denied.has(*index)
         })
     }
@@ -169,6 +186,17 @@ pub(super) fn goes_by_list(market: &Market, theme: &Theme) -> bool {
     }
 }
 
+/// Whether it is a shell company to a theme. A person who lists one that a feed still takes for a shell knows better.
+pub(super) fn is_shell(facts: &Facts, is_seed: bool) -> bool {
+    facts.is_blank_check() && !is_seed
+}
+
+/// Whether a theme of the best scores leaves a stock out, whatever its score.
+pub(super) fn is_excluded(rules: &EsgRules, symbol: &Symbol, facts: &Facts) -> bool {
+    rules.exclude_symbols.contains(&*symbol.key())
+        || facts.sic().is_some_and(|sic| rules.exclude_sic.contains(sic))
+}
+
 fn has_dividends(market: &Market) -> bool {
     market.securities().iter().any(|security| security.dividend_growth_years.is_some())
 }
@@ -180,6 +208,11 @@ fn has_scores(market: &Market) -> bool {
 /// Whether a ticker of the list belongs to a company that was listed after the list was made.
 pub(super) fn is_listed_later(market: &Market, theme: &Theme, index: u32) -> bool {
     market.security(index).list_date.is_some_and(|listed| listed > theme.curated)
+}
+
+/// Whether a stock is on the list of a theme, and counts as a seed.
+pub(super) fn is_seed(market: &Market, theme: &Theme, index: u32) -> bool {
+    theme.seeds.contains(&*market.security(index).symbol.key()) && !is_listed_later(market, theme, index)
 }
 
 /// Those on the list of a theme that count as seeds.
@@ -195,10 +228,7 @@ pub(super) fn denied(market: &Market, theme: &Theme) -> Marks {
 
 /// Of several share classes of one company (by CIK) one: the one that is a member, else the first. The order stays.
 fn one_line_a_company(market: &Market, indices: &[u32], members: &Marks) -> Vec<u32> {
-    let company = |index: &u32| {
-        let cik = market.security(*index).cik.as_deref()?;
-        Some(cik.trim().trim_start_matches('0')).filter(|cik| !cik.is_empty())
-    };
+    let company = |index: &u32| company(market, *index);
     let mut lines: HashMap<&str, u32> = HashMap::new();
     for index in indices {
         let Some(cik) = company(index) else { continue };
@@ -208,6 +238,12 @@ fn one_line_a_company(market: &Market, indices: &[u32], members: &Marks) -> Vec<
         }
     }
     indices.iter().copied().filter(|index| company(index).is_none_or(|cik| lines[cik] == *index)).collect()
+}
+
+/// Whose share class it is: the issuer's number, without idle zeros.
+pub(super) fn company<'a>(market: &Market<'a>, index: u32) -> Option<&'a str> {
+    let cik = market.security(index).cik.as_deref()?;
+    Some(cik.trim().trim_start_matches('0')).filter(|cik| !cik.is_empty())
 }
 
 /// Some of the securities of a market; asking for one costs one look.

@@ -38,7 +38,7 @@ use super::wording::{bound, counted, first_few};
 /// Types of exchange-traded products: funds, notes, vehicles, structured products.
 pub const FUND_KINDS: [&str; 4] = ["ETF", "ETN", "ETV", "ETS"];
 /// A close of more than so many sessions ago is no price of today.
-const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
+pub(super) const MAX_CLOSE_AGE_SESSIONS: u32 = 5;
 
 /// The securities of one date, valued and ordered.
 #[derive(Debug)]
@@ -90,6 +90,28 @@ enum Fault {
     Shares(Figure),
     Product(Option<Usd>),
     Stored(Figure),
+}
+
+/// What a market cap was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// A recent close and the shares outstanding.
+    CloseTimesShares,
+    /// What the source stores.
+    Stored,
+    /// The assets of an exchange-traded product.
+    Assets,
+}
+
+/// How the worth of a security was found, or what stood in the way.
+#[derive(Debug)]
+pub(super) struct Valuation {
+    /// What it was taken from; `None` where there is no worth.
+    pub(super) basis: Option<Basis>,
+    /// How many sessions old the last close is, where that is too many for it to count.
+    pub(super) stale_close_sessions: Option<u32>,
+    /// What stood in a field and can't be.
+    pub(super) faults: Vec<String>,
 }
 
 impl<'a> Market<'a> {
@@ -189,9 +211,39 @@ impl<'a> Market<'a> {
 
     /// Whether a security was listed in the last [`LISTING_DAYS`] days and has traded since.
     pub fn is_new_listing(&self, index: u32) -> bool {
+        self.security(index).close.is_some() && self.is_in_listing_window(index)
+    }
+
+    /// Whether a security was listed in the last [`LISTING_DAYS`] days.
+    pub(super) fn is_in_listing_window(&self, index: u32) -> bool {
+        self.days_listed(index).is_some_and(|days| (0..=LISTING_DAYS).contains(&days))
+    }
+
+    /// For how many calendar days a security has been listed, the day of listing being day zero; negative before it.
+    pub(super) fn days_listed(&self, index: u32) -> Option<i64> {
+        self.security(index).list_date.map(|listed| (self.as_of - listed).num_days())
+    }
+
+    /// How the worth of a stock or fund was found, by the code that finds it.
+    pub(super) fn valuation(&self, index: u32) -> Valuation {
         let security = self.security(index);
-        let is_recent = |listed: NaiveDate| (0..=LISTING_DAYS).contains(&(self.as_of - listed).num_days());
-        security.close.is_some() && security.list_date.is_some_and(is_recent)
+        let mut faults = Vec::new();
+        let report = |fault: Fault| faults.push(fault.to_string());
+        let found = match self.standing(index) {
+            Standing::Fund => worth_of_fund(security, self.closes_from(), self.as_of, report),
+            _ => market_cap(security, self.closes_from(), self.as_of, report),
+        };
+        let stale = security.close.filter(|close| close.date < self.closes_from());
+        Valuation {
+            basis: found.map(|(_, basis)| basis),
+            stale_close_sessions: stale.map(|close| calendar::sessions_between(close.date, self.as_of)),
+            faults,
+        }
+    }
+
+    /// The first date whose closes are prices of today.
+    fn closes_from(&self) -> NaiveDate {
+        calendar::sessions_back(self.as_of, MAX_CLOSE_AGE_SESSIONS)
     }
 
     /// The ranked stocks of a sector, in the global order.
@@ -255,7 +307,7 @@ impl<'a> Market<'a> {
     }
 
     fn appraise_all(&mut self, policy: &Policy) {
-        let closes_from = calendar::sessions_back(self.as_of, MAX_CLOSE_AGE_SESSIONS);
+        let closes_from = self.closes_from();
         let mut sectors = policy.sectors.sorter();
         for index in 0..self.securities.len() as u32 {
             let security = self.security(index);
@@ -265,10 +317,14 @@ impl<'a> Market<'a> {
                 Standing::Eligible => {
                     let faults = &mut self.faults;
                     let report = |fault| faults.push((index, fault));
-                    appraisal.cap = market_cap(security, closes_from, self.as_of, report);
+                    let found = market_cap(security, closes_from, self.as_of, report);
+                    appraisal.cap = found.map(|(cap, _)| cap);
                     appraisal.sector = sectors.sector_of(security);
                 }
-                Standing::Fund => appraisal.cap = worth_of_fund(security, closes_from, self.as_of),
+                Standing::Fund => {
+                    let found = worth_of_fund(security, closes_from, self.as_of, |_| ());
+                    appraisal.cap = found.map(|(worth, _)| worth);
+                }
                 Standing::OtherType
                 | Standing::ActivityUnknown
                 | Standing::Delisted
@@ -394,7 +450,7 @@ fn market_cap(
     closes_from: NaiveDate,
     as_of: NaiveDate,
     mut report: impl FnMut(Fault),
-) -> Option<Usd> {
+) -> Option<(Usd, Basis)> {
     let recent = security.close.filter(|close| (closes_from..=as_of).contains(&close.date));
     let price = recent.map_or(Figure::Missing, |close| close.price);
     if price.is_unusable() {
@@ -405,7 +461,7 @@ fn market_cap(
     }
     if let (Some(price), Some(shares)) = (price.positive(), security.shares.positive()) {
         match Usd::product(price, shares) {
-            Some(cap) if cap.is_market_cap() => return Some(cap),
+            Some(cap) if cap.is_market_cap() => return Some((cap, Basis::CloseTimesShares)),
             impossible => report(Fault::Product(impossible)),
         }
     }
@@ -413,14 +469,20 @@ fn market_cap(
     if stored.is_none() && security.stored_cap != Figure::Missing {
         report(Fault::Stored(security.stored_cap));
     }
-    stored
+    stored.map(|cap| (cap, Basis::Stored))
 }
 
 /// What an exchange-traded product is worth: its assets, else its cap.
-fn worth_of_fund(security: &Security, closes_from: NaiveDate, as_of: NaiveDate) -> Option<Usd> {
+fn worth_of_fund(
+    security: &Security,
+    closes_from: NaiveDate,
+    as_of: NaiveDate,
+    report: impl FnMut(Fault),
+) -> Option<(Usd, Basis)> {
     let assets = security.aum_millions.positive().and_then(|aum| Usd::product(aum, Decimal::from(1_000_000)));
     let assets = assets.filter(|assets| assets.is_market_cap());
-    assets.or_else(|| market_cap(security, closes_from, as_of, |_| ()))
+    let assets = assets.map(|assets| (assets, Basis::Assets));
+    assets.or_else(|| market_cap(security, closes_from, as_of, report))
 }
 
 /// Whether of two rows with one symbol the one at `index` counts.

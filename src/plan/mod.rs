@@ -61,6 +61,7 @@ pub mod digest;
 mod draft;
 mod etf;
 mod evidence;
+pub mod explain;
 mod guard;
 mod ipo;
 pub mod market;
@@ -100,8 +101,19 @@ pub fn plan(
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
     let market = Market::new(&snapshot.securities, order.as_of, policy);
-    let since = snapshot.last_run.as_ref().map(|last| Since::last_run(&market, last)).unwrap_or_default();
-    let mut draft = Draft::new(snapshot, policy, order, &market);
+    plan_on(&market, snapshot, policy, *order, observe)
+}
+
+/// The same on a market that is known already, that of `snapshot` on the date of `order`.
+fn plan_on(
+    market: &Market,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    order: Order,
+    observe: &mut dyn FnMut(&TaskReport),
+) -> Result<Plan, Refusal> {
+    let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
+    let mut draft = Draft::new(snapshot, policy, &order, market);
     guard::check_cache_types(&draft)?;
     guard::check_market(&draft, &since)?;
     let sector_doubt = guard::sector_doubt(&draft, &since);
@@ -119,7 +131,7 @@ pub fn plan(
     let accepted = order.accept_churn && order.mode.runs(SyncTask::MarketCapRecalculation);
     let keep_sectors = sector_doubt.is_some() && !accepted;
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
-    let run = run_state::run_state(&market, kept_sectors);
+    let run = run_state::run_state(market, kept_sectors);
     warn_of_unreadable_symbols(&mut draft);
     warn_of_holds(&mut draft);
     let Draft { universes, foreign, warnings, .. } = draft;

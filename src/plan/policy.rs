@@ -139,6 +139,17 @@ pub struct SectorTable {
     by_code: Vec<Option<Sector>>,
 }
 
+/// What told the sector of a security.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToldBy<'a> {
+    /// The list of exceptions names it.
+    Symbol,
+    /// Its sector text.
+    Text(&'a str),
+    /// Its SIC code.
+    Sic(Sic),
+}
+
 impl SectorTable {
     /// A table of symbols and of sector texts, both compared as [`symbol_key`] and without case.
     pub fn new(
@@ -177,6 +188,28 @@ impl SectorTable {
         SectorSorter { table: self, texts: FxHashMap::default() }
     }
 
+    /// The sector of a security and what told it; none where neither symbol nor text nor code tells.
+    pub fn sector_of<'s>(&self, security: &'s Security) -> Option<(Sector, ToldBy<'s>)> {
+        self.told(security, |text| self.by_text(text))
+    }
+
+    fn told<'s>(
+        &self,
+        security: &'s Security,
+        mut by_text: impl FnMut(&'s str) -> Option<Sector>,
+    ) -> Option<(Sector, ToldBy<'s>)> {
+        if let Some(sector) = self.by_symbol(&security.symbol.key()) {
+            return Some((sector, ToldBy::Symbol));
+        }
+        if let Some((sector, text)) =
+            security.sector.as_deref().and_then(|text| by_text(text).map(|sector| (sector, text)))
+        {
+            return Some((sector, ToldBy::Text(text)));
+        }
+        let sic = security.sic_code.as_deref().and_then(Sic::parse)?;
+        self.by_sic(sic).map(|sector| (sector, ToldBy::Sic(sic)))
+    }
+
     /// The sector that the list of exceptions gives a symbol.
     fn by_symbol(&self, symbol_key: &str) -> Option<Sector> {
         self.overrides.get(symbol_key).copied()
@@ -204,11 +237,8 @@ impl<'a> SectorSorter<'a> {
     /// The sector of a security; none where neither symbol nor text nor code tells.
     pub fn sector_of(&mut self, security: &'a Security) -> Option<Sector> {
         let table = self.table;
-        let mut by_text = |text| *self.texts.entry(text).or_insert_with(|| table.by_text(text));
-        let by_name = table.by_symbol(&security.symbol.key());
-        by_name
-            .or_else(|| security.sector.as_deref().and_then(&mut by_text))
-            .or_else(|| security.sic_code.as_deref().and_then(Sic::parse).and_then(|sic| table.by_sic(sic)))
+        let by_text = |text| *self.texts.entry(text).or_insert_with(|| table.by_text(text));
+        table.told(security, by_text).map(|(sector, _)| sector)
     }
 }
 

@@ -68,35 +68,62 @@ pub(super) fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> 
         let Rule::Theme(place) = universe.rule else { continue };
         let prior = draft.prior(&universe.name);
         let members = Marks::new(draft.market, prior.members.iter().filter_map(|member| member.index));
+        let is_first_fill = prior.members.is_empty();
         let theme = theme(draft.policy, place);
-        let Some(candidates) = judge.candidates(theme, &members) else {
+        let Some(seating) = Seating::new(&judge, theme, members, is_first_fill) else {
             proposals.push(Proposal::NoSource(universe));
             continue;
         };
-        let is_first_fill = prior.members.is_empty();
-        let change = draft.compare(universe, seats(&candidates, &judge, theme, &members, is_first_fill));
+        let change = draft.compare(universe, seating.seated);
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
         proposals.push(Proposal::Change { change, doubt });
     }
     proposals
 }
 
-/// Who gets a seat, in the global order. `candidates` stand in it too.
-fn seats(
-    candidates: &[Candidate],
-    judge: &Judge,
-    theme: &Theme,
-    members: &Marks,
-    is_first_fill: bool,
-) -> Vec<u32> {
-    let (scoring, max) = (judge.scoring(), theme.max_members);
-    let is_within = |rank: usize, pct: usize| rank * 100 <= pct * max;
-    let belongs = |rank: usize, index: u32| {
-        let is_new = || is_first_fill || judge.market().is_new_listing(index);
-        is_within(rank, scoring.enter_at_pct)
-            || (rank <= max && is_new())
-            || (is_within(rank, scoring.leave_at_pct) && members.has(index))
-    };
+/// Who would like a seat in a theme, and who gets one.
+pub(super) struct Seating {
+    /// In the global order.
+    pub(super) candidates: Vec<Candidate>,
+    /// Those of them who get one, in the same order.
+    pub(super) seated: Vec<u32>,
+    /// Who had one before.
+    pub(super) members: Marks,
+    /// Whether nobody had.
+    pub(super) is_first_fill: bool,
+}
+
+impl Seating {
+    /// The seating of a theme that has these members; `None` where what its rule goes by does not exist.
+    pub(super) fn new(judge: &Judge, theme: &Theme, members: Marks, is_first_fill: bool) -> Option<Self> {
+        let candidates = judge.candidates(theme, &members)?;
+        let mut seating = Self { candidates, seated: Vec::new(), members, is_first_fill };
+        seating.seated = seats(&seating, judge, theme);
+        Some(seating)
+    }
+
+    /// The last rank among the candidates with which the one at `index` may have a seat.
+    pub(super) fn last_rank(&self, judge: &Judge, theme: &Theme, index: u32) -> usize {
+        let (scoring, max) = (judge.scoring(), theme.max_members);
+        if self.members.has(index) {
+            Self::rank_at(theme, scoring.leave_at_pct)
+        } else if self.is_first_fill || judge.market().is_new_listing(index) {
+            max
+        } else {
+            Self::rank_at(theme, scoring.enter_at_pct)
+        }
+    }
+
+    /// The last rank within so many percent of the seats.
+    pub(super) fn rank_at(theme: &Theme, pct: usize) -> usize {
+        pct * theme.max_members / 100
+    }
+}
+
+/// Who gets a seat, in the global order.
+fn seats(seating: &Seating, judge: &Judge, theme: &Theme) -> Vec<u32> {
+    let (candidates, max) = (&seating.candidates, theme.max_members);
+    let belongs = |rank: usize, index: u32| rank <= seating.last_rank(judge, theme, index);
     let mut seats_left = max.saturating_sub(candidates.iter().filter(|candidate| candidate.is_seed).count());
     let mut seeds_left = max;
     let mut seated = Vec::with_capacity(max.min(candidates.len()));

@@ -46,14 +46,12 @@ fn listed(market: &Market, index: u32) -> String {
 }
 
 /// What makes a stock a candidate for a theme.
-fn merit(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String {
+pub(super) fn merit(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String {
     let security = market.security(index);
     match &theme.method {
         _ if goes_by_list(market, theme) => {
-            let scoring = &policy.themes.scoring;
-            let (found, facts) = found(market, theme, index);
-            let score = found.score(scoring);
-            format!("score {score} of {}: {}", scoring.entry_score, in_words(found, &facts, scoring))
+            let (score, evidence) = evidence(market, policy, theme, index);
+            format!("score {score} of {}: {evidence}", policy.themes.scoring.entry_score)
         }
         Method::DividendGrowth { .. } => match security.dividend_growth_years {
             Some(years) => format!("dividend raised for {} in a row", counted(years.max(0) as usize, "year")),
@@ -70,18 +68,24 @@ fn merit(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> String 
     }
 }
 
+/// What the evidence for a stock in a theme adds up to, and the pieces in words.
+pub(super) fn evidence(market: &Market, policy: &Policy, theme: &Theme, index: u32) -> (u32, String) {
+    let scoring = &policy.themes.scoring;
+    let (found, facts) = found(market, theme, index);
+    (found.score(scoring), in_words(found, &facts, scoring))
+}
+
 fn found<'a>(market: &Market<'a>, theme: &Theme, index: u32) -> (Found, Facts<'a>) {
     let security = market.security(index);
     let facts = Facts::of(security);
-    let is_seed =
-        theme.seeds.contains(&*security.symbol.key()) && !candidates::is_listed_later(market, theme, index);
+    let is_seed = candidates::is_seed(market, theme, index);
     match &theme.method {
         Method::Evidence(rules) => (weigh(rules, &facts, is_seed), facts),
         _ => (weigh(&EvidenceRules::default(), &facts, is_seed), facts),
     }
 }
 
-fn fund(market: &Market, policy: &Policy, index: u32) -> String {
+pub(super) fn fund(market: &Market, policy: &Policy, index: u32) -> String {
     match etf::kind(market, policy, index) {
         FundKind::Curated(category) => format!("{category} by the curated list"),
         FundKind::Geared => "leveraged or inverse".to_owned(),
@@ -109,14 +113,14 @@ pub(super) fn left(
     }
 }
 
-fn delisted(market: &Market, index: u32) -> String {
+pub(super) fn delisted(market: &Market, index: u32) -> String {
     match market.security(index).delisted_date.filter(|date| *date <= market.as_of()) {
         Some(date) => format!("delisted {date}"),
         None => "no longer active".to_owned(),
     }
 }
 
-fn ineligible(market: &Market, universe: &Universe, index: u32) -> String {
+pub(super) fn ineligible(market: &Market, universe: &Universe, index: u32) -> String {
     let kind = &market.security(index).kind;
     match (market.standing(index), universe.rule) {
         (Standing::ActivityUnknown, _) => "active is empty".to_owned(),

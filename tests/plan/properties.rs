@@ -201,6 +201,33 @@ proptest! {
             prop_assert_eq!(adopted + universe.left.len(), found.universes[&universe.name].members.len());
         }
     }
+
+    #[test]
+    fn explain_agrees_with_membership_for_every_symbol_and_universe(
+        (was, now) in prop_oneof![4 => (market(), market()), 1 => calm_days()]
+    ) {
+        let before = yesterday(&snapshot(&was));
+        let before = Snapshot { securities: securities(&now), ..before };
+        agrees(&before, &now)?;
+        let after = world::applied(&before, &planned(&before, Mode::Full, true), securities(&now));
+        agrees(&after, &now)?;
+    }
+}
+
+/// Members are those of the universes, and what is wanted, by outlook and by checks, is what the oracle wants.
+fn agrees(snapshot: &Snapshot, now: &[Row]) -> Result<(), TestCaseError> {
+    let wanted = oracle::universes(now);
+    let holds = |symbols: &[String], symbol: &str| symbols.iter().any(|other| oracle::same(other, symbol));
+    world::explained(snapshot, &policy(), TODAY, |explanation, verdict| {
+        let (name, symbol) = (verdict.universe.as_str(), explanation.subject.symbol.as_str());
+        let members: Vec<String> = snapshot.universes[name].members.iter().map(ToString::to_string).collect();
+        prop_assert_eq!(verdict.is_member, holds(&members, symbol), "{} {}", symbol, name);
+        let is_wanted = holds(&wanted[name], symbol);
+        prop_assert_eq!(verdict.outlook.is_wanted(), is_wanted, "{} {:?}", symbol, verdict);
+        let are_met = verdict.checks.iter().all(|check| check.is_met);
+        prop_assert_eq!(are_met, is_wanted, "{} {:?}", symbol, verdict);
+        Ok(())
+    })
 }
 
 fn attempt(snapshot: &Snapshot, mode: Mode, accept_churn: bool) -> Result<Plan, Refusal> {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use cache_sync::domain::change::UniverseStatus;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::plan::date::{DateChoice, closes_text};
+use cache_sync::plan::explain::Explanation;
 use cache_sync::plan::outcome::{Before, Plan, PlannedUniverse, Refusal, TaskStatus};
 
 /// Longer lists are cut off here.
@@ -101,6 +102,36 @@ fn more(text: &mut String, sign: char, total: usize) {
     if total > SHOWN {
         let _ = writeln!(text, "  {sign} {} more", total - SHOWN);
     }
+}
+
+/// What is said of one symbol, in all universes or in these.
+pub(crate) fn explanation(explanation: &Explanation, universes: &[&str]) -> String {
+    let Explanation { subject, refused, .. } = explanation;
+    let mut text = format!("{} {}", subject.symbol, subject.standing);
+    if let Some(cap) = subject.market_cap {
+        let _ = write!(text, ", {}", cap.short());
+    }
+    let _ = writeln!(text, ", {}; {}", subject.market_cap_basis, subject.sector_basis);
+    for remark in subject.remarks.iter().chain(refused) {
+        let _ = writeln!(text, "  ! {remark}");
+    }
+    for verdict in &explanation.universes {
+        if universes.is_empty() || universes.contains(&verdict.universe.as_str()) {
+            let place = verdict.rank.map_or_else(|| "not in".to_owned(), |rank| format!("{rank}. in"));
+            let _ = writeln!(text, "  {place} {}, {}: {}", verdict.universe, verdict.outlook, verdict.why);
+        }
+        if universes.contains(&verdict.universe.as_str()) {
+            for check in &verdict.checks {
+                let sign = if check.is_met { '+' } else { '-' };
+                let _ = writeln!(text, "    {sign} {}: {}", check.check, check.text);
+            }
+            if let Some(hold) = &verdict.hold {
+                let _ = writeln!(text, "    held: {hold}");
+            }
+            let _ = writeln!(text, "    {}", verdict.to_change);
+        }
+    }
+    text
 }
 
 /// A choice of date.

@@ -16,6 +16,8 @@
 //! | `exits:` | memberships that ended lately: `large_cap ACME` |
 //! | `unreadable:` | rows of `symbols` without a usable symbol |
 //! | `plan:` | what is expected |
+//! | `ask:` | instead: symbols that are explained, in all universes or in those named: `ACME large_cap` |
+//! | `explain:` | how they are expected to be explained |
 //! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
 //! | `closes:` | latest closes by date: `2026-07-21 5600` |
 //! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...`; with a time (`at 2026-07-18T21:00:00Z`) as a job is checked |
@@ -39,6 +41,8 @@ use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::UniverseName;
 use cache_sync::plan::Order;
 use cache_sync::plan::date::Coverage;
+use cache_sync::plan::explain::Explainer;
+use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, Refusal};
 use cache_sync::plan::policy::Policy;
 use cache_sync::plan::snapshot::{
@@ -50,7 +54,7 @@ use rust_decimal::Decimal;
 use crate::{render, world};
 
 #[test]
-fn every_scenario_gives_the_plan_it_expects() {
+fn every_scenario_gives_the_plan_or_the_explanation_it_expects() {
     let mut differing = Vec::new();
     for path in scenario_files() {
         let text = fs::read_to_string(&path).expect("a scenario can be read");
@@ -123,8 +127,9 @@ impl File {
     fn run(&self) -> String {
         match self.sections.last().map(|section| section.title.as_str()) {
             Some("plan") => self.run_plan(),
+            Some("explain") => self.run_explain(),
             Some("dates") => self.run_dates(),
-            other => panic!("a scenario ends with plan: or dates:, this one with {other:?}"),
+            other => panic!("a scenario ends with plan:, explain: or dates:, this one with {other:?}"),
         }
     }
 
@@ -142,28 +147,49 @@ impl File {
 
     fn run_plan(&self) -> String {
         let (order, policy) = (self.order(), self.policy());
+        let snapshot = self.snapshot(order, &policy);
+        let show: Vec<String> = self.words("show").into_iter().map(ToOwned::to_owned).collect();
+        let (found, observed) = planned(&snapshot, &policy, order);
+        if let Ok(plan) = &found {
+            assert_eq!(observed, plan.tasks.len(), "each sub-task is observed once");
+        }
+        render::plan(&found, &show)
+    }
+
+    fn run_explain(&self) -> String {
+        let (order, policy) = (self.order(), self.policy());
+        let snapshot = self.snapshot(order, &policy);
+        let market = Market::new(&snapshot.securities, order.as_of, &policy);
+        let explainer = Explainer::new(&market, &snapshot, &policy);
+        let answer = |line: &String| {
+            let (asked, universes) = line.split_once(' ').unwrap_or((line, ""));
+            let universes: Vec<&str> = universes.split_whitespace().collect();
+            match explainer.explain(&symbol(asked), &[]) {
+                Some(explanation) => render::explanation(&explanation, &universes),
+                None => format!("{asked} is not known\n"),
+            }
+        };
+        self.lines("ask").iter().map(answer).collect()
+    }
+
+    fn snapshot(&self, order: Order, policy: &Policy) -> Snapshot {
         let mut scene = Scene::default();
         for section in &self.sections {
             if let Some(day) = section.title.strip_prefix("yesterday ") {
                 scene.read_securities(&section.lines);
-                scene.sync(date(day), &policy);
+                scene.sync(date(day), policy);
             }
         }
         scene.read_securities(self.lines("securities"));
         for line in self.lines("universes") {
-            scene.edit_universe(line, order.as_of, &policy);
+            scene.edit_universe(line, order.as_of, policy);
         }
         scene.snapshot.foreign = self.lines("foreign").iter().map(|line| foreign_row(line)).collect();
         scene.snapshot.recent_exits =
             self.lines("exits").iter().map(|line| recent_exit(line, order)).collect();
         scene.snapshot.unreadable_symbols = self.lines("unreadable").to_vec();
         scene.snapshot.securities = scene.securities(order.as_of);
-        let show: Vec<String> = self.words("show").into_iter().map(ToOwned::to_owned).collect();
-        let (found, observed) = planned(&scene.snapshot, &policy, order);
-        if let Ok(plan) = &found {
-            assert_eq!(observed, plan.tasks.len(), "each sub-task is observed once");
-        }
-        render::plan(&found, &show)
+        scene.snapshot
     }
 
     fn order(&self) -> Order {

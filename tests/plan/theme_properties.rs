@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use cache_sync::domain::change::EntryReason;
+use cache_sync::domain::change::{EntryReason, UniverseStatus};
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
@@ -139,6 +139,17 @@ proptest! {
     }
 
     #[test]
+    fn explain_agrees_with_membership_in_themes_and_funds_too(
+        (was, now) in prop_oneof![calm_days(), (market(), market())]
+    ) {
+        let first = snapshot(&was);
+        let before = world::applied(&first, &planned(&first, Mode::Full, true), now.clone());
+        let plan = planned(&before, Mode::Full, true);
+        agrees(&before, &plan)?;
+        agrees(&world::applied(&before, &plan, now), &plan)?;
+    }
+
+    #[test]
     fn new_listings_are_told_of_once_for_each_universe(was in market(), now in market()) {
         let (_, plan) = two_days(&was, &now);
         let told: Vec<(&str, &str)> = plan
@@ -164,6 +175,25 @@ proptest! {
         prop_assert_eq!(categorised.len(), all);
         prop_assert!(categorised.iter().all(|symbol| members["etf_all"].contains(symbol)));
     }
+}
+
+/// Members are those of the universes; what is wanted, by outlook and by checks, is what `plan` has made.
+fn agrees(snapshot: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
+    world::explained(snapshot, &POLICY, TODAY, |explanation, verdict| {
+        let key = explanation.subject.symbol.key();
+        let holds = |members: &[Symbol]| members.iter().any(|member| member.key() == key);
+        let is_member = holds(&snapshot.universes[&verdict.universe].members);
+        prop_assert_eq!(verdict.is_member, is_member, "{} {:?}", key, verdict);
+        let planned = plan.universes.iter().find(|planned| planned.name == verdict.universe);
+        let planned = planned.expect("every universe is planned");
+        let is_wanted = holds(&planned.members);
+        prop_assert_eq!(verdict.outlook.is_wanted(), is_wanted, "{} {:?}", key, verdict);
+        if planned.status != UniverseStatus::NoSourceData {
+            let are_met = verdict.checks.iter().all(|check| check.is_met);
+            prop_assert_eq!(are_met, is_wanted, "{} {:?}", key, verdict);
+        }
+        Ok(())
+    })
 }
 
 fn planned(snapshot: &Snapshot, mode: Mode, accept_churn: bool) -> Plan {

@@ -1,14 +1,18 @@
 //! A market and our universes in memory: applying a plan gives the state that the next snapshot is read from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::Security;
+use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::universe::{Tier, UniverseName};
+use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
+use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
 use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
 use cache_sync::settings::{LoadArgs, Settings};
+use chrono::NaiveDate;
 
 /// The rules as they are shipped, but for the number of stocks that make a market, and without themes and funds.
 pub(crate) fn policy() -> Policy {
@@ -104,4 +108,27 @@ fn content(planned: &PlannedUniverse) -> StoredContent {
 pub(crate) fn members(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     let texts = |universe: &PlannedUniverse| universe.members.iter().map(ToString::to_string).collect();
     plan.universes.iter().map(|universe| (universe.name.to_string(), texts(universe))).collect()
+}
+
+/// Has `look` look at every universe as it is explained for every symbol of the market and of the universes.
+pub(crate) fn explained<E>(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    as_of: NaiveDate,
+    mut look: impl FnMut(&Explanation, &Verdict) -> Result<(), E>,
+) -> Result<(), E> {
+    let market = Market::new(&snapshot.securities, as_of, policy);
+    let explainer = Explainer::new(&market, snapshot, policy);
+    let members = snapshot.universes.values().flat_map(|stored| &stored.members);
+    let symbols: BTreeSet<&Symbol> =
+        snapshot.securities.iter().map(|security| &security.symbol).chain(members).collect();
+    for symbol in symbols {
+        let explanation = explainer.explain(symbol, &[]).expect("the symbol is known");
+        assert_eq!(explanation.universes.len(), policy.universes().len(), "every universe is explained");
+        for verdict in &explanation.universes {
+            assert!(!verdict.why.is_empty() && !verdict.checks.is_empty(), "{symbol} {verdict:?}");
+            look(&explanation, verdict)?;
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::world::{
-    Answer, CALLS, Flow, KEY, Sent, Serving, Tap, World, background, eventually, key_variable, request, until,
+    Answer, CALLS, Flow, KEY, Sent, Serving, Tap, World, background, eventually, key_variable, request,
+    stock, until,
 };
 
 /// The document that a program serves, ready to judge.
@@ -182,6 +183,55 @@ async fn traces(world: &World, id: &str) -> Traces {
 }
 
 #[tokio::test]
+async fn a_symbol_is_explained_as_the_command_explains_it() {
+    let world = World::filled().await;
+    world.list(stock("BRK/B").cap("900B")).await;
+    world.close_next_day(&[(&background(13), 1.1)]).await;
+    world.delist(&background(20)).await;
+    let serving = world.serve("api").await;
+    let document = Document::of(&serving).await;
+    for (symbol, path) in [("BRK/B", "BRK%2FB"), ("BRK-B", "BRK-B"), ("BG013", "BG013"), ("BG020", "BG020")] {
+        let answer = serving.get(&format!("explain/{path}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        document.hold("Explanation", &answer.json());
+        let ran = world.run_command(&["explain", symbol, "--json"]).await;
+        assert_eq!(answer.json(), serde_json::from_str::<Value>(&ran.output).unwrap());
+    }
+    let one = serving.get("explain/BG013?universe=mega_cap").await.json();
+    document.hold("Explanation", &one);
+    let universes = one["universes"].as_array().unwrap();
+    assert_eq!(universes.len(), 1);
+    assert_eq!(
+        (&universes[0]["universe"], &universes[0]["outlook"]),
+        (&json!("mega_cap"), &json!("would_join"))
+    );
+
+    world.sql("delete from ohlcv_daily").await;
+    let refused = serving.get("explain/BG013").await;
+    assert_eq!((refused.status, refused.error().as_str()), (503, "unavailable"));
+    assert!(refused.text.contains("no_closes"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_explanation_that_takes_too_long_is_not_waited_for() {
+    let world = World::filled().await;
+    let serving = world.serve("api").await;
+    let gate = world.lock("lock table symbols in access exclusive mode").await;
+    let answers = tokio::join!(
+        serving.get("explain/BG013"),
+        serving.get("explain/BG013"),
+        serving.get("explain/BG013"),
+        serving.get("stats")
+    );
+    assert_eq!(
+        [answers.0.status, answers.1.status, answers.2.status, answers.3.status],
+        [503, 503, 503, 200]
+    );
+    gate.release().await;
+    assert_eq!(serving.get("explain/BG013").await.status, 200);
+}
+
+#[tokio::test]
 async fn every_error_has_the_one_shape_and_its_own_status() {
     let world = World::new().await;
     let serving = world.serve("api").await;
@@ -203,6 +253,11 @@ async fn every_error_has_the_one_shape_and_its_own_status() {
         (Method::GET, calls("status/%00%ff"), vec![key], "", 404, "unknown_job"),
         (Method::GET, calls("events/nobody"), vec![key], "", 404, "unknown_job"),
         (Method::DELETE, calls("nobody"), vec![key], "", 404, "unknown_job"),
+        (Method::GET, calls("explain/BG013"), vec![], "", 401, "unauthorized"),
+        (Method::GET, calls("explain/nobody"), vec![key], "", 404, "unknown_symbol"),
+        (Method::GET, calls("explain/%00%ff"), vec![key], "", 404, "unknown_symbol"),
+        (Method::GET, calls("explain/BG013?universe=mega"), vec![key], "", 404, "unknown_universe"),
+        (Method::GET, calls("explain/BG013?universe=a&universe=b"), vec![key], "", 400, "invalid_request"),
         (Method::GET, calls("trigger"), vec![key], "", 405, "method_not_allowed"),
         (Method::PUT, calls("status/nobody"), vec![key], "", 405, "method_not_allowed"),
         (Method::POST, "/health".to_owned(), vec![], "", 405, "method_not_allowed"),
@@ -384,6 +439,7 @@ async fn statuses(serving: &Serving, id: &str) -> BTreeMap<&'static str, u16> {
     statuses.insert("status", serving.get(&format!("status/{id}")).await.status);
     statuses.insert("history", serving.get("history").await.status);
     statuses.insert("stats", serving.get("stats").await.status);
+    statuses.insert("explain", serving.get("explain/BG013").await.status);
     statuses.insert("events", serving.get(&format!("events/{id}")).await.status);
     statuses.insert("trigger", serving.trigger("{}").await.status);
     statuses.insert("delete", serving.delete("nobody").await.status);
@@ -407,6 +463,7 @@ async fn while_postgres_is_away_every_answer_comes_in_time_and_says_so() {
         let expected = [
             ("delete", 503),
             ("events", 200),
+            ("explain", 503),
             ("history", 503),
             ("openapi", 200),
             ("stats", 503),
@@ -455,6 +512,7 @@ async fn while_redis_is_away_jobs_are_accepted_all_the_same_and_done_when_it_is_
         let expected = [
             ("delete", 404),
             ("events", 503),
+            ("explain", 200),
             ("history", 200),
             ("openapi", 200),
             ("stats", 200),

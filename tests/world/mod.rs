@@ -45,7 +45,7 @@ mod triggers;
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, Ran};
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -211,6 +211,15 @@ impl World {
 
     /// The same with further variables.
     pub(crate) fn spawn_in(&self, args: &[&str], variables: Vec<(String, String)>) -> Process {
+        Process::start(args, self.environment(variables))
+    }
+
+    /// Runs a command of the program to its end.
+    pub(crate) async fn run_command(&self, args: &[&str]) -> Ran {
+        process::run(args, self.environment(Vec::new())).await
+    }
+
+    fn environment(&self, variables: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut env = vec![
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             ("REDIS_URL".to_owned(), self.redis.url()),
@@ -219,7 +228,7 @@ impl World {
             (format!("CACHE_SYNC__{}", key.replace('.', "__").to_uppercase()), text.clone())
         }));
         env.extend(variables);
-        Process::start(args, env)
+        env
     }
 }
 
@@ -370,10 +379,10 @@ impl World {
     }
 }
 
-/// The right to change universes, in the hands of the test.
-pub(crate) struct HeldLease(Client);
+/// A lock in the hands of the test; that of the lease is the right to change universes.
+pub(crate) struct HeldLock(Client);
 
-impl HeldLease {
+impl HeldLock {
     pub(crate) async fn release(self) {
         self.0.batch_execute("rollback").await.unwrap();
     }
@@ -382,10 +391,15 @@ impl HeldLease {
 /// Looking at Postgres.
 impl World {
     /// Takes the lease, so that every job waits in line.
-    pub(crate) async fn hold_lease(&self) -> HeldLease {
+    pub(crate) async fn hold_lease(&self) -> HeldLock {
+        self.lock("lock table cache_sync_lease in exclusive mode").await
+    }
+
+    /// Locks something, for as long as the test wants.
+    pub(crate) async fn lock(&self, statement: &str) -> HeldLock {
         let client = self.database.dedicated().await.unwrap();
-        client.batch_execute("begin; lock table cache_sync_lease in exclusive mode").await.unwrap();
-        HeldLease(client)
+        client.batch_execute(&format!("begin; {statement}")).await.unwrap();
+        HeldLock(client)
     }
 
     /// Waits until the worker of a job is at this step.

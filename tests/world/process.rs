@@ -5,13 +5,33 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::eventually;
+use super::{DEADLINE, eventually};
 
 /// A running program. Dropped, it is killed; where the test fails, what it logged is shown.
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// What it wrote to standard output.
+    pub(crate) output: String,
+    /// What it wrote to standard error.
+    pub(crate) remarks: String,
+}
+
+/// Runs the program to its end, in an environment of nothing but `env`.
+pub(super) async fn run(args: &[&str], env: Vec<(String, String)>) -> Ran {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_cache-sync"));
+    command.args(args).env_clear().envs(env).current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(DEADLINE, command.output()).await.expect("it ends").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), output: text(output.stdout), remarks: text(output.stderr) }
 }
 
 impl Process {

@@ -1,0 +1,462 @@
+//! Why a symbol is in a universe or is not: the rule, the evidence, the distance to each boundary, what it would take.
+//!
+//! [`Explainer`] looks at a market, plans on it as a sync would, and then [explains](Explainer::explain) one symbol
+//! after another. Whether a symbol is a member is what stands in the universe; what a sync would do about it is taken
+//! from that plan. The sentences are made of [`Check`]s, one for each thing that a rule asks, from the functions and
+//! bounds that the planner decides by: all are met exactly where the rules want the symbol, and a test holds them to
+//! that.
+//!
+//! | file | explains |
+//! |---|---|
+//! | `subject` | who it is, what it is worth and why, which sector it has and why |
+//! | `stocks` | tiers, rankings, sector leaders, `all_stocks`, `recent_ipos` |
+//! | `themes`, `funds` | these |
+//! | `distance` | how far it is |
+//!
+//! # Why the present and the rules are told apart
+//! Between two syncs the market moves on, and a guard may hold a universe as it was. Then a symbol is a member that
+//! the rules no longer want, or the other way round, and that is what somebody asks about. So both are told, and
+//! [`Outlook`] says how they differ.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Serialize, Serializer};
+
+use crate::domain::money::Usd;
+use crate::domain::sector::Sector;
+use crate::domain::symbol::{Symbol, symbol_key};
+use crate::domain::task::{Mode, SyncTask};
+use crate::domain::universe::{CacheType, UniverseName};
+use crate::domain::words;
+
+use super::candidates::{Judge, Marks};
+use super::market::Market;
+use super::outcome::{Plan, PlannedUniverse, Refusal};
+use super::policy::Policy;
+use super::snapshot::Snapshot;
+use super::themes::Seating;
+use super::universes::{Rule, Universe, theme};
+use super::{Order, plan_on};
+
+mod distance;
+mod funds;
+mod stocks;
+mod subject;
+mod themes;
+
+/// Everything about one symbol. Its JSON is what the command and the API give to programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The date of the market.
+    pub as_of: NaiveDate,
+    /// Who it is.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Why a sync would be refused now, where it would.
+    pub refused: Option<String>,
+    /// Every universe of ours: those it is in first, then by kind as a sync goes through them.
+    pub universes: Vec<Verdict>,
+}
+
+/// Who a symbol is, as far as it matters to universes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Subject {
+    /// The symbol as `symbols` spells it, else as it was asked for.
+    pub symbol: Symbol,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its type; none without a row in `symbols`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// How it stands with stock universes.
+    pub standing: StandingWord,
+    /// Its market cap, or what a fund is worth.
+    #[serde(serialize_with = "dollars")]
+    pub market_cap: Option<Usd>,
+    /// What that was taken from, or why there is none.
+    pub market_cap_basis: String,
+    /// Its place among all ranked stocks.
+    pub rank: Option<usize>,
+    /// How many ranked stocks there are.
+    pub ranked: usize,
+    /// Its sector.
+    pub sector: Option<Sector>,
+    /// What told the sector, or what did not.
+    pub sector_basis: String,
+    /// The first day of listing.
+    pub list_date: Option<NaiveDate>,
+    /// What else a person should know of its rows in `symbols`.
+    pub remarks: Vec<String>,
+}
+
+words! {
+    /// How a symbol stands with stock universes.
+    StandingWord {
+        /// Active, and of an eligible type.
+        Eligible = "eligible",
+        /// Active, and an exchange-traded product.
+        Fund = "fund",
+        /// Of a type that is in no universe.
+        OtherType = "other_type",
+        /// The source does not say whether it trades.
+        ActivityUnknown = "activity_unknown",
+        /// It no longer trades.
+        Delisted = "delisted",
+        /// `symbols` has no row of it.
+        Missing = "missing",
+    }
+}
+
+/// One universe.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Its name.
+    pub universe: UniverseName,
+    /// Its kind.
+    pub cache_type: CacheType,
+    /// The sub-task that owns it.
+    pub task: SyncTask,
+    /// Whether the symbol is a member now.
+    pub is_member: bool,
+    /// Its place in the universe, from 1.
+    pub rank: Option<usize>,
+    /// Since when it is a member.
+    pub valid_from: Option<NaiveDate>,
+    /// By which right it came.
+    pub entry_reason: Option<String>,
+    /// The sentence it came with.
+    pub entry_evidence: Option<String>,
+    /// Its last membership that ended.
+    pub last_membership: Option<PastMembership>,
+    /// What a sync would do about it now.
+    pub outlook: Outlook,
+    /// Why the universe is held, where a guard holds it.
+    pub hold: Option<String>,
+    /// Why it is wanted, or the first thing that is missing; with the distance.
+    pub why: String,
+    /// What the rule asks, one by one; it stops where nothing more can be said.
+    pub checks: Vec<Check>,
+    /// What would have to change for it to join, to stay or to leave.
+    pub to_change: String,
+}
+
+words! {
+    /// What a sync would do about a symbol in a universe now.
+    Outlook {
+        /// It is a member and stays one.
+        StaysIn = "stays_in",
+        /// It is none and stays out.
+        StaysOut = "stays_out",
+        /// It would be added.
+        WouldJoin = "would_join",
+        /// It would be removed.
+        WouldLeave = "would_leave",
+        /// The rules would remove it, but the universe is held or the job would be refused.
+        HeldIn = "held_in",
+        /// The rules would add it, but the universe is held or the job would be refused.
+        HeldOut = "held_out",
+    }
+}
+
+/// One thing that a rule asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// In a word.
+    pub check: &'static str,
+    /// Whether it is so.
+    pub is_met: bool,
+    /// What was found and what is needed.
+    pub text: String,
+    /// What would have to be different; empty where it is met.
+    #[serde(skip)]
+    pub remedy: String,
+}
+
+/// A membership as history knows it, of a symbol that was or is in a universe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Episode {
+    /// The universe.
+    pub universe: String,
+    /// The first date.
+    pub valid_from: NaiveDate,
+    /// The date from which it is no longer a member; none while it is one.
+    pub valid_to: Option<NaiveDate>,
+    /// By which right it came.
+    pub entry_reason: String,
+    /// Why it went.
+    pub exit_reason: Option<String>,
+    /// The sentence it came with.
+    pub evidence: Option<String>,
+}
+
+/// A membership that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastMembership {
+    /// The first date.
+    pub valid_from: NaiveDate,
+    /// The date from which it was no longer a member.
+    pub valid_to: NaiveDate,
+    /// Why it went.
+    pub exit_reason: Option<String>,
+}
+
+/// Explains symbols of one market.
+pub struct Explainer<'a> {
+    market: &'a Market<'a>,
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    judge: Judge<'a>,
+    /// By theme that is kept up; none where it has no source.
+    seatings: BTreeMap<UniverseName, Option<Seating>>,
+    /// What a sync would do; where it would be refused, what it would do with its guards open.
+    plan: Option<Plan>,
+    refusal: Option<Refusal>,
+}
+
+impl<'a> Explainer<'a> {
+    /// Plans on `market`, which is that of `snapshot`, as a sync of all universes would.
+    pub fn new(market: &'a Market<'a>, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
+        let decide = |accept_churn| {
+            let order = Order { mode: Mode::Full, accept_churn, as_of: market.as_of() };
+            plan_on(market, snapshot, policy, order, &mut |_| {})
+        };
+        let (plan, refusal) = match decide(false) {
+            Ok(plan) => (Some(plan), None),
+            Err(refusal) => (decide(true).ok(), Some(refusal)),
+        };
+        let judge = Judge::new(market, policy);
+        let mut explainer =
+            Self { market, snapshot, policy, judge, seatings: BTreeMap::new(), plan, refusal };
+        explainer.seatings = explainer.seat();
+        explainer
+    }
+
+    /// The names of every universe that can be asked about, those of themes that are switched off included.
+    pub fn universes(&self) -> Vec<UniverseName> {
+        self.all_universes().into_iter().map(|universe| universe.name).collect()
+    }
+
+    /// Explains `symbol`, in whatever spelling of its share class; `history` is all of its memberships. `None` for a
+    /// symbol that neither the source, nor a universe, nor history knows.
+    pub fn explain(&self, symbol: &Symbol, history: &[Episode]) -> Option<Explanation> {
+        let index = self.market.index_of(symbol);
+        let is_known = index.is_some() || !history.is_empty() || self.is_anywhere(symbol);
+        if !is_known {
+            return None;
+        }
+        let mut universes: Vec<Verdict> = self
+            .all_universes()
+            .iter()
+            .map(|universe| self.verdict(&Case { universe, symbol, index }, history))
+            .collect();
+        // Stable: the order of the sub-tasks stays.
+        universes.sort_by_key(|verdict| !verdict.is_member);
+        Some(Explanation {
+            as_of: self.market.as_of(),
+            subject: subject::subject(self.market, self.policy, symbol, index),
+            refused: self.refusal.as_ref().map(ToString::to_string),
+            universes,
+        })
+    }
+
+    /// The symbol of the source that may have been meant by `text`: another case, or a letter off.
+    pub fn nearest_symbol(&self, text: &str) -> Option<&'a Symbol> {
+        let text = symbol_key(text).to_uppercase();
+        let symbols = self.market.securities().iter().map(|security| &security.symbol);
+        let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
+        let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
+        // A letter off in three, two in six: of shorter ones everything is near to everything.
+        (distance * 3 <= nearest.as_str().len()).then_some(nearest)
+    }
+
+    fn all_universes(&self) -> Vec<Universe> {
+        let mut universes = Universe::all(self.policy);
+        let idle = self.policy.themes.themes.iter().enumerate().filter(|(_, theme)| !theme.is_enabled);
+        universes.extend(
+            idle.map(|(place, theme)| Universe { name: theme.universe.clone(), rule: Rule::Theme(place) }),
+        );
+        universes
+    }
+
+    fn seat(&self) -> BTreeMap<UniverseName, Option<Seating>> {
+        let mut seatings = BTreeMap::new();
+        for universe in Universe::of_task(self.policy, SyncTask::ThemeRebalancing) {
+            let Rule::Theme(place) = universe.rule else { continue };
+            let stored = self.members(&universe.name);
+            let known = stored.iter().filter_map(|symbol| self.market.index_of(symbol));
+            let members = Marks::new(self.market, known);
+            let theme = theme(self.policy, place);
+            let seating = Seating::new(&self.judge, theme, members, stored.is_empty());
+            seatings.insert(universe.name, seating);
+        }
+        seatings
+    }
+
+    /// The members of a universe as they stand.
+    fn members(&self, name: &UniverseName) -> &[Symbol] {
+        self.snapshot.universes.get(name).map_or(&[], |stored| &stored.members)
+    }
+
+    fn is_anywhere(&self, symbol: &Symbol) -> bool {
+        let mut members = self.snapshot.universes.values().flat_map(|stored| &stored.members);
+        members.any(|member| member.is_spelling_of(symbol))
+    }
+
+    fn verdict(&self, case: &Case, history: &[Episode]) -> Verdict {
+        let Case { universe, symbol, .. } = case;
+        let place = place_of(symbol, self.members(&universe.name));
+        let is_member = place.is_some();
+        let planned = self.planned(&universe.name);
+        let outlook = self.outlook(symbol, planned, is_member);
+        let findings = self.findings(case, is_member);
+        let of_universe = || history.iter().filter(|episode| episode.universe == universe.name.as_str());
+        let open = of_universe().find(|episode| is_member && episode.valid_to.is_none());
+        Verdict {
+            universe: universe.name.clone(),
+            cache_type: universe.cache_type(),
+            task: universe.task(),
+            is_member,
+            rank: place,
+            valid_from: open.map(|episode| episode.valid_from),
+            entry_reason: open.map(|episode| episode.entry_reason.clone()),
+            entry_evidence: open.and_then(|episode| episode.evidence.clone()),
+            last_membership: of_universe().filter_map(Episode::ended).max_by_key(|ended| ended.valid_to),
+            outlook,
+            hold: planned.and_then(|planned| planned.hold.as_ref()).map(|hold| hold.reason.clone()),
+            why: findings.why(),
+            to_change: self.to_change(&findings, outlook),
+            checks: findings.checks,
+        }
+    }
+
+    fn planned(&self, name: &UniverseName) -> Option<&PlannedUniverse> {
+        self.plan.as_ref()?.universes.iter().find(|planned| planned.name == *name)
+    }
+
+    /// What a sync would do, from what it plans. A universe that no sync touches stays as it is.
+    fn outlook(&self, symbol: &Symbol, planned: Option<&PlannedUniverse>, is_member: bool) -> Outlook {
+        let stays = if is_member { Outlook::StaysIn } else { Outlook::StaysOut };
+        let held = if is_member { Outlook::HeldIn } else { Outlook::HeldOut };
+        let Some(planned) = planned else { return stays };
+        if let Some(hold) = &planned.hold {
+            let moved = if is_member { &hold.would_leave } else { &hold.would_join };
+            if place_of(symbol, moved).is_some() {
+                return held;
+            }
+        }
+        let will_be_member = place_of(symbol, &planned.members).is_some();
+        match (is_member, will_be_member) {
+            (true, true) | (false, false) => stays,
+            _ if self.refusal.is_some() => held,
+            (false, true) => Outlook::WouldJoin,
+            (true, false) => Outlook::WouldLeave,
+        }
+    }
+
+    fn to_change(&self, findings: &Findings, outlook: Outlook) -> String {
+        match outlook {
+            Outlook::StaysIn if findings.are_met() => format!("to leave: {}", findings.leaves),
+            Outlook::WouldJoin => "to join: nothing but a sync".to_owned(),
+            Outlook::HeldOut if self.refusal.is_some() => "to join: a sync that is not refused".to_owned(),
+            Outlook::HeldOut => "to join: nothing but that the universe is no longer held".to_owned(),
+            Outlook::StaysOut => format!("to join: {}", findings.remedies()),
+            Outlook::StaysIn | Outlook::WouldLeave | Outlook::HeldIn => {
+                format!("to stay: {}", findings.remedies())
+            }
+        }
+    }
+
+    fn findings(&self, case: &Case, is_member: bool) -> Findings {
+        let (market, policy) = (self.market, self.policy);
+        match case.universe.rule {
+            Rule::Tier(tier) => stocks::tier(market, policy, case, tier),
+            Rule::Ranking(limit) => stocks::ranking(market, policy, case, limit),
+            Rule::SectorLeader(sector) => stocks::sector_leader(market, policy, case, sector),
+            Rule::AllStocks => stocks::all_stocks(market, policy, case),
+            Rule::NewListing => stocks::new_listing(market, policy, case),
+            Rule::Theme(place) => {
+                let seating = self.seatings.get(&case.universe.name);
+                themes::theme(&self.judge, policy, case, theme(policy, place), seating, is_member)
+            }
+            Rule::FundCategory(category) => funds::category(market, policy, case, category),
+            Rule::AllFunds => funds::all(market, policy, case),
+        }
+    }
+}
+
+impl Outlook {
+    /// Whether the rules want the symbol to be a member, by what a sync would do.
+    pub fn is_wanted(self) -> bool {
+        match self {
+            Self::StaysIn | Self::WouldJoin | Self::HeldOut => true,
+            Self::StaysOut | Self::WouldLeave | Self::HeldIn => false,
+        }
+    }
+}
+
+impl Episode {
+    fn ended(&self) -> Option<PastMembership> {
+        Some(PastMembership {
+            valid_from: self.valid_from,
+            valid_to: self.valid_to?,
+            exit_reason: self.exit_reason.clone(),
+        })
+    }
+}
+
+/// The place of a symbol, from 1, in whatever spelling.
+fn place_of(symbol: &Symbol, members: &[Symbol]) -> Option<usize> {
+    members.iter().position(|member| member.is_spelling_of(symbol)).map(|place| place + 1)
+}
+
+/// What is asked: a symbol, with its row in `symbols` where there is one, in a universe.
+struct Case<'c> {
+    universe: &'c Universe,
+    symbol: &'c Symbol,
+    index: Option<u32>,
+}
+
+/// What a rule asks and what came of it.
+#[derive(Debug, Default)]
+struct Findings {
+    checks: Vec<Check>,
+    /// Why it is wanted where all is met, with the distance to the nearest boundary.
+    margin: String,
+    /// What would put it out where all is met.
+    leaves: String,
+}
+
+impl Findings {
+    fn met(&mut self, check: &'static str, text: impl Into<String>) {
+        self.checks.push(Check { check, is_met: true, text: text.into(), remedy: String::new() });
+    }
+
+    fn unmet(&mut self, check: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
+        self.checks.push(Check { check, is_met: false, text: text.into(), remedy: remedy.into() });
+    }
+
+    fn are_met(&self) -> bool {
+        self.checks.iter().all(|check| check.is_met)
+    }
+
+    fn why(&self) -> String {
+        let missing = self.checks.iter().find(|check| !check.is_met);
+        missing.map_or_else(|| self.margin.clone(), |check| check.text.clone())
+    }
+
+    fn remedies(&self) -> String {
+        let unmet = self.checks.iter().filter(|check| !check.is_met);
+        let remedies: Vec<&str> = unmet.map(|check| check.remedy.as_str()).collect();
+        remedies.join("; and ")
+    }
+}
+
+/// Dollars as the other JSON has them: a text with cents.
+#[expect(clippy::ref_option, reason = "serde hands the field over like this")]
+fn dollars<S: Serializer>(amount: &Option<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => serializer.collect_str(amount),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Who a symbol is: what it is worth and why, which sector it has and why, which of its rows counts.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::domain::figure::Figure;
+use crate::domain::security::Security;
+use crate::domain::symbol::Symbol;
+
+use super::super::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
+use super::super::policy::{Policy, ToldBy};
+use super::super::wording::{counted, grouped};
+use super::{StandingWord, Subject};
+
+/// What there is to say of `symbol`, whose row is at `index`.
+pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: Option<u32>) -> Subject {
+    let Some(index) = index else { return missing(market, symbol) };
+    let security = market.security(index);
+    Subject {
+        symbol: security.symbol.clone(),
+        name: security.name.clone(),
+        kind: Some(security.kind.clone()),
+        standing: word(market.standing(index)),
+        market_cap: market.cap(index),
+        market_cap_basis: cap_basis(market, index),
+        rank: market.rank(index),
+        ranked: market.ranked().len(),
+        sector: market.sector(index),
+        sector_basis: sector_basis(policy, security),
+        list_date: security.list_date,
+        remarks: other_rows(market, security).into_iter().collect(),
+    }
+}
+
+fn missing(market: &Market, symbol: &Symbol) -> Subject {
+    Subject {
+        symbol: symbol.clone(),
+        name: None,
+        kind: None,
+        standing: StandingWord::Missing,
+        market_cap: None,
+        market_cap_basis: super::stocks::NO_ROW.to_owned(),
+        rank: None,
+        ranked: market.ranked().len(),
+        sector: None,
+        sector_basis: super::stocks::NO_ROW.to_owned(),
+        list_date: None,
+        remarks: Vec::new(),
+    }
+}
+
+fn word(standing: Standing) -> StandingWord {
+    match standing {
+        Standing::Eligible => StandingWord::Eligible,
+        Standing::Fund => StandingWord::Fund,
+        Standing::OtherType => StandingWord::OtherType,
+        Standing::ActivityUnknown => StandingWord::ActivityUnknown,
+        Standing::Delisted => StandingWord::Delisted,
+        Standing::Duplicate => unreachable!("the row that is found by its symbol is the one that counts"),
+    }
+}
+
+/// Where the cap was taken from, or why there is none.
+pub(super) fn cap_basis(market: &Market, index: u32) -> String {
+    if !matches!(market.standing(index), Standing::Eligible | Standing::Fund) {
+        return "not valued: neither an eligible stock nor a fund".to_owned();
+    }
+    let security = market.security(index);
+    let valuation = market.valuation(index);
+    match valuation.basis {
+        Some(Basis::CloseTimesShares) => product(security),
+        Some(Basis::Assets) => format!("assets of {} million", number(security.aum_millions)),
+        Some(Basis::Stored) => {
+            let why = in_the_way(security, &valuation, market);
+            format!("as stored in the source ({})", why.join("; "))
+        }
+        None => format!("no cap: {}", no_cap(market, index)),
+    }
+}
+
+/// Why the security at `index` has no cap.
+pub(super) fn no_cap(market: &Market, index: u32) -> String {
+    let security = market.security(index);
+    let mut why = in_the_way(security, &market.valuation(index), market);
+    if security.stored_cap == Figure::Missing {
+        why.push("no stored cap".to_owned());
+    }
+    why.join("; ")
+}
+
+fn product(security: &Security) -> String {
+    let close = security
+        .close
+        .map_or_else(String::new, |close| format!("close {} of {}", number(close.price), close.date));
+    format!("{close} x {} shares", number(security.shares))
+}
+
+/// What stands in the way of close x shares, and what else can't be.
+fn in_the_way(security: &Security, valuation: &Valuation, market: &Market) -> Vec<String> {
+    let mut why = Vec::new();
+    match (security.close, valuation.stale_close_sessions) {
+        (None, _) => why.push("no close".to_owned()),
+        (Some(close), Some(sessions)) => why.push(format!(
+            "the last close, of {}, is {} old, at most {MAX_CLOSE_AGE_SESSIONS} count",
+            close.date,
+            counted(sessions as usize, "session")
+        )),
+        (Some(close), None) if close.date > market.as_of() => {
+            why.push(format!("the close of {} lies in the future", close.date));
+        }
+        (Some(_), None) => {}
+    }
+    if security.shares == Figure::Missing {
+        why.push("no shares".to_owned());
+    }
+    why.extend(valuation.faults.iter().map(|fault| format!("{fault} is impossible")));
+    why
+}
+
+fn number(figure: Figure) -> String {
+    let Some(value) = figure.value().map(|value| value.normalize()) else { return "none".to_owned() };
+    match value.to_usize() {
+        Some(whole) if Decimal::from(whole) == value => grouped(whole),
+        _ => value.to_string(),
+    }
+}
+
+/// What told the sector, or what did not.
+pub(super) fn sector_basis(policy: &Policy, security: &Security) -> String {
+    match policy.sectors.sector_of(security) {
+        Some((_, ToldBy::Symbol)) => "by the list of exceptions in sectors.toml".to_owned(),
+        Some((_, ToldBy::Text(text))) => format!("by its text {text:?}"),
+        Some((_, ToldBy::Sic(sic))) => format!("by SIC {sic}"),
+        None => match (&security.sector, &security.sic_code) {
+            (Some(text), Some(sic)) => format!("its text {text:?} and SIC {sic:?} stand for none"),
+            (Some(text), None) => format!("its text {text:?} stands for none, and it has no SIC code"),
+            (None, Some(sic)) => format!("it has no text, and SIC {sic:?} stands for none"),
+            (None, None) => "it has neither text nor SIC code".to_owned(),
+        },
+    }
+}
+
+/// Other rows of the same symbol, which take part in nothing.
+fn other_rows(market: &Market, security: &Security) -> Option<String> {
+    let same = market.securities().iter().filter(|other| other.symbol.is_spelling_of(&security.symbol));
+    let others: Vec<&str> =
+        same.filter(|other| !std::ptr::eq(*other, security)).map(|other| other.symbol.as_str()).collect();
+    (!others.is_empty()).then(|| {
+        let rows = counted(others.len() + 1, "row");
+        format!("{rows} of symbols are this symbol: {} counts, not {}", security.symbol, others.join(", "))
+    })
+}
