@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
+    &["fault"],
     &["domain", "failure", "demo"],
     &["plan"],
     &["stream::entry", "publish"],
@@ -265,8 +266,8 @@ fn this_test_sees_what_it_looks_for() {
         "use crate::store::jobs::{self, Claim};\n// crate::cli\n#[cfg(test)]\nmod tests {\ncrate::worker",
     );
     assert_eq!(used_modules(&code), BTreeSet::from(["store::jobs".to_owned()]));
-    assert_eq!(layer("publish::relay"), (5, "publish::relay"));
-    assert_eq!(layer("publish::event"), (2, "publish"));
+    assert_eq!(layer("publish::relay"), (6, "publish::relay"));
+    assert_eq!(layer("publish::event"), (3, "publish"));
     assert!(
         writes_universes("insert into universe_membership (a)")
             && writes_universes("delete from cache_entries e")

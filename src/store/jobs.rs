@@ -29,6 +29,7 @@ use super::owners;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
+use crate::fault;
 
 /// A row of `cache_sync_jobs`.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +167,9 @@ pub async fn accept(
             **row = warn_of(&transaction, row, warnings).await?;
         }
     }
+    fault::point("accept.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    fault::point("accept.after").await?;
     Ok(accepted)
 }
 
@@ -269,7 +272,9 @@ pub async fn note_entry(client: &mut Client, id: &JobId, entry_id: &str) -> Resu
     let sql = include_str!("../../sql/queries/job_entry_note.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&entry_id, Type::TEXT)];
     transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
-    transaction.commit().await.map_err(postgres(doing))
+    fault::point("note_entry.before").await?;
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(fault::point("note_entry.after").await?)
 }
 
 /// What a worker that read an entry may do with its job.
@@ -368,7 +373,9 @@ pub async fn claim(
         return Ok(Claim::Exhausted(Box::new(claimed)));
     }
     outbox::owe(&transaction, claimed.id(), &tell(&claimed), now).await?;
+    fault::point("claim.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    fault::point("claim.after").await?;
     Ok(Claim::Claimed(Box::new(claimed)))
 }
 
@@ -600,7 +607,9 @@ async fn close(
     let Some(row) = changed else { return Ok(Ended::Lost) };
     outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
     release_within(&transaction, &row).await?;
+    fault::point("settle.before").await?;
     transaction.commit().await.map_err(postgres("write down how the job went"))?;
+    fault::point("settle.after").await?;
     Ok(Ended::Done(Box::new(row)))
 }
 
@@ -616,7 +625,9 @@ async fn release_within(transaction: &Transaction<'_>, row: &JobRow) -> Result<(
 pub async fn release(client: &mut Client, row: &JobRow) -> Result<(), Failure> {
     let transaction = client.begin().await?;
     release_within(&transaction, row).await?;
-    transaction.commit().await.map_err(postgres("release the job"))
+    fault::point("release.before").await?;
+    transaction.commit().await.map_err(postgres("release the job"))?;
+    Ok(fault::point("release.after").await?)
 }
 
 /// What became of a wish that a job may end.

@@ -17,6 +17,7 @@ use redis::{FromRedisValue, RedisResult, Script, Value};
 
 use super::connection::Redis;
 use super::identity::Identity;
+use crate::fault;
 
 pub use crate::publish::keys::GROUP;
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
@@ -119,8 +120,15 @@ impl Consumer {
             command.arg("BLOCK").arg(block.as_millis() as u64);
         }
         command.arg("STREAMS").arg(&self.stream).arg(from);
+        let is_new = from == ">";
+        if is_new {
+            fault::point("read.before").await?;
+        }
         let answer: Value = command.query_async(self.connection().await?).await?;
         let Some(delivery) = first_entry(&answer)? else { return Ok(None) };
+        if is_new {
+            fault::point("read.after").await?;
+        }
         if let Delivery::Deleted(id) = &delivery {
             let (stream, id) = (self.stream.clone(), id.clone());
             let mut ack = redis::cmd("XACK");
@@ -161,8 +169,10 @@ impl Consumer {
         let script = Script::new(include_str!("take.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(consumer).arg(self.identity.name()).arg(TAKE_AT_MOST);
+        fault::point("take_over.before").await?;
         let (taken, deleted): (Vec<String>, Vec<String>) =
             call.invoke_async(self.connection().await?).await?;
+        fault::point("take_over.after").await?;
         if let Some(id) = deleted.into_iter().next() {
             return Ok(Some(Delivery::Deleted(id)));
         }
@@ -206,7 +216,9 @@ impl Consumer {
         let script = Script::new(include_str!("leave.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
-        call.invoke_async(self.connection().await?).await
+        fault::point("leave.before").await?;
+        let () = call.invoke_async(self.connection().await?).await?;
+        Ok(fault::point("leave.after").await?)
     }
 }
 
@@ -215,7 +227,9 @@ pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisRe
     let mut pipeline = redis::pipe();
     pipeline.atomic().cmd("XACK").arg(stream).arg(GROUP).arg(entry_id).ignore();
     pipeline.cmd("XDEL").arg(stream).arg(entry_id).ignore();
-    pipeline.exec_async(&mut redis.shared()).await
+    fault::point("ack.before").await?;
+    pipeline.exec_async(&mut redis.shared()).await?;
+    Ok(fault::point("ack.after").await?)
 }
 
 /// Keeps an entry from being taken over, if it is still this consumer's.

@@ -9,6 +9,7 @@ use super::entry;
 use super::entry::dead_letter::DeadLetter;
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
+use crate::fault;
 use crate::publish::keys::Names;
 
 /// Dead letters that are kept, roughly; the oldest go. At one a minute that is a week, and somebody has been told.
@@ -34,7 +35,9 @@ pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(
     pipeline.ignore();
     pipeline.cmd("XACK").arg(&stream).arg(GROUP).arg(&letter.entry_id).ignore();
     pipeline.cmd("XDEL").arg(&stream).arg(&letter.entry_id).ignore();
-    pipeline.exec_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))
+    fault::point("bury.before").await?;
+    pipeline.exec_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))?;
+    Ok(fault::point("bury.after").await?)
 }
 
 /// The newest dead letters, newest first.

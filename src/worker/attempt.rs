@@ -18,6 +18,7 @@ use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
+use crate::fault;
 use crate::plan::outcome::{Plan, Refusal, TaskReport};
 use crate::plan::policy::Policy;
 use crate::plan::snapshot::Snapshot;
@@ -65,7 +66,12 @@ async fn connection(worker: &Worker) -> Result<Client, Failure> {
     let kept = worker.kept_connection.lock().unwrap_or_else(PoisonError::into_inner).take();
     match kept {
         Some(client) if client.answers().await => Ok(client),
-        _ => worker.database.dedicated().await,
+        _ => {
+            fault::point("connect.before").await?;
+            let client = worker.database.dedicated().await?;
+            fault::point("connect.after").await?;
+            Ok(client)
+        }
     }
 }
 
@@ -125,11 +131,15 @@ async fn sync_once(
     let now = Utc::now();
     let Decision { plan, snapshot, entries, .. } = decision.as_ref();
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size, entries };
+    fault::point("apply.before").await?;
     apply::apply(&lease, plan, snapshot, context).await?;
+    fault::point("apply.after").await?;
     // The end is timed after the work that it ends.
+    fault::point("finish.before").await?;
     if let Some(why) = end(worker, row, warnings, &lease, &decision, Utc::now()).await? {
         return Ok(Outcome::Interrupted(why));
     }
+    fault::point("finish.after").await?;
     heartbeat.step("commit", None);
     lease.commit().await?;
     info!(
@@ -167,7 +177,10 @@ async fn decide_sync(
     progress: &ProgressTeller,
 ) -> Result<Decided, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
-    let ready = match reading::read(lease.transaction(), from, request).await? {
+    fault::point("snapshot.before").await?;
+    let reading = reading::read(lease.transaction(), from, request).await?;
+    fault::point("snapshot.after").await?;
+    let ready = match reading {
         Reading::Ready(ready) => *ready,
         Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
         Reading::Needless(why) => return Ok(Decided::Otherwise(Outcome::Needless(why))),

@@ -45,7 +45,7 @@ mod triggers;
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, signal};
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -64,6 +64,12 @@ pub(crate) struct World {
     shared: ConnectionManager,
 }
 
+/// The database of a world that has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    database: String,
+}
+
 impl World {
     /// The background market, closed on [`market::START`], and nothing synced yet.
     pub(crate) async fn new() -> Self {
@@ -73,7 +79,23 @@ impl World {
     /// The same under other settings: `("worker.max_attempts", "2")`.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         servers::log_if_asked();
-        let (database_url, redis) = tokio::join!(servers::new_database(), servers::new_redis());
+        Self::around(servers::new_database().await, settings).await
+    }
+
+    /// Ends this world; its database can be copied then.
+    pub(crate) fn into_template(self) -> Template {
+        let (_, database) = self.database_url.rsplit_once('/').unwrap();
+        Template { database: database.to_owned() }
+    }
+
+    /// A copy of another world's database, with a Redis of its own, under these settings.
+    pub(crate) async fn copy_of(template: &Template, settings: &[(&str, &str)]) -> Self {
+        servers::log_if_asked();
+        Self::around(servers::copy_database(&template.database).await, settings).await
+    }
+
+    async fn around(database_url: String, settings: &[(&str, &str)]) -> Self {
+        let redis = servers::new_redis().await;
         let settings: Vec<(String, String)> =
             settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
         let loaded = load(&database_url, &redis.url(), &settings);
