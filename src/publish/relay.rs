@@ -47,7 +47,7 @@ impl Relay {
     }
 
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
-        let transaction = client.begin().await?;
+        let transaction = client.begin_relay().await?;
         if !outbox::lock(&transaction, id).await? {
             return Ok(false);
         }

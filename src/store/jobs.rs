@@ -326,6 +326,15 @@ pub async fn claim(
 ) -> Result<Claim, Failure> {
     let doing = "claim the job";
     let transaction = client.begin().await?;
+    // Before the row is asked for: a transaction that has all but ended the job holds its lock, and where its worker is
+    // stopped or gone it would do so until the server gives it up.
+    if let Some(gone) =
+        load_owner(&transaction, &request.job_id).await?.filter(|owner| !owner.is_holding(terms))
+    {
+        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
+            warn!(job.id = %request.job_id, worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
+        }
+    }
     let accepted = accept_within(&transaction, request, Some(entry_id), now).await?;
     let row = match accepted {
         Accepted::New(row) | Accepted::Known(row) if row.status.is_final() => {
@@ -349,12 +358,6 @@ pub async fn claim(
     let owner = load_owner(&transaction, row.id()).await?;
     if let Some(by) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
         return Ok(Claim::Held { by: by.worker.clone() });
-    }
-    if let Some(gone) = &owner {
-        // Its transaction may still stand there with the lease: a backend that waits does not notice its client's end.
-        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
-            warn!(job.id = %row.id(), worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
-        }
     }
     if row.cancel_requested_at.is_some() {
         let row = end_as_cancelled(&transaction, &row, now).await?;
