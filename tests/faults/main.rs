@@ -19,6 +19,7 @@ mod checks;
 mod matrix;
 mod monitor;
 mod scenario;
+mod soak;
 mod socket;
 
 fn main() -> ExitCode {
@@ -29,7 +30,21 @@ fn main() -> ExitCode {
     let is_well = runtime.block_on(async {
         match words.split_first() {
             Some((&"matrix", words)) => matrix::run(&matrix::Choice::Containing(words)).await,
-            _ => matrix::run(&matrix::Choice::Sample).await,
+            Some((&"soak", words)) => match soak::Plan::parse(words) {
+                Ok(plan) => {
+                    soak::run(plan).await;
+                    true
+                }
+                Err(problem) => {
+                    eprintln!("{problem}");
+                    false
+                }
+            },
+            _ => {
+                let is_well = matrix::run(&matrix::Choice::Sample).await;
+                soak::run(soak::Plan::short()).await;
+                is_well
+            }
         }
     });
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -10,7 +10,7 @@ use super::scenario::{ROWS, Row, Scenario};
 use crate::world::Template;
 
 /// Cells played at the same time. They mostly wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 5;
 /// The table of steps, which is also in the documentation of the worker.
 const STEPS: &str = include_str!("../../src/worker/steps.md");
 

@@ -50,7 +50,7 @@ const fn row(
 }
 
 /// Every step at least once.
-pub(crate) const ROWS: [Row; 28] = [
+pub(crate) const ROWS: [Row; 29] = [
     row("accept", Scenario::Submit, "", &[]),
     row("enqueue", Scenario::Submit, "by the producer", &[]),
     row("note_entry", Scenario::Submit, "by the producer", &[]),
@@ -74,6 +74,7 @@ pub(crate) const ROWS: [Row; 28] = [
     row("settle", Scenario::Refused, "a refusal", &[]),
     row("settle", Scenario::Unreadable, "an unreadable entry", &[]),
     row("settle", Scenario::HandBack, "handed back", &[]),
+    row("release", Scenario::Sync, "", &[]),
     row("tell", Scenario::Sync, "the end", &["commit.after"]),
     row("mark_told", Scenario::Sync, "the end", &["commit.after", "tell.after"]),
     row("bury", Scenario::Unreadable, "", &[]),
@@ -146,23 +147,11 @@ impl Scenario {
     pub(crate) fn fields(self) -> Vec<(&'static str, &'static str)> {
         let mut fields = vec![("job_id", JOB), ("triggered_by", "admin")];
         match self {
-            Self::Refused => fields.push(("as_of", "2026-03-04")),
+            Self::Refused => fields.push(("as_of", "2026-03-07")),
             Self::Unreadable => fields.push(("mode", "nonsense")),
             _ => {}
         }
         fields
-    }
-
-    /// Asks for the job. Where the process at the points does, it asks once more, as somebody does who got no answer.
-    pub(crate) async fn ask(self, world: &World) {
-        match self {
-            Self::Submit => {
-                world.spawn(self.command()).end().await;
-            }
-            _ => {
-                world.xadd(&self.fields()).await;
-            }
-        }
     }
 
     /// What is there before the process at the points is started.

@@ -46,6 +46,7 @@ pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::{Process, signal};
+pub(crate) use servers::restart_postgres;
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -370,20 +371,34 @@ impl World {
     /// How many entries are delivered and not acknowledged.
     pub(crate) async fn pending(&self) -> usize {
         let mut command = redis::cmd("XPENDING");
-        let summary: Vec<redis::Value> =
-            self.ask_redis(command.arg(self.names.job_stream()).arg(GROUP)).await;
-        usize::from_redis_value(summary.into_iter().next().unwrap()).unwrap()
+        let summary: Option<Vec<redis::Value>> =
+            self.ask_group(command.arg(self.names.job_stream()).arg(GROUP)).await;
+        summary.map_or(0, |summary| usize::from_redis_value(summary.into_iter().next().unwrap()).unwrap())
     }
 
-    /// The consumers of the group.
+    /// The consumers of the group; none where there is no group.
     pub(crate) async fn consumers(&self) -> Vec<String> {
         let mut command = redis::cmd("XINFO");
         command.arg("CONSUMERS").arg(self.names.job_stream()).arg(GROUP);
-        let consumers: Vec<HashMap<String, redis::Value>> = self.ask_redis(&command).await;
+        let consumers: Vec<HashMap<String, redis::Value>> =
+            self.ask_group(&command).await.unwrap_or_default();
         let name = |mut consumer: HashMap<String, redis::Value>| {
             String::from_redis_value(consumer.remove("name").unwrap()).unwrap()
         };
         consumers.into_iter().map(name).collect()
+    }
+
+    /// What Redis answers about the group, where there is one.
+    async fn ask_group<T: FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+        eventually("an answer of Redis", async || match command.query_async(&mut self.connection()).await {
+            Ok(answer) => Some(Some(answer)),
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => None,
+            Err(error) if error.code() == Some("NOGROUP") || error.to_string().contains("no such key") => {
+                Some(None)
+            }
+            Err(error) => panic!("{error}"),
+        })
+        .await
     }
 
     /// Collects what is published from now on.

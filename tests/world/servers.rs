@@ -46,6 +46,17 @@ pub(super) async fn new_redis() -> PrivateRedis {
     tokio::task::spawn_blocking(|| PrivateRedis::start(&[]).unwrap()).await.unwrap()
 }
 
+/// Breaks the Postgres of all worlds, and has it back after a while.
+pub(crate) async fn restart_postgres(pause: std::time::Duration) {
+    tokio::task::spawn_blocking(move || {
+        postgres().kill_hard().unwrap();
+        std::thread::sleep(pause);
+        postgres().restart().unwrap();
+    })
+    .await
+    .unwrap();
+}
+
 /// Shows what workers of this process log where `CACHE_SYNC_TEST_LOG` is set.
 pub(super) fn log_if_asked() {
     if std::env::var_os("CACHE_SYNC_TEST_LOG").is_some() {
