@@ -52,8 +52,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for a relay, which waits for an answer of Redis in the middle, at most five seconds.
 const IDLE_TIMEOUT_OF_RELAY: Duration = Duration::from_secs(8);
-/// The same for a sync, which plans in the middle.
-const IDLE_TIMEOUT_OF_SYNC: Duration = Duration::from_secs(20);
+/// The same for a sync, which shows signs of life while it plans. A worker that is stopped right after it got the lease,
+/// before it could note which backend has it, keeps others waiting for so long.
+const IDLE_TIMEOUT_OF_SYNC: Duration = Duration::from_secs(10);
 
 /// A Postgres database, the schema our tables live in, and a bounded pool of connections to it.
 #[derive(Clone)]

@@ -36,8 +36,8 @@ use crate::store::{Client, Limits, outbox, owners};
 const REDOS: u32 = 5;
 /// How often a worker that waits for the lease looks whether its holder is stuck, and whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Pause between two signs of life of the transaction while the plan is made; a quarter of what the server allows.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Pause between two signs of life of the transaction while the plan is made; a fifth of what the server allows.
+const KEEPALIVE: Duration = Duration::from_secs(2);
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {

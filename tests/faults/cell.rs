@@ -33,7 +33,8 @@ pub(crate) const FAULTS: [Fault; 8] = [
 ];
 
 /// The longest time from the fault, or from the end of the stall, to a job that is done, told and acknowledged.
-/// Five seconds are usual; a machine that does much else needs more.
+/// A few seconds are usual, ten where a stopped worker holds the lease and nobody knows its backend; a machine that does
+/// much else needs more.
 const RECOVERY_AT_MOST: Duration = Duration::from_secs(25);
 
 /// How long a producer is stopped.
