@@ -45,7 +45,8 @@ pub struct Entry {
 pub enum Delivery {
     /// An entry to work on.
     Entry(Entry),
-    /// An entry that was delivered once and has been deleted from the stream before it was acknowledged.
+    /// An entry that was delivered once and has been deleted from the stream before it was acknowledged. It is still
+    /// pending.
     Deleted(String),
 }
 
@@ -125,16 +126,11 @@ impl Consumer {
             fault::point("read.before").await?;
         }
         let answer: Value = command.query_async(self.connection().await?).await?;
-        let Some(delivery) = first_entry(&answer)? else { return Ok(None) };
-        if is_new {
+        let delivery = first_entry(&answer)?;
+        if is_new && delivery.is_some() {
             fault::point("read.after").await?;
         }
-        if let Delivery::Deleted(id) = &delivery {
-            let (stream, id) = (self.stream.clone(), id.clone());
-            let mut ack = redis::cmd("XACK");
-            ack.arg(stream).arg(GROUP).arg(id).exec_async(self.connection().await?).await?;
-        }
-        Ok(Some(delivery))
+        Ok(delivery)
     }
 
     /// Takes an entry from a consumer that is known dead, or that left it untouched for a lease.
@@ -166,9 +162,19 @@ impl Consumer {
 
     /// The oldest entry pending for `consumer`, if it is still its own: of several workers one gets it.
     async fn take_from(&mut self, consumer: &str) -> RedisResult<Option<Delivery>> {
+        self.take("of", consumer, TAKE_AT_MOST).await
+    }
+
+    /// The first entry that nobody has touched for a lease.
+    async fn take_untouched(&mut self) -> RedisResult<Option<Delivery>> {
+        let lease_ms = self.lease.as_millis().to_string();
+        self.take("idle", &lease_ms, 1).await
+    }
+
+    async fn take(&mut self, which: &str, whose: &str, at_most: usize) -> RedisResult<Option<Delivery>> {
         let script = Script::new(include_str!("take.lua"));
         let mut call = script.key(&self.stream);
-        call.arg(GROUP).arg(consumer).arg(self.identity.name()).arg(TAKE_AT_MOST);
+        call.arg(GROUP).arg(self.identity.name()).arg(at_most).arg(which).arg(whose);
         fault::point("take_over.before").await?;
         let (taken, deleted): (Vec<String>, Vec<String>) =
             call.invoke_async(self.connection().await?).await?;
@@ -178,28 +184,6 @@ impl Consumer {
         }
         // What was taken stands in this consumer's pending list now.
         if taken.is_empty() { Ok(None) } else { self.read("0", None).await }
-    }
-
-    /// The first entry that nobody has touched for a lease.
-    async fn take_untouched(&mut self) -> RedisResult<Option<Delivery>> {
-        let mut cursor = "0-0".to_owned();
-        loop {
-            let mut command = redis::cmd("XAUTOCLAIM");
-            command.arg(&self.stream).arg(GROUP).arg(self.identity.name());
-            command.arg(self.lease.as_millis() as u64).arg(&cursor).arg("COUNT").arg(1);
-            let (next, entries, deleted): (String, Value, Vec<String>) =
-                command.query_async(self.connection().await?).await?;
-            if let Some(entry) = entry_in_list(&entries)? {
-                return Ok(Some(entry));
-            }
-            if let Some(id) = deleted.into_iter().next() {
-                return Ok(Some(Delivery::Deleted(id)));
-            }
-            if next == "0-0" {
-                return Ok(None);
-            }
-            cursor = next;
-        }
     }
 
     /// Removes a consumer that holds nothing. Removing one that does would lose what it holds.
