@@ -253,6 +253,22 @@ fn every_query_is_used_and_every_used_query_exists() {
 }
 
 #[test]
+fn every_documented_step_has_a_fault_point_on_either_side() {
+    let table = fs::read_to_string(root().join("src/worker/steps.md")).unwrap();
+    let steps = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let wanted: BTreeSet<String> =
+        steps.flat_map(|step| [format!("{step}.before"), format!("{step}.after")]).collect();
+    let points = |code: &str| -> Vec<String> {
+        let after = code.split("fault::point(\"").skip(1);
+        after.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+    };
+    let mut found: Vec<String> = sources().iter().flat_map(|source| points(&source.code)).collect();
+    found.sort();
+    // Each point once: a test means one place by it.
+    assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn every_module_begins_by_saying_what_it_is_for() {
     for source in sources() {
         let text = fs::read_to_string(root().join("src").join(&source.path)).unwrap();

@@ -93,7 +93,9 @@ fn play_all(plays: &Mutex<VecDeque<(Place, Vec<String>)>>, template: &Template) 
         let Some((place, expected)) = plays.lock().unwrap().pop_front() else { return played };
         let (row, fault) = (ROWS[place.0], FAULTS[place.1]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let began = Instant::now();
         let cell = catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(row, fault, template, &expected))));
+        eprintln!("{} s: {}, {}", began.elapsed().as_secs(), row.name(), fault.name());
         played.push((
             place,
             match cell {

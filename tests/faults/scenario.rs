@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use super::checks;
 use super::socket::{Order, Route};
 use crate::world::{World, request};
 
@@ -23,6 +24,8 @@ pub(crate) enum Scenario {
     Refused,
     /// The entry can't be read.
     Unreadable,
+    /// The entry was delivered to a worker that is gone, and then deleted.
+    Deleted,
     /// The worker is told to stop and has no time to finish.
     HandBack,
     /// The process is `cache-sync submit`, and another one the worker.
@@ -50,7 +53,7 @@ const fn row(
 }
 
 /// Every step at least once.
-pub(crate) const ROWS: [Row; 29] = [
+pub(crate) const ROWS: [Row; 31] = [
     row("accept", Scenario::Submit, "", &[]),
     row("enqueue", Scenario::Submit, "by the producer", &[]),
     row("note_entry", Scenario::Submit, "by the producer", &[]),
@@ -58,6 +61,7 @@ pub(crate) const ROWS: [Row; 29] = [
     row("note_entry", Scenario::NoEntry, "by the sweeper", &[]),
     row("read", Scenario::Sync, "", &[]),
     row("take_over", Scenario::Orphan, "", &[]),
+    row("take_over", Scenario::Deleted, "of a deleted entry", &[]),
     row("claim", Scenario::Sync, "", &[]),
     row("heartbeat", Scenario::Sync, "", &[]),
     row("note_step", Scenario::Sync, "", &[]),
@@ -78,6 +82,7 @@ pub(crate) const ROWS: [Row; 29] = [
     row("tell", Scenario::Sync, "the end", &["commit.after"]),
     row("mark_told", Scenario::Sync, "the end", &["commit.after", "tell.after"]),
     row("bury", Scenario::Unreadable, "", &[]),
+    row("bury", Scenario::Deleted, "of a deleted entry", &[]),
     row("ack", Scenario::Sync, "", &[]),
     row("leave", Scenario::HandBack, "", &[]),
 ];
@@ -140,7 +145,7 @@ impl Scenario {
 
     /// Dead letters in the end.
     pub(crate) fn letters(self) -> usize {
-        usize::from(self == Self::Unreadable)
+        usize::from(matches!(self, Self::Unreadable | Self::Deleted))
     }
 
     /// What an entry for the job says.
@@ -163,10 +168,26 @@ impl Scenario {
                 world.xadd(&self.fields()).await;
                 deliver_to_nobody(world).await;
             }
+            Self::Deleted => {
+                let entry = world.xadd(&self.fields()).await;
+                deliver_to_nobody(world).await;
+                let _: i64 =
+                    world.ask_redis(redis::cmd("XDEL").arg(world.names.job_stream()).arg(entry)).await;
+            }
             _ => {
                 world.xadd(&self.fields()).await;
             }
         }
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) async fn is_done(self, world: &World) -> bool {
+        let is_settled = match self {
+            // No job came of it: the letter is all that tells of it.
+            Self::Deleted => world.dead_letters().await.len() == self.letters(),
+            _ => checks::is_settled(world, JOB).await,
+        };
+        is_settled && world.pending().await == 0
     }
 }
 
