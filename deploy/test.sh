@@ -13,7 +13,8 @@ Checks the tools, installs what is missing (asks first), then runs format, lints
 the Python examples for TickStockPL and TickStockAppV2 included (their libraries come from PyPI).
 A step that fails does not keep the next one from running.
 
-  --all    also what is long or needs more tools: whether the tests notice mistakes put into the rules
+  --all    also what is long or needs more tools: every cell of the fault matrix instead of a sample
+           (deploy/faults.sh), the soak (deploy/soak.sh), whether the tests notice mistakes put into the rules
            (deploy/mutants.sh), the dependency audit (cargo-deny), and fuzzing of the HTTP API by its OpenAPI
            document (deploy/fuzz_api.sh, schemathesis from PyPI)
   --yes    install missing packages without asking; without a terminal this is always so
@@ -31,7 +32,7 @@ yes=0
 test_args=()
 
 # Steps in the order they run; one is taken off when it has ended, so what is left at the end was never reached.
-waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "python examples" "schemathesis" "deploy/mutants.sh")
+waiting=("cargo fmt" "cargo clippy" "cargo doc" "shellcheck" "cargo deny" "cargo test" "faults" "python examples" "schemathesis" "deploy/mutants.sh")
 failed=()
 not_run=()
 
@@ -50,6 +51,7 @@ main() {
   scripts
   dependencies
   tests
+  faults
   python_examples
   fuzzing
   mutations
@@ -81,10 +83,16 @@ format() {
 
 lints() {
   if cargo clippy --version >/dev/null 2>&1; then
-    step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
+    # With fault points, so that their tests are read too; the line after is what is released.
+    step "cargo clippy" lint
   else
     skip "cargo clippy" "this Rust has no clippy ($(component_hint clippy))"
   fi
+}
+
+lint() {
+  cargo clippy --locked --all-targets --features fault-points -- -D warnings &&
+    cargo clippy --locked -- -D warnings
 }
 
 documentation() {
@@ -125,6 +133,21 @@ tests() {
   fi
   step "cargo test" run_tests
   list_ignored_tests
+}
+
+# The program is built once more, with fault points in it.
+faults() {
+  if [ ${#test_args[@]} -gt 0 ]; then
+    skip "faults" "cargo test was given ${test_args[*]}"
+  elif [ "$all" = 1 ]; then
+    step "faults" all_faults
+  else
+    step "faults" cargo test --locked --quiet --features fault-points --test faults
+  fi
+}
+
+all_faults() {
+  deploy/faults.sh && deploy/soak.sh --seconds 60
 }
 
 python_examples() {

@@ -56,6 +56,12 @@ impl Failure {
     }
 }
 
+impl From<crate::fault::Lost> for Failure {
+    fn from(_: crate::fault::Lost) -> Self {
+        Self::transient("hear the answer", "the connection was lost")
+    }
+}
+
 /// Sorts an error of Postgres. Use as `.map_err(postgres("load the job"))`.
 pub fn postgres(doing: &str) -> impl FnOnce(tokio_postgres::Error) -> Failure + '_ {
     move |error| {

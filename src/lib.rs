@@ -55,6 +55,7 @@
 //! | [`settings`] | what can be configured? |
 //! | [`doctor`] | is this installation in order? |
 //! | [`failure`] | which errors pass, and which need a person? |
+//! | [`fault`] | where does a test cut the world? Nothing in a released program |
 //! | [`demo`] | a made market and private servers, for the demo and the tests |
 //! | [`cli`] | what does an operator see? |
 //!
@@ -66,6 +67,7 @@ pub mod demo;
 pub mod doctor;
 pub mod domain;
 pub mod failure;
+pub mod fault;
 pub mod http;
 pub mod plan;
 pub mod publish;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
+    &["fault"],
     &["domain", "failure", "demo"],
     &["plan"],
     &["stream::entry", "publish"],
@@ -252,6 +253,22 @@ fn every_query_is_used_and_every_used_query_exists() {
 }
 
 #[test]
+fn every_documented_step_has_a_fault_point_on_either_side() {
+    let table = fs::read_to_string(root().join("src/worker/steps.md")).unwrap();
+    let steps = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let wanted: BTreeSet<String> =
+        steps.flat_map(|step| [format!("{step}.before"), format!("{step}.after")]).collect();
+    let points = |code: &str| -> Vec<String> {
+        let after = code.split("fault::point(\"").skip(1);
+        after.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+    };
+    let mut found: Vec<String> = sources().iter().flat_map(|source| points(&source.code)).collect();
+    found.sort();
+    // Each point once: a test means one place by it.
+    assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn every_module_begins_by_saying_what_it_is_for() {
     for source in sources() {
         let text = fs::read_to_string(root().join("src").join(&source.path)).unwrap();
@@ -265,8 +282,8 @@ fn this_test_sees_what_it_looks_for() {
         "use crate::store::jobs::{self, Claim};\n// crate::cli\n#[cfg(test)]\nmod tests {\ncrate::worker",
     );
     assert_eq!(used_modules(&code), BTreeSet::from(["store::jobs".to_owned()]));
-    assert_eq!(layer("publish::relay"), (5, "publish::relay"));
-    assert_eq!(layer("publish::event"), (2, "publish"));
+    assert_eq!(layer("publish::relay"), (6, "publish::relay"));
+    assert_eq!(layer("publish::event"), (3, "publish"));
     assert!(
         writes_universes("insert into universe_membership (a)")
             && writes_universes("delete from cache_entries e")

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 #[path = "world/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the fault tests share it, and use other verbs")]
 mod world;
 
 #[path = "service/accounts.rs"]

@@ -15,6 +15,7 @@ use super::keys::Names;
 use super::status::StatusHash;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
+use crate::fault;
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
 use crate::stream::connection::Redis;
@@ -46,7 +47,7 @@ impl Relay {
     }
 
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
-        let transaction = client.begin().await?;
+        let transaction = client.begin_relay().await?;
         if !outbox::lock(&transaction, id).await? {
             return Ok(false);
         }
@@ -55,11 +56,15 @@ impl Relay {
             if owed.is_empty() {
                 break;
             }
+            fault::point("tell.before").await?;
             self.tell(id, &owed).await?;
+            fault::point("tell.after").await?;
             let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
             outbox::mark_sent(&transaction, id, &seqs).await?;
+            fault::point("mark_told.before").await?;
         }
         transaction.commit().await.map_err(postgres("note events as told"))?;
+        fault::point("mark_told.after").await?;
         Ok(true)
     }
 
@@ -119,10 +124,11 @@ impl Relay {
         } else {
             delivery
         };
+        fault::point("progress.before").await?;
         deliver_all(&mut self.redis.shared(), &self.names, &[delivery])
             .await
-            .map_err(redis_failure("tell progress"))
-            .map(|_| ())
+            .map_err(redis_failure("tell progress"))?;
+        Ok(fault::point("progress.after").await?)
     }
 
     /// Relays what any job still owes; the number of jobs that did. A job that can't be told keeps no other from being

@@ -266,6 +266,12 @@ impl Layers {
         })
     }
 
+    /// A time in seconds, whole or not.
+    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<f64>) -> f64 {
+        let wanted = format!("a number of seconds from {} to {}", range.start(), range.end());
+        self.read(key, &wanted, |value| number(value).filter(|seconds| range.contains(seconds)))
+    }
+
     /// A percentage.
     pub(super) fn percent(&mut self, key: &str, most: f64) -> f64 {
         self.read(key, &format!("a number from 0 to {most}"), |value| {

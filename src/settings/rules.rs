@@ -248,9 +248,9 @@ fn worker(main: &mut Layers) -> WorkerSettings {
         text.len() <= MAX_WORKER_NAME_CHARS
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     });
-    let lease = main.whole("worker.lease_seconds", 2..=600);
-    let heartbeat = main.whole("worker.heartbeat_seconds", 1..=60);
-    if heartbeat * 2 >= lease {
+    let lease = main.seconds("worker.lease_seconds", 1.0..=600.0);
+    let heartbeat = main.seconds("worker.heartbeat_seconds", 0.1..=60.0);
+    if heartbeat * 2.0 >= lease {
         let key = match main.origin("worker.lease_seconds") {
             Some(Origin::Shipped) => "worker.heartbeat_seconds",
             _ => "worker.lease_seconds",
@@ -265,8 +265,8 @@ fn worker(main: &mut Layers) -> WorkerSettings {
     }
     WorkerSettings {
         name: (!name.is_empty()).then_some(name),
-        lease: seconds(lease),
-        heartbeat: seconds(heartbeat),
+        lease: Duration::from_secs_f64(lease),
+        heartbeat: Duration::from_secs_f64(heartbeat),
         max_attempts: main.whole("worker.max_attempts", 1..=100),
         drain: seconds(main.whole("worker.drain_seconds", 0..=3600)),
     }

@@ -337,7 +337,7 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
     config/cache_sync.toml:19: `triggers.schedule_time` is "24:00", but must be a time of day such as "16:10"
     config/cache_sync.toml:20: `triggers.signals` is "all", but must be true or false
     config/cache_sync.toml:22: there is no setting `source.columns.close.name`; did you mean `source.columns.name`?
-    CACHE_SYNC__WORKER__LEASE_SECONDS: `worker.lease_seconds` is "a minute", but must be a whole number from 2 to 600
+    CACHE_SYNC__WORKER__LEASE_SECONDS: `worker.lease_seconds` is "a minute", but must be a number of seconds from 1 to 600
     "#);
 }
 
@@ -379,6 +379,10 @@ fn a_lease_needs_room_for_two_heartbeats() {
     insta::assert_snapshot!(world.problems(), @"CACHE_SYNC__WORKER__HEARTBEAT_SECONDS: `worker.heartbeat_seconds` does not fit: two heartbeats of 8 s must be shorter than the lease of 15 s; correct worker.lease_seconds or worker.heartbeat_seconds");
     let world = world.env("CACHE_SYNC__WORKER__LEASE_SECONDS", "17");
     assert_eq!(world.settings().worker.heartbeat, Duration::from_secs(8));
+    let short = World::new()
+        .env("CACHE_SYNC__WORKER__LEASE_SECONDS", "1")
+        .env("CACHE_SYNC__WORKER__HEARTBEAT_SECONDS", "0.3");
+    assert_eq!(short.settings().worker.heartbeat, Duration::from_millis(300));
 }
 
 #[test]

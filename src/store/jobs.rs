@@ -29,6 +29,7 @@ use super::owners;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
+use crate::fault;
 
 /// A row of `cache_sync_jobs`.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +167,9 @@ pub async fn accept(
             **row = warn_of(&transaction, row, warnings).await?;
         }
     }
+    fault::point("accept.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    fault::point("accept.after").await?;
     Ok(accepted)
 }
 
@@ -269,7 +272,9 @@ pub async fn note_entry(client: &mut Client, id: &JobId, entry_id: &str) -> Resu
     let sql = include_str!("../../sql/queries/job_entry_note.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&entry_id, Type::TEXT)];
     transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
-    transaction.commit().await.map_err(postgres(doing))
+    fault::point("note_entry.before").await?;
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(fault::point("note_entry.after").await?)
 }
 
 /// What a worker that read an entry may do with its job.
@@ -321,6 +326,15 @@ pub async fn claim(
 ) -> Result<Claim, Failure> {
     let doing = "claim the job";
     let transaction = client.begin().await?;
+    // Before the row is asked for: a transaction that has all but ended the job holds its lock, and where its worker is
+    // stopped or gone it would do so until the server gives it up.
+    if let Some(gone) =
+        load_owner(&transaction, &request.job_id).await?.filter(|owner| !owner.is_holding(terms))
+    {
+        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
+            warn!(job.id = %request.job_id, worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
+        }
+    }
     let accepted = accept_within(&transaction, request, Some(entry_id), now).await?;
     let row = match accepted {
         Accepted::New(row) | Accepted::Known(row) if row.status.is_final() => {
@@ -345,12 +359,6 @@ pub async fn claim(
     if let Some(by) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
         return Ok(Claim::Held { by: by.worker.clone() });
     }
-    if let Some(gone) = &owner {
-        // Its transaction may still stand there with the lease: a backend that waits does not notice its client's end.
-        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
-            warn!(job.id = %row.id(), worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
-        }
-    }
     if row.cancel_requested_at.is_some() {
         let row = end_as_cancelled(&transaction, &row, now).await?;
         outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
@@ -368,7 +376,9 @@ pub async fn claim(
         return Ok(Claim::Exhausted(Box::new(claimed)));
     }
     outbox::owe(&transaction, claimed.id(), &tell(&claimed), now).await?;
+    fault::point("claim.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    fault::point("claim.after").await?;
     Ok(Claim::Claimed(Box::new(claimed)))
 }
 
@@ -604,7 +614,9 @@ async fn close(
     let Some(row) = changed else { return Ok(Ended::Lost) };
     outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
     release_within(&transaction, &row).await?;
+    fault::point("settle.before").await?;
     transaction.commit().await.map_err(postgres("write down how the job went"))?;
+    fault::point("settle.after").await?;
     Ok(Ended::Done(Box::new(row)))
 }
 
@@ -620,7 +632,9 @@ async fn release_within(transaction: &Transaction<'_>, row: &JobRow) -> Result<(
 pub async fn release(client: &mut Client, row: &JobRow) -> Result<(), Failure> {
     let transaction = client.begin().await?;
     release_within(&transaction, row).await?;
-    transaction.commit().await.map_err(postgres("release the job"))
+    fault::point("release.before").await?;
+    transaction.commit().await.map_err(postgres("release the job"))?;
+    Ok(fault::point("release.after").await?)
 }
 
 /// What became of a wish that a job may end.

@@ -19,6 +19,7 @@ use tokio_postgres::Transaction;
 use super::owners::Backend;
 use super::{Client, Limits};
 use crate::failure::{Failure, postgres};
+use crate::fault;
 
 /// The right to change universes, and the transaction to do it in. Dropping it rolls back.
 pub struct Lease<'a> {
@@ -38,7 +39,9 @@ impl<'a> Lease<'a> {
             "lock table cache_sync_lease in exclusive mode; set local statement_timeout = {}",
             limits.statement.as_millis()
         );
+        fault::point("lease.before").await?;
         transaction.batch_execute(&lock).await.map_err(postgres(doing))?;
+        fault::point("lease.after").await?;
         let sql = include_str!("../../sql/queries/lease_backend.sql");
         let rows = transaction.query_typed(sql, &[]).await.map_err(postgres(doing))?;
         let row = rows
@@ -60,6 +63,8 @@ impl<'a> Lease<'a> {
 
     /// Makes everything done under the lease true, and ends it.
     pub async fn commit(self) -> Result<(), Failure> {
-        self.transaction.commit().await.map_err(postgres("commit"))
+        fault::point("commit.before").await?;
+        self.transaction.commit().await.map_err(postgres("commit"))?;
+        Ok(fault::point("commit.after").await?)
     }
 }

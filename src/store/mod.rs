@@ -48,8 +48,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a lock of ordinary bookkeeping.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time a transaction of ours may stay without a statement before the server ends it.
-const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest time a transaction of bookkeeping may stay without a statement before the server ends it. Only a process that
+/// is stopped stays so long, and others wait for the rows it has locked: about as long as for a lease, not longer.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same for a relay, which waits for an answer of Redis in the middle, at most five seconds.
+const IDLE_TIMEOUT_OF_RELAY: Duration = Duration::from_secs(8);
+/// The same for a sync, which shows signs of life while it plans. A worker that is stopped right after it got the lease,
+/// before it could note which backend has it, keeps others waiting for so long.
+const IDLE_TIMEOUT_OF_SYNC: Duration = Duration::from_secs(10);
 
 /// A Postgres database, the schema our tables live in, and a bounded pool of connections to it.
 #[derive(Clone)]
@@ -188,17 +194,22 @@ enum Connection {
 impl Client {
     /// Opens a unit of work: read committed, our schema, bounded. Dropping it rolls back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::ReadCommitted, false, Limits::default()).await
+        self.open(IsolationLevel::ReadCommitted, false, Limits::default(), IDLE_TIMEOUT).await
+    }
+
+    /// The same for a unit of work that asks Redis in the middle.
+    pub async fn begin_relay(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(IsolationLevel::ReadCommitted, false, Limits::default(), IDLE_TIMEOUT_OF_RELAY).await
     }
 
     /// Opens a unit of work that reads one snapshot and may write.
     pub async fn begin_repeatable(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::RepeatableRead, false, limits).await
+        self.open(IsolationLevel::RepeatableRead, false, limits, IDLE_TIMEOUT_OF_SYNC).await
     }
 
     /// Opens a unit of work that reads one snapshot and can't write.
     pub async fn begin_read_only(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::RepeatableRead, true, limits).await
+        self.open(IsolationLevel::RepeatableRead, true, limits, IDLE_TIMEOUT_OF_SYNC).await
     }
 
     /// Whether the server answers over this connection, at once.
@@ -211,6 +222,7 @@ impl Client {
         isolation: IsolationLevel,
         read_only: bool,
         limits: Limits,
+        idle: Duration,
     ) -> Result<Transaction<'_>, Failure> {
         let doing = "open a transaction";
         // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
@@ -222,7 +234,7 @@ impl Client {
             quoted(&self.schema),
             limits.statement.as_millis(),
             limits.lock.as_millis(),
-            IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
+            idle.as_millis(),
         );
         let client: &mut tokio_postgres::Client = self;
         let transaction = client

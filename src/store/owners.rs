@@ -9,6 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::Client;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
+use crate::fault;
 
 /// What a heartbeat learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,9 @@ pub async fn beat(
     let params: [(&(dyn ToSql + Sync), Type); 3] =
         [(&id.as_str(), Type::TEXT), (&lease_number, Type::INT8), (&lease.as_secs_f64(), Type::FLOAT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    fault::point("heartbeat.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
+    fault::point("heartbeat.after").await?;
     Ok(match rows.first().map(|row| row.get::<_, bool>("is_cancel_requested")) {
         Some(false) => Beat::Confirmed,
         Some(true) => Beat::CancelRequested,
@@ -83,7 +86,9 @@ pub async fn note_step(
         (&start, Type::TIMESTAMPTZ),
     ];
     transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
-    transaction.commit().await.map_err(postgres(doing))
+    fault::point("note_step.before").await?;
+    transaction.commit().await.map_err(postgres(doing))?;
+    Ok(fault::point("note_step.after").await?)
 }
 
 /// A stuck transaction that was ended.

@@ -17,6 +17,7 @@ use redis::{FromRedisValue, RedisResult, Script, Value};
 
 use super::connection::Redis;
 use super::identity::Identity;
+use crate::fault;
 
 pub use crate::publish::keys::GROUP;
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
@@ -44,7 +45,8 @@ pub struct Entry {
 pub enum Delivery {
     /// An entry to work on.
     Entry(Entry),
-    /// An entry that was delivered once and has been deleted from the stream before it was acknowledged.
+    /// An entry that was delivered once and has been deleted from the stream before it was acknowledged. It is still
+    /// pending.
     Deleted(String),
 }
 
@@ -119,14 +121,16 @@ impl Consumer {
             command.arg("BLOCK").arg(block.as_millis() as u64);
         }
         command.arg("STREAMS").arg(&self.stream).arg(from);
-        let answer: Value = command.query_async(self.connection().await?).await?;
-        let Some(delivery) = first_entry(&answer)? else { return Ok(None) };
-        if let Delivery::Deleted(id) = &delivery {
-            let (stream, id) = (self.stream.clone(), id.clone());
-            let mut ack = redis::cmd("XACK");
-            ack.arg(stream).arg(GROUP).arg(id).exec_async(self.connection().await?).await?;
+        let is_new = from == ">";
+        if is_new {
+            fault::point("read.before").await?;
         }
-        Ok(Some(delivery))
+        let answer: Value = command.query_async(self.connection().await?).await?;
+        let delivery = first_entry(&answer)?;
+        if is_new && delivery.is_some() {
+            fault::point("read.after").await?;
+        }
+        Ok(delivery)
     }
 
     /// Takes an entry from a consumer that is known dead, or that left it untouched for a lease.
@@ -158,38 +162,28 @@ impl Consumer {
 
     /// The oldest entry pending for `consumer`, if it is still its own: of several workers one gets it.
     async fn take_from(&mut self, consumer: &str) -> RedisResult<Option<Delivery>> {
+        self.take("of", consumer, TAKE_AT_MOST).await
+    }
+
+    /// The first entry that nobody has touched for a lease.
+    async fn take_untouched(&mut self) -> RedisResult<Option<Delivery>> {
+        let lease_ms = self.lease.as_millis().to_string();
+        self.take("idle", &lease_ms, 1).await
+    }
+
+    async fn take(&mut self, which: &str, whose: &str, at_most: usize) -> RedisResult<Option<Delivery>> {
         let script = Script::new(include_str!("take.lua"));
         let mut call = script.key(&self.stream);
-        call.arg(GROUP).arg(consumer).arg(self.identity.name()).arg(TAKE_AT_MOST);
+        call.arg(GROUP).arg(self.identity.name()).arg(at_most).arg(which).arg(whose);
+        fault::point("take_over.before").await?;
         let (taken, deleted): (Vec<String>, Vec<String>) =
             call.invoke_async(self.connection().await?).await?;
+        fault::point("take_over.after").await?;
         if let Some(id) = deleted.into_iter().next() {
             return Ok(Some(Delivery::Deleted(id)));
         }
         // What was taken stands in this consumer's pending list now.
         if taken.is_empty() { Ok(None) } else { self.read("0", None).await }
-    }
-
-    /// The first entry that nobody has touched for a lease.
-    async fn take_untouched(&mut self) -> RedisResult<Option<Delivery>> {
-        let mut cursor = "0-0".to_owned();
-        loop {
-            let mut command = redis::cmd("XAUTOCLAIM");
-            command.arg(&self.stream).arg(GROUP).arg(self.identity.name());
-            command.arg(self.lease.as_millis() as u64).arg(&cursor).arg("COUNT").arg(1);
-            let (next, entries, deleted): (String, Value, Vec<String>) =
-                command.query_async(self.connection().await?).await?;
-            if let Some(entry) = entry_in_list(&entries)? {
-                return Ok(Some(entry));
-            }
-            if let Some(id) = deleted.into_iter().next() {
-                return Ok(Some(Delivery::Deleted(id)));
-            }
-            if next == "0-0" {
-                return Ok(None);
-            }
-            cursor = next;
-        }
     }
 
     /// Removes a consumer that holds nothing. Removing one that does would lose what it holds.
@@ -206,7 +200,9 @@ impl Consumer {
         let script = Script::new(include_str!("leave.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
-        call.invoke_async(self.connection().await?).await
+        fault::point("leave.before").await?;
+        let () = call.invoke_async(self.connection().await?).await?;
+        Ok(fault::point("leave.after").await?)
     }
 }
 
@@ -215,7 +211,9 @@ pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisRe
     let mut pipeline = redis::pipe();
     pipeline.atomic().cmd("XACK").arg(stream).arg(GROUP).arg(entry_id).ignore();
     pipeline.cmd("XDEL").arg(stream).arg(entry_id).ignore();
-    pipeline.exec_async(&mut redis.shared()).await
+    fault::point("ack.before").await?;
+    pipeline.exec_async(&mut redis.shared()).await?;
+    Ok(fault::point("ack.after").await?)
 }
 
 /// Keeps an entry from being taken over, if it is still this consumer's.

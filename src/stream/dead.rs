@@ -1,7 +1,7 @@
 //! Dead letters: entries that will not be worked on, kept where people find them.
 
 use chrono::{DateTime, Utc};
-use redis::Value;
+use redis::{Script, Value};
 
 use super::connection::Redis;
 use super::consumer::{Entry, GROUP};
@@ -9,10 +9,13 @@ use super::entry;
 use super::entry::dead_letter::DeadLetter;
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
+use crate::fault;
 use crate::publish::keys::Names;
 
 /// Dead letters that are kept, roughly; the oldest go. At one a minute that is a week, and somebody has been told.
 pub const KEPT: usize = 10_000;
+/// The newest letters, among which one about the same entry is looked for.
+const LOOKED_AT: usize = 100;
 
 /// A letter and its id in the stream of dead letters.
 #[derive(Debug, Clone)]
@@ -23,18 +26,19 @@ pub struct Filed {
     pub letter: Result<DeadLetter, String>,
 }
 
-/// Files a letter, and acknowledges and deletes the entry it is about, all or nothing.
+/// Files a letter, and acknowledges and deletes the entry it is about, all or nothing. A second letter about the same
+/// entry is not filed.
 pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
-    let stream = names.job_stream();
-    let mut pipeline = redis::pipe();
-    pipeline.atomic().cmd("XADD").arg(names.dead_stream()).arg("MAXLEN").arg("~").arg(KEPT).arg("*");
+    let script = Script::new(include_str!("bury.lua"));
+    let mut call = script.key(names.dead_stream());
+    call.key(names.job_stream());
+    call.arg(GROUP).arg(&letter.entry_id).arg(KEPT).arg(LOOKED_AT);
     for (name, value) in letter.to_fields() {
-        pipeline.arg(name).arg(value);
+        call.arg(name).arg(value);
     }
-    pipeline.ignore();
-    pipeline.cmd("XACK").arg(&stream).arg(GROUP).arg(&letter.entry_id).ignore();
-    pipeline.cmd("XDEL").arg(&stream).arg(&letter.entry_id).ignore();
-    pipeline.exec_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))
+    fault::point("bury.before").await?;
+    let () = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))?;
+    Ok(fault::point("bury.after").await?)
 }
 
 /// The newest dead letters, newest first.

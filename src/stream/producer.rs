@@ -14,6 +14,7 @@ use redis::{RedisResult, Script};
 
 use super::entry;
 use crate::domain::job::JobRequest;
+use crate::fault;
 use crate::publish::deliver::{Delivered, Delivery, begin_call, write_bounds};
 use crate::publish::event::{Occasion, Source};
 use crate::publish::keys::Names;
@@ -62,7 +63,9 @@ pub async fn enqueue(
         call.arg(name).arg(value);
     }
     announcement.write_args(&mut call);
+    fault::point("enqueue.before").await?;
     let (entry_id, told): (String, i64) = call.invoke_async(connection).await?;
+    fault::point("enqueue.after").await?;
     Ok(Enqueued { entry_id, announced: Delivered::from_script(told) })
 }
 

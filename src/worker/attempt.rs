@@ -18,6 +18,7 @@ use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
+use crate::fault;
 use crate::plan::outcome::{Plan, Refusal, TaskReport};
 use crate::plan::policy::Policy;
 use crate::plan::snapshot::Snapshot;
@@ -35,12 +36,12 @@ use crate::store::{Client, Limits, outbox, owners};
 const REDOS: u32 = 5;
 /// How often a worker that waits for the lease looks whether its holder is stuck, and whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Pause between two signs of life of the transaction while the plan is made; a quarter of what the server allows.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Pause between two signs of life of the transaction while the plan is made; a fifth of what the server allows.
+const KEEPALIVE: Duration = Duration::from_secs(2);
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
-    let mut client = match worker.kept.take(&worker.database).await {
+    let mut client = match connection(worker).await {
         Ok(client) => client,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -57,6 +58,14 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
         _ => worker.kept.keep(client),
     }
     outcome
+}
+
+/// The connection of an attempt.
+async fn connection(worker: &Worker) -> Result<Client, Failure> {
+    fault::point("connect.before").await?;
+    let client = worker.kept.take(&worker.database).await?;
+    fault::point("connect.after").await?;
+    Ok(client)
 }
 
 /// Does the job, again from the start where another transaction won.
@@ -111,11 +120,15 @@ async fn sync_once(
     let now = Utc::now();
     let Decision { plan, snapshot, entries, .. } = decision.as_ref();
     let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size, entries };
+    fault::point("apply.before").await?;
     apply::apply(&lease, plan, snapshot, context).await?;
+    fault::point("apply.after").await?;
     // The end is timed after the work that it ends.
+    fault::point("finish.before").await?;
     if let Some(why) = end(worker, row, warnings, &lease, &decision, Utc::now()).await? {
         return Ok(Outcome::Interrupted(why));
     }
+    fault::point("finish.after").await?;
     heartbeat.step("commit", None);
     lease.commit().await?;
     info!(
@@ -153,7 +166,10 @@ async fn decide_sync(
     progress: &ProgressTeller,
 ) -> Result<Decided, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
-    let ready = match reading::read(lease.transaction(), from, request).await? {
+    fault::point("snapshot.before").await?;
+    let reading = reading::read(lease.transaction(), from, request).await?;
+    fault::point("snapshot.after").await?;
+    let ready = match reading {
         Reading::Ready(ready) => *ready,
         Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
         Reading::Needless(why) => return Ok(Decided::Otherwise(Outcome::Needless(why))),

@@ -7,16 +7,11 @@
 //! ```
 //!
 //! Workers are identical; any number of them may run. What they hold is written in Postgres, so whatever dies,
-//! another one goes on:
+//! another one goes on.
 //!
-//! | it dies after | what Postgres and Redis hold | what follows |
-//! |---|---|---|
-//! | reading the entry | a pending entry | another worker takes the entry: at once where the death can be proven, else after a lease |
-//! | the claim | a running job with an owner | the same; the next claim raises the lease number |
-//! | taking the lease, reading, planning, writing | the same; the transaction rolled back | the same; nothing was written |
-//! | the commit | a finished job, unsent events, a pending entry | the relay of any worker tells; the entry is found finished and acknowledged |
-//! | telling | a finished job, a pending entry | told once: Redis refuses numbers it has seen |
-//! | acknowledging | a finished job | nothing is left to do |
+//! Each step has a fault point before and one behind it ([`crate::fault`]), and `deploy/faults.sh` has a worker die, stall
+//! and fail at every one of them.
+#![doc = include_str!("steps.md")]
 
 pub mod attempt;
 pub mod backoff;

@@ -394,7 +394,7 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
 async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> {
     let mut client = worker.database.client().await?;
     if jobs::is_entry_known(&mut client, entry_id).await? {
-        return Ok(());
+        return acknowledge(worker, entry_id).await;
     }
     warn!(entry.id = entry_id, "entry {entry_id} was deleted from the stream before anybody worked on it");
     let letter = DeadLetter {

@@ -1,4 +1,4 @@
-//! The table in `worker/mod.rs`: a worker dies at each arrow of a job's way, and nothing is lost or done twice.
+//! The table in `worker/steps.md`: a worker dies at each arrow of a job's way, and nothing is lost or done twice.
 //!
 //! The worker that dies is the program itself, killed while a gate holds it. Its follower runs in this process, on the
 //! same host, and so knows of the death at once.

@@ -45,7 +45,8 @@ mod triggers;
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
-pub(crate) use process::{Process, Ran};
+pub(crate) use process::{Process, Ran, signal};
+pub(crate) use servers::restart_postgres;
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -64,6 +65,12 @@ pub(crate) struct World {
     shared: ConnectionManager,
 }
 
+/// The database of a world that has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    database: String,
+}
+
 impl World {
     /// The background market, closed on [`market::START`], and nothing synced yet.
     pub(crate) async fn new() -> Self {
@@ -73,7 +80,23 @@ impl World {
     /// The same under other settings: `("worker.max_attempts", "2")`.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         servers::log_if_asked();
-        let (database_url, redis) = tokio::join!(servers::new_database(), servers::new_redis());
+        Self::around(servers::new_database().await, settings).await
+    }
+
+    /// Ends this world; its database can be copied then.
+    pub(crate) fn into_template(self) -> Template {
+        let (_, database) = self.database_url.rsplit_once('/').unwrap();
+        Template { database: database.to_owned() }
+    }
+
+    /// A copy of another world's database, with a Redis of its own, under these settings.
+    pub(crate) async fn copy_of(template: &Template, settings: &[(&str, &str)]) -> Self {
+        servers::log_if_asked();
+        Self::around(servers::copy_database(&template.database).await, settings).await
+    }
+
+    async fn around(database_url: String, settings: &[(&str, &str)]) -> Self {
+        let redis = servers::new_redis().await;
         let settings: Vec<(String, String)> =
             settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
         let loaded = load(&database_url, &redis.url(), &settings);
@@ -357,20 +380,34 @@ impl World {
     /// How many entries are delivered and not acknowledged.
     pub(crate) async fn pending(&self) -> usize {
         let mut command = redis::cmd("XPENDING");
-        let summary: Vec<redis::Value> =
-            self.ask_redis(command.arg(self.names.job_stream()).arg(GROUP)).await;
-        usize::from_redis_value(summary.into_iter().next().unwrap()).unwrap()
+        let summary: Option<Vec<redis::Value>> =
+            self.ask_group(command.arg(self.names.job_stream()).arg(GROUP)).await;
+        summary.map_or(0, |summary| usize::from_redis_value(summary.into_iter().next().unwrap()).unwrap())
     }
 
-    /// The consumers of the group.
+    /// The consumers of the group; none where there is no group.
     pub(crate) async fn consumers(&self) -> Vec<String> {
         let mut command = redis::cmd("XINFO");
         command.arg("CONSUMERS").arg(self.names.job_stream()).arg(GROUP);
-        let consumers: Vec<HashMap<String, redis::Value>> = self.ask_redis(&command).await;
+        let consumers: Vec<HashMap<String, redis::Value>> =
+            self.ask_group(&command).await.unwrap_or_default();
         let name = |mut consumer: HashMap<String, redis::Value>| {
             String::from_redis_value(consumer.remove("name").unwrap()).unwrap()
         };
         consumers.into_iter().map(name).collect()
+    }
+
+    /// What Redis answers about the group, where there is one.
+    async fn ask_group<T: FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+        eventually("an answer of Redis", async || match command.query_async(&mut self.connection()).await {
+            Ok(answer) => Some(Some(answer)),
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => None,
+            Err(error) if error.code() == Some("NOGROUP") || error.to_string().contains("no such key") => {
+                Some(None)
+            }
+            Err(error) => panic!("{error}"),
+        })
+        .await
     }
 
     /// Collects what is published from now on.

@@ -51,12 +51,14 @@ impl Process {
         Self { child, log, reader: Some(reader) }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `TERM`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own kill: a bare system has no program of that name.
-        let order = format!("kill -s {name} {}", self.child.id());
-        let sent = Command::new("sh").args(["-c", &order]).status().unwrap();
-        assert!(sent.success(), "{}", self.log());
+        assert!(signal(self.id(), name), "{}", self.log());
     }
 
     /// Sends a signal again and again until it ends.
@@ -97,4 +99,11 @@ impl Drop for Process {
             eprintln!("--- a worker logged:\n{}", self.log());
         }
     }
+}
+
+/// Sends a signal; whether there was such a process.
+pub(crate) fn signal(pid: u32, name: &str) -> bool {
+    // The shell's own kill: a bare system has no program of that name.
+    let order = format!("kill -s {name} {pid}");
+    Command::new("sh").args(["-c", &order]).status().unwrap().success()
 }

@@ -23,9 +23,14 @@ static DATABASES: AtomicUsize = AtomicUsize::new(0);
 pub(super) async fn new_database() -> String {
     tokio::task::spawn_blocking(postgres).await.unwrap();
     IS_TEMPLATE_READY.get_or_init(make_template).await;
+    copy_database(TEMPLATE).await
+}
+
+/// Makes a copy of a database that nobody uses any more; its URL.
+pub(super) async fn copy_database(template: &str) -> String {
     let name = format!("world_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     let admin = connect("postgres").await;
-    let create = format!("create database {name} template {TEMPLATE}");
+    let create = format!("create database {name} template {template}");
     eventually("a copy of the template", async || match admin.batch_execute(&create).await {
         Ok(()) => Some(()),
         // The connection that made the template is still saying goodbye.
@@ -41,6 +46,17 @@ pub(super) async fn new_redis() -> PrivateRedis {
     tokio::task::spawn_blocking(|| PrivateRedis::start(&[]).unwrap()).await.unwrap()
 }
 
+/// Breaks the Postgres of all worlds, and has it back after a while.
+pub(crate) async fn restart_postgres(pause: std::time::Duration) {
+    tokio::task::spawn_blocking(move || {
+        postgres().kill_hard().unwrap();
+        std::thread::sleep(pause);
+        postgres().restart().unwrap();
+    })
+    .await
+    .unwrap();
+}
+
 /// Shows what workers of this process log where `CACHE_SYNC_TEST_LOG` is set.
 pub(super) fn log_if_asked() {
     if std::env::var_os("CACHE_SYNC_TEST_LOG").is_some() {
@@ -50,7 +66,9 @@ pub(super) fn log_if_asked() {
 
 fn postgres() -> &'static PrivatePostgres {
     POSTGRES.get_or_init(|| {
-        let settings = vec![("max_connections".to_owned(), "400".to_owned())];
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        // When what was committed is a question of the fault tests.
+        let settings = vec![setting("max_connections", "400"), setting("track_commit_timestamp", "on")];
         PrivatePostgres::start_with(&PostgresOptions { durable: false, settings }).unwrap()
     })
 }

@@ -1,0 +1,51 @@
+//! The proof that nothing is lost and nothing done twice: the program itself, on private servers, is killed, stopped and
+//! cut off at every step of a job's way, and at random moments under load.
+//!
+//! ```text
+//!   faults                       a sample of the matrix and a few seconds of soak: what deploy/test.sh runs
+//!   faults matrix [WORD ...]     the matrix, or its cells whose step or fault contains all the words: deploy/faults.sh
+//!   faults soak [OPTIONS]        random ends under load: deploy/soak.sh
+//! ```
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::process::ExitCode;
+
+#[path = "../world/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the world has more verbs than these tests need")]
+mod world;
+
+mod cell;
+mod checks;
+mod matrix;
+mod monitor;
+mod scenario;
+mod soak;
+mod socket;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> =
+        args.iter().map(String::as_str).filter(|word| !word.starts_with("--test")).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let is_well = runtime.block_on(async {
+        match words.split_first() {
+            Some((&"matrix", words)) => matrix::run(&matrix::Choice::Containing(words)).await,
+            Some((&"soak", words)) => match soak::Plan::parse(words) {
+                Ok(plan) => {
+                    soak::run(plan).await;
+                    true
+                }
+                Err(problem) => {
+                    eprintln!("{problem}");
+                    false
+                }
+            },
+            _ => {
+                let is_well = matrix::run(&matrix::Choice::Sample).await;
+                soak::run(soak::Plan::short()).await;
+                is_well
+            }
+        }
+    });
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
