@@ -184,6 +184,26 @@ impl Scene {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    /// Reads universes as a dropdown does, again and again until told to stop; how long each read took.
+    pub(crate) async fn reader(
+        &self,
+        stop: tokio::sync::oneshot::Receiver<()>,
+    ) -> Result<tokio::task::JoinHandle<Result<Vec<Duration>, Problem>>, Problem> {
+        let client = connect(&self.url).await?;
+        Ok(tokio::spawn(async move {
+            let mut stop = stop;
+            let mut took = Vec::new();
+            while stop.try_recv().is_err() {
+                let began = Instant::now();
+                let sql = "select content from cache_entries where universe in ('top_100', 'large_cap')";
+                client.query_typed(sql, &[]).await?;
+                took.push(began.elapsed());
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(took)
+        }))
+    }
+
     /// How long the rules alone take, reading and writing nothing.
     pub(crate) async fn planning(&self, rounds: usize) -> Result<Vec<Duration>, Problem> {
         let settings = settings(&self.url)?;
