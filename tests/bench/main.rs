@@ -78,20 +78,11 @@ async fn measure(servers: &Servers, wishes: &Wishes) -> Result<(), Problem> {
     println!("{}", machine(servers).await?);
     let mut table = Table::default();
     let (usual, years) = if wishes.is_quick { (252, 1) } else { (2_520, 10) };
-    let mut scene = Scene::make(&servers.postgres, 10_000, usual).await?;
-    if wishes.wants("day") {
-        days(servers, wishes, &mut scene, &mut table, years).await?;
+    if ["day", "planning", "takeover"].into_iter().any(|part| wishes.wants(part)) {
+        let mut scene = Scene::make(&servers.postgres, 10_000, usual).await?;
+        usual_market(servers, wishes, &mut scene, &mut table, years).await?;
+        scene.drop(&servers.postgres).await?;
     }
-    if wishes.only.as_deref() == Some("planning") {
-        Worker::start(&scene, &servers.redis, "planning", Namespace::Shared).await?.sync().await?;
-        table.reported("planning alone, nothing changed", spoken(median(scene.planning(300).await?)));
-        scene.next_day().await?;
-        table.reported("planning alone, an ordinary day", spoken(median(scene.planning(300).await?)));
-    }
-    if wishes.wants("takeover") {
-        takeovers(servers, &scene, &mut table).await?;
-    }
-    scene.drop(&servers.postgres).await?;
     if !wishes.is_quick && wishes.wants("history") {
         history(servers, wishes, &mut table).await?;
     }
@@ -100,6 +91,29 @@ async fn measure(servers: &Servers, wishes: &Wishes) -> Result<(), Problem> {
     }
     println!("\n{}", table.markdown());
     if table.is_held() { Ok(()) } else { Err("a limit was missed".into()) }
+}
+
+/// What is measured on a market of the usual size.
+async fn usual_market(
+    servers: &Servers,
+    wishes: &Wishes,
+    scene: &mut Scene,
+    table: &mut Table,
+    years: usize,
+) -> Result<(), Problem> {
+    if wishes.wants("day") {
+        days(servers, wishes, scene, table, years).await?;
+    }
+    if wishes.only.as_deref() == Some("planning") {
+        Worker::start(scene, &servers.redis, "planning", Namespace::Shared).await?.sync().await?;
+        table.reported("planning alone, nothing changed", spoken(median(scene.planning(300).await?)));
+        scene.next_day().await?;
+        table.reported("planning alone, an ordinary day", spoken(median(scene.planning(300).await?)));
+    }
+    if wishes.wants("takeover") {
+        takeovers(servers, scene, table).await?;
+    }
+    Ok(())
 }
 
 /// What it was measured on.
