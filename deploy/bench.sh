@@ -24,20 +24,10 @@ END
 }
 
 main() {
-  local yes=0
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --yes) yes=1 ;;
-      --help | -h) usage; exit 0 ;;
-      --) shift; break ;;
-      *) break ;;
-    esac
-    shift
-  done
-
+  read_options "$@"
   ensure_tools "$yes" 0
   cd "$ROOT"
-  cargo bench --locked --bench sync -- "$@"
+  cargo bench --locked --bench sync -- "${rest[@]}"
 }
 
 main "$@"

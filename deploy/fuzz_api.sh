@@ -6,11 +6,15 @@
 # environment. Both live in temporary folders that are gone at the end.
 # Exit codes: 0 passed, 1 a finding, 4 could not run (the last line says why).
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# shellcheck source=deploy/tools.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
+
+cd "$ROOT"
 seconds=${1:-90}
 # Of the versions that are known to understand the document.
 schemathesis='schemathesis>=4,<5'
-program=${CARGO_TARGET_DIR:-target}/debug/cache-sync
+program=$CARGO_TARGET_DIR/debug/cache-sync
 work=$(mktemp -d)
 demo='' api=''
 
@@ -48,26 +52,6 @@ start_api() {
   api=$!
   wait_for "$work/api.log" 'listens on http' "$api"
   url=$(sed -n 's/.*listens on \(http[^ ]*\).*/\1/p' "$work/api.log")
-}
-
-# wait_for FILE WORDS PROCESS: until the process has said so in the file.
-wait_for() {
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    if grep -q "$2" "$1"; then
-      return
-    fi
-    kill -0 "$3" 2>/dev/null || break
-    sleep 0.2
-  done
-  tail -n 20 "$1" >&2
-  echo "$1 never said: $2" >&2
-  exit 1
-}
-
-give_up() {
-  echo "$1"
-  exit 4
 }
 
 clean_up() {

@@ -6,8 +6,12 @@
 # versions of deploy/requirements.txt. All of it lives in temporary folders that are gone at the end.
 # Exit codes: 0 passed, 1 a test failed, 4 could not run (the last line says why).
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-program=$(realpath -m "${CARGO_TARGET_DIR:-target}/debug/cache-sync")
+
+# shellcheck source=deploy/tools.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
+
+cd "$ROOT"
+program=$CARGO_TARGET_DIR/debug/cache-sync
 work=$(mktemp -d)
 demo=''
 
@@ -30,26 +34,6 @@ install() {
   python3 -m venv "$work/venv" >"$work/install.log" 2>&1 || give_up "python3 with venv is not there"
   "$work/venv/bin/pip" install --quiet --no-cache-dir --requirement deploy/requirements.txt >"$work/install.log" 2>&1 ||
     give_up "pip could not install deploy/requirements.txt: $(tail -n 1 "$work/install.log")"
-}
-
-# wait_for FILE WORDS PROCESS: until the process has said so in the file.
-wait_for() {
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    if grep -q "$2" "$1"; then
-      return
-    fi
-    kill -0 "$3" 2>/dev/null || break
-    sleep 0.2
-  done
-  tail -n 20 "$1" >&2
-  echo "$1 never said: $2" >&2
-  exit 1
-}
-
-give_up() {
-  echo "$1"
-  exit 4
 }
 
 clean_up() {

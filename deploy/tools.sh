@@ -18,6 +18,45 @@ export CARGO_TARGET_DIR=$ROOT/target
 missing=()
 packages=()
 
+# read_options ARGS...: takes --yes and --help off the front, which the scripts share; the others are left in `rest`. The
+# caller has a function `usage`.
+# shellcheck disable=SC2034 # yes and rest are for the caller
+read_options() {
+  yes=0
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --yes) yes=1 ;;
+      --help | -h) usage; exit 0 ;;
+      --) shift; break ;;
+      *) break ;;
+    esac
+    shift
+  done
+  rest=("$@")
+}
+
+# wait_for FILE WORDS PROCESS: until the process has said so in the file.
+wait_for() {
+  local tries
+  for ((tries = 0; tries < 600; tries++)); do
+    if grep -q "$2" "$1"; then
+      return
+    fi
+    kill -0 "$3" 2>/dev/null || break
+    sleep 0.2
+  done
+  tail -n 20 "$1" >&2
+  echo "$1 never said: $2" >&2
+  exit 1
+}
+
+# shellcheck disable=SC2317 # called by the scripts that source this
+# give_up WHY: says as its last line why something could not be run, which is neither a failure nor a pass.
+give_up() {
+  echo "$1"
+  exit 4
+}
+
 # ensure_tools YES LINTS: returns when every tool is there, and exits with 3 when one is not.
 # YES=1 installs without asking. LINTS=1 wants rustfmt and clippy as well, and Python if it can be had.
 ensure_tools() {
