@@ -32,9 +32,9 @@ main() {
 }
 
 install() {
-  python3 -m venv "$work/venv" >"$work/install.log" 2>&1 || give_up "python3 with venv is not there"
+  python3 -m venv "$work/venv" >"$work/install.log" 2>&1 || can_not_run "python3 with venv is not there"
   "$work/venv/bin/pip" install --quiet --no-cache-dir "$schemathesis" >"$work/install.log" 2>&1 ||
-    give_up "pip could not install $schemathesis: $(tail -n 1 "$work/install.log")"
+    can_not_run "pip could not install $schemathesis: $(tail -n 1 "$work/install.log")"
 }
 
 start_servers() {

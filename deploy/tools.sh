@@ -50,9 +50,8 @@ wait_for() {
   exit 1
 }
 
-# shellcheck disable=SC2317 # called by the scripts that source this
-# give_up WHY: says as its last line why something could not be run, which is neither a failure nor a pass.
-give_up() {
+# can_not_run WHY: says as its last line why something could not be run, which is neither a failure nor a pass.
+can_not_run() {
   echo "$1"
   exit 4
 }
