@@ -90,8 +90,9 @@ async fn processes_that_are_killed_and_started_again_ask_for_each_date_once() {
     until("all processes to listen", async || world.listeners_of(COMPLETION).await == 3).await;
     let listener = world.listen().await;
     world.all_of_have_followed(processes.len(), &listener).await;
+    // By the clock of today this data ends long ago, so the job is skipped, and frees its key, as soon as a worker has it.
     let jobs = world.automatic_jobs().await;
-    assert!(jobs.len() == 2 && jobs[1].ends_with("eod_import 2026-03-04 eod:2026-03-04"), "{jobs:?}");
+    assert!(jobs.len() == 2 && jobs[1].contains(" eod_import 2026-03-04 "), "{jobs:?}");
     worker.stop().await;
 }
 
