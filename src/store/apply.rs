@@ -21,7 +21,9 @@
 //! was faster and the transaction has to be done again.
 
 use std::collections::HashMap;
+use std::iter::Peekable;
 use std::pin::pin;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
@@ -101,10 +103,10 @@ pub async fn apply(
     ctx: ApplyContext<'_>,
 ) -> Result<Applied, Failure> {
     let tx = lease.transaction();
-    let changes = staged_changes(plan, snapshot);
+    let mut changes = staged_changes(plan, snapshot).peekable();
     let mut applied = count(plan);
-    if !changes.is_empty() {
-        stage(tx, &changes, ctx.batch_size).await?;
+    if changes.peek().is_some() {
+        stage(tx, changes, ctx.batch_size).await?;
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
     insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
@@ -143,25 +145,23 @@ struct StagedChange<'a> {
     is_foreign: bool,
 }
 
-fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> Vec<StagedChange<'a>> {
+/// The changes of a plan, one at a time: all of them at once would take as much memory as the plan.
+fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> impl Iterator<Item = StagedChange<'a>> {
     let somebody_joins = plan.universes.iter().any(|universe| !universe.joined.is_empty());
     let known = if somebody_joins { snapshot.securities.as_slice() } else { &[] };
     let securities: HashMap<&str, &Security> =
         known.iter().map(|security| (security.symbol.as_str(), security)).collect();
-    let mut changes = Vec::new();
-    for universe in &plan.universes {
-        changes.extend(removals(universe));
-        changes.extend(additions(universe, &securities));
-        changes.extend(universe.hold.iter().map(|hold| held(universe, hold)));
-    }
-    changes.extend(foreign_removals(plan));
-    changes.extend(plan.restored.iter().flat_map(foreign_restorations));
-    changes
+    let securities = Arc::new(securities);
+    let ours = plan.universes.iter().flat_map(move |universe| {
+        let held = universe.hold.iter().map(|hold| held(universe, hold));
+        removals(universe).chain(additions(universe, Arc::clone(&securities))).chain(held)
+    });
+    ours.chain(foreign_removals(plan)).chain(plan.restored.iter().flat_map(foreign_restorations))
 }
 
 fn additions<'a>(
     universe: &'a PlannedUniverse,
-    securities: &HashMap<&str, &'a Security>,
+    securities: Arc<HashMap<&'a str, &'a Security>>,
 ) -> impl Iterator<Item = StagedChange<'a>> {
     universe.joined.iter().map(move |joined| {
         let symbol = joined.symbol.as_str();
@@ -283,7 +283,11 @@ fn count(plan: &Plan) -> Applied {
 }
 
 /// Copies the changes to the server, `batch_size` rows a message.
-async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: usize) -> Result<(), Failure> {
+async fn stage<'a>(
+    tx: &Transaction<'_>,
+    mut changes: Peekable<impl Iterator<Item = StagedChange<'a>>>,
+    batch_size: usize,
+) -> Result<(), Failure> {
     const COLUMNS: [Type; 12] = [
         Type::TEXT,
         Type::TEXT,
@@ -302,10 +306,10 @@ async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: u
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
         tx.prepare(include_str!("../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
-    for batch in changes.chunks(batch_size.max(1)) {
+    while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
-        for change in batch {
+        for change in changes.by_ref().take(batch_size.max(1)) {
             let rank = change.rank.map(|rank| rank as i32);
             let cap = change.cap.map(to_numeric);
             writer
