@@ -435,9 +435,9 @@ fn standing(security: &Security, as_of: NaiveDate, policy: &Policy) -> Standing 
         Standing::Delisted
     } else if security.active.is_none() {
         Standing::ActivityUnknown
-    } else if policy.eligible_types.contains(&security.kind) {
+    } else if policy.eligible_types.contains(&*security.kind) {
         Standing::Eligible
-    } else if FUND_KINDS.contains(&security.kind.as_str()) {
+    } else if FUND_KINDS.contains(&&*security.kind) {
         Standing::Fund
     } else {
         Standing::OtherType

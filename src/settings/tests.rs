@@ -457,7 +457,7 @@ fn a_source_schema_of_its_own_is_kept_and_else_is_that_of_the_database() {
 
 fn sector_of(table: &SectorTable, symbol: &str, text: Option<&str>) -> Option<Sector> {
     let security = Security {
-        sector: text.map(str::to_owned),
+        sector: text.map(Into::into),
         ..Security::new(Symbol::parse(symbol).expect("a symbol"), "CS")
     };
     table.sorter().sector_of(&security)
@@ -535,8 +535,8 @@ fn without_symbol_or_text_that_tells_the_sic_code_tells_the_sector() {
     let table = World::new().settings().policy().sectors;
     let sector = |text: &str, sic: &str| {
         table.sorter().sector_of(&Security {
-            sector: Some(text.to_owned()).filter(|text| !text.is_empty()),
-            sic_code: Some(sic.to_owned()),
+            sector: (!text.is_empty()).then(|| text.into()),
+            sic_code: Some(sic.into()),
             ..Security::new(Symbol::parse("XYZ").expect("a symbol"), "CS")
         })
     };

@@ -15,10 +15,11 @@ use std::pin::pin;
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
 use rust_decimal::prelude::ToPrimitive;
+use rustc_hash::FxHashSet;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use crate::domain::security::{Close, Security};
+use crate::domain::security::{Close, Security, Text};
 use crate::domain::symbol::Symbol;
 use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
@@ -189,10 +190,13 @@ pub async fn read_securities(
     let params = bound.map(|date| (date, Type::DATE));
     let mut rows = pin!(tx.query_typed_raw(&sql, params).await.map_err(postgres(READ))?);
     let mut market = Market::default();
+    let mut texts = Texts::default();
     while let Some(row) = rows.try_next().await.map_err(postgres(READ))? {
         let raw: Option<&str> = row.try_get(0).map_err(postgres(READ))?;
         match raw.and_then(Symbol::parse) {
-            Some(symbol) => market.securities.push(security(symbol, &row).map_err(postgres(READ))?),
+            Some(symbol) => {
+                market.securities.push(security(symbol, &row, &mut texts).map_err(postgres(READ))?)
+            }
             None => market.unreadable_symbols.push(raw.map_or("null".to_owned(), escaped)),
         }
     }
@@ -234,30 +238,46 @@ pub async fn reread_closes(
 }
 
 /// Takes a row of `securities_read.sql` apart; its columns come in the order of [`SYMBOL_ROLES`].
-fn security(symbol: Symbol, row: &Row) -> Result<Security, tokio_postgres::Error> {
+fn security(symbol: Symbol, row: &Row, texts: &mut Texts) -> Result<Security, tokio_postgres::Error> {
     Ok(Security {
         symbol,
-        kind: text(row, 1)?.unwrap_or_default().to_uppercase(),
+        kind: texts.shared(&text(row, 1)?.unwrap_or_default().to_uppercase()),
         active: row.try_get(2)?,
-        name: text(row, 3)?,
+        name: text(row, 3)?.map(Text::from),
         stored_cap: row.try_get::<_, SqlFigure>(4)?.0,
         shares: row.try_get::<_, SqlFigure>(5)?.0,
-        sector: text(row, 6)?,
-        industry: text(row, 7)?,
-        sic_code: text(row, 8)?,
-        exchange: text(row, 9)?,
+        sector: text(row, 6)?.map(|text| texts.shared(text)),
+        industry: text(row, 7)?.map(|text| texts.shared(text)),
+        sic_code: text(row, 8)?.map(|text| texts.shared(text)),
+        exchange: text(row, 9)?.map(|text| texts.shared(text)),
         list_date: row.try_get::<_, SqlDate>(10)?.0,
         delisted_date: row.try_get::<_, SqlDate>(11)?.0,
-        cik: text(row, 12)?,
-        composite_figi: text(row, 13)?,
-        share_class_figi: text(row, 14)?,
-        etf_type: text(row, 15)?,
-        issuer: text(row, 16)?,
+        cik: text(row, 12)?.map(Text::from),
+        composite_figi: text(row, 13)?.map(Text::from),
+        share_class_figi: text(row, 14)?.map(Text::from),
+        etf_type: text(row, 15)?.map(|text| texts.shared(text)),
+        issuer: text(row, 16)?.map(|text| texts.shared(text)),
         aum_millions: row.try_get::<_, SqlFigure>(17)?.0,
         dividend_growth_years: row.try_get::<_, SqlFigure>(18)?.0.value().and_then(|years| years.to_i32()),
         esg_score: row.try_get::<_, SqlFigure>(19)?.0,
         close: close_at(row, SYMBOL_ROLES.len())?,
     })
+}
+
+/// The texts that many rows have in common.
+#[derive(Default)]
+struct Texts(FxHashSet<Text>);
+
+impl Texts {
+    /// `text`, the same for every row that has it.
+    fn shared(&mut self, text: &str) -> Text {
+        if let Some(known) = self.0.get(text) {
+            return Text::clone(known);
+        }
+        let new = Text::from(text);
+        self.0.insert(Text::clone(&new));
+        new
+    }
 }
 
 fn close_at(row: &Row, index: usize) -> Result<Option<Close>, tokio_postgres::Error> {
@@ -266,9 +286,9 @@ fn close_at(row: &Row, index: usize) -> Result<Option<Close>, tokio_postgres::Er
     Ok(date.map(|date| Close { date, price }))
 }
 
-fn text(row: &Row, index: usize) -> Result<Option<String>, tokio_postgres::Error> {
+fn text(row: &Row, index: usize) -> Result<Option<&str>, tokio_postgres::Error> {
     let text: Option<&str> = row.try_get(index)?;
-    Ok(text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
+    Ok(text.map(str::trim).filter(|text| !text.is_empty()))
 }
 
 /// A text that is no symbol, fit for a report: escaped, and not longer than a line.

@@ -274,7 +274,7 @@ fn security(row: &Row) -> Security {
             .map(|(days_ago, cents)| Close { date: day(days_ago), price: Decimal::new(cents, 2).into() }),
         shares: row.shares.map(whole).unwrap_or_default(),
         stored_cap: row.stored_dollars.map(whole).unwrap_or_default(),
-        sector: row.sector.map(ToOwned::to_owned),
+        sector: row.sector.map(Into::into),
         list_date: row.listed.map(day),
         ..Security::new(Symbol::parse(&row.symbol).expect("a symbol"), row.kind)
     }

@@ -425,14 +425,14 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
         security.stored_cap = Figure::Value(cap + step * Decimal::from(place));
     }
     security.shares = figure(get("shares"));
-    security.sector = get("sector").map(ToOwned::to_owned);
-    security.name = get("name").map(ToOwned::to_owned);
-    security.industry = get("industry").map(ToOwned::to_owned);
-    security.sic_code = get("sic").map(ToOwned::to_owned);
-    security.cik = get("cik").map(ToOwned::to_owned);
+    security.sector = get("sector").map(Into::into);
+    security.name = get("name").map(Into::into);
+    security.industry = get("industry").map(Into::into);
+    security.sic_code = get("sic").map(Into::into);
+    security.cik = get("cik").map(Into::into);
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
-    security.etf_type = get("kind").map(ToOwned::to_owned);
+    security.etf_type = get("kind").map(Into::into);
     security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);
     security.delisted_date = get("delisted").map(date);

@@ -37,7 +37,7 @@ async fn columns_are_found_by_their_aliases_and_the_first_that_exists_wins() {
         )
         .await;
     let security = only_security(&world).await;
-    assert_eq!((security.symbol.as_str(), security.kind.as_str()), ("KO", "CS"));
+    assert_eq!((security.symbol.as_str(), &*security.kind), ("KO", "CS"));
     assert_eq!(security.name.as_deref(), Some("Coca-Cola"));
     assert_eq!((security.shares, security.stored_cap), (value("4300.5"), Figure::Missing));
     assert_eq!(security.exchange.as_deref(), Some("XNYS"));
@@ -261,7 +261,7 @@ async fn rows_that_are_no_securities_are_listed_escaped() {
         .await;
     let market = world.read_market(None).await;
     assert_eq!(market.securities.len(), 1);
-    assert_eq!((market.securities[0].symbol.as_str(), market.securities[0].kind.as_str()), ("NAN", ""));
+    assert_eq!((market.securities[0].symbol.as_str(), &*market.securities[0].kind), ("NAN", ""));
     let mut unreadable = market.unreadable_symbols;
     unreadable.sort();
     let long = format!("\"{}\"...", "X".repeat(40));

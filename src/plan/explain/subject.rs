@@ -18,8 +18,8 @@ pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: 
     let security = market.security(index);
     Subject {
         symbol: security.symbol.clone(),
-        name: security.name.clone(),
-        kind: Some(security.kind.clone()),
+        name: security.name.as_deref().map(str::to_owned),
+        kind: Some(security.kind.to_string()),
         standing: word(market.standing(index)),
         market_cap: market.cap(index),
         market_cap_basis: cap_basis(market, index),

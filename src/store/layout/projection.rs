@@ -165,7 +165,10 @@ impl<'a> Known<'a> {
     /// The sector by our rules, else what the source says.
     fn sector(&self, security: &Security) -> Option<String> {
         let state = self.states.get(security.symbol.as_str());
-        state.and_then(|stock| stock.sector).map(Sector::title).or_else(|| security.sector.clone())
+        state
+            .and_then(|stock| stock.sector)
+            .map(Sector::title)
+            .or_else(|| security.sector.as_deref().map(str::to_owned))
     }
 
     fn statistics(&self, complete: &PlannedUniverse, now: DateTime<Utc>) -> Value {
@@ -195,7 +198,7 @@ impl<'a> Known<'a> {
     fn feed(&self, complete: &PlannedUniverse) -> Value {
         let trades = |symbol: &Symbol| {
             self.securities.get(symbol.as_str()).is_some_and(|security| {
-                security.active == Some(true) && FUND_KINDS.contains(&security.kind.as_str())
+                security.active == Some(true) && FUND_KINDS.contains(&&*security.kind)
             })
         };
         let funds = WELL_KNOWN_FUNDS.iter().filter_map(|symbol| Symbol::parse(symbol)).filter(trades);
@@ -317,10 +320,10 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let known = Security {
-            name: Some("A \"quoted\" Ä".to_owned()),
-            exchange: Some("XNYS".to_owned()),
-            industry: Some("Mining".to_owned()),
-            sector: Some("Stone".to_owned()),
+            name: Some("A \"quoted\" Ä".into()),
+            exchange: Some("XNYS".into()),
+            industry: Some("Mining".into()),
+            sector: Some("Stone".into()),
             ..Security::new(symbol("A"), "CS")
         };
         Snapshot {
