@@ -168,6 +168,8 @@ pub struct WorkerSettings {
     pub heartbeat: Duration,
     /// Attempts before a job becomes a dead letter.
     pub max_attempts: u32,
+    /// Standstill after which an attempt is broken off.
+    pub hung_after: Duration,
     /// How long a worker told to stop may still work.
     pub drain: Duration,
 }

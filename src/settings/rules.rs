@@ -268,6 +268,7 @@ fn worker(main: &mut Layers) -> WorkerSettings {
         lease: Duration::from_secs_f64(lease),
         heartbeat: Duration::from_secs_f64(heartbeat),
         max_attempts: main.whole("worker.max_attempts", 1..=100),
+        hung_after: Duration::from_secs_f64(main.seconds("worker.hung_after_seconds", 1.0..=86_400.0)),
         drain: seconds(main.whole("worker.drain_seconds", 0..=3600)),
     }
 }

@@ -40,6 +40,8 @@ pub enum Interruption {
     Stopping,
     /// It takes longer than a job may.
     TimedOut,
+    /// It shows no progress, although this worker lives and holds it.
+    Hung,
 }
 
 /// What is held, and for how long at a time.
@@ -67,7 +69,28 @@ pub struct Heartbeat {
     interrupted: CancellationToken,
     reason: Arc<OnceLock<Interruption>>,
     last_step: Mutex<&'static str>,
+    progress: Progress,
     task: JoinHandle<()>,
+}
+
+/// When a job last got on; noted from any thread. That its worker confirms the lease says nothing about it: that goes on
+/// while a statement waits for a lock, or a rule for nothing at all.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    fn begin() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    /// It got on just now.
+    pub fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Heartbeat {
@@ -86,12 +109,14 @@ impl Heartbeat {
             client: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
-        Self { steps, interrupted, reason, last_step: Mutex::new(FIRST_STEP), task }
+        let last_step = Mutex::new(FIRST_STEP);
+        Self { steps, interrupted, reason, last_step, progress: Progress::begin(), task }
     }
 
     /// Notes the step the job is at, for whoever has to say later how far it came; the backend once it has the lease.
     pub fn step(&self, step: &'static str, backend: Option<Backend>) {
         *self.last_step.lock().unwrap_or_else(PoisonError::into_inner) = step;
+        self.progress.note();
         // The receiver goes away only with the job.
         let _ = self.steps.send((step, backend));
     }
@@ -99,6 +124,22 @@ impl Heartbeat {
     /// The step that the job has come to.
     pub fn last_step(&self) -> &'static str {
         *self.last_step.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where progress within a step is noted.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Waits until the job has shown no progress for `bound`.
+    pub async fn hung(&self, bound: Duration) {
+        loop {
+            let patience = bound.saturating_sub(self.progress.at().elapsed());
+            if patience.is_zero() {
+                return;
+            }
+            tokio::time::sleep(patience).await;
+        }
     }
 
     /// Waits until the job has to be let go, and says why.

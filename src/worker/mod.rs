@@ -64,6 +64,8 @@ pub struct Options {
     pub drain: Duration,
     /// How long an attempt may take.
     pub timeout: Duration,
+    /// How long it may show no progress.
+    pub hung_after: Duration,
     /// How long a job waits for its import.
     pub eod_wait: Duration,
     /// How often it looks.
@@ -142,6 +144,7 @@ impl Options {
             max_attempts: i32::try_from(settings.worker.max_attempts).unwrap_or(i32::MAX),
             drain: settings.worker.drain,
             timeout: settings.sync.timeout,
+            hung_after: settings.worker.hung_after,
             eod_wait: settings.sync.eod_wait_timeout,
             eod_recheck: settings.sync.eod_recheck,
             batch_size: settings.sync.batch_size,

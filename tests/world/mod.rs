@@ -191,17 +191,27 @@ fn job_id(text: &str) -> JobId {
 
 /// Working.
 impl World {
-    fn worker(&self, name: Option<&str>) -> Arc<Worker> {
+    fn worker(&self, name: Option<&str>) -> Worker {
         let mut settings = self.settings.clone();
         settings.extend(name.map(|name| ("worker.name".to_owned(), name.to_owned())));
         let settings = load(&self.database_url, &self.redis.url(), &settings);
-        Arc::new(Worker::new(&settings, Shutdown::default()).unwrap())
+        Worker::new(&settings, Shutdown::default()).unwrap()
     }
 
     /// Has a worker work until nothing is left.
     pub(crate) async fn run_once(&self) {
-        let worker = self.worker(None);
-        tokio::time::timeout(DEADLINE, worker.run(Until::Idle)).await.expect("it ends").unwrap();
+        self.run(self.worker(None)).await;
+    }
+
+    /// The same where an attempt may take no longer than `timeout`, which settings give in whole minutes.
+    pub(crate) async fn run_once_within(&self, timeout: Duration) {
+        let mut worker = self.worker(None);
+        worker.options.timeout = timeout;
+        self.run(worker).await;
+    }
+
+    async fn run(&self, worker: Worker) {
+        tokio::time::timeout(DEADLINE, Arc::new(worker).run(Until::Idle)).await.expect("it ends").unwrap();
     }
 
     /// Has a worker work in the background until it is dropped. Like the program itself it knows at once when another
@@ -216,7 +226,7 @@ impl World {
     }
 
     fn start(&self, name: Option<&str>) -> Working {
-        let worker = self.worker(name);
+        let worker = Arc::new(self.worker(name));
         let shutdown = worker.shutdown.clone();
         let task = tokio::spawn(worker.run(Until::Stopped));
         Working { shutdown, task: Some(task) }
