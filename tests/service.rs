@@ -19,6 +19,8 @@ mod cancelling;
 mod crashes;
 #[path = "service/explaining.rs"]
 mod explaining;
+#[path = "service/failovers.rs"]
+mod failovers;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/http.rs"]

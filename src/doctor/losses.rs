@@ -21,7 +21,7 @@ const SUBJECT: &str = "jobs";
 pub(super) async fn examine(settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let unusable = |problem| Failure::permanent("look for lost jobs", problem);
     let names = settings.redis.names().map_err(unusable)?;
-    let redis = Redis::new(&settings.redis.url).map_err(unusable)?;
+    let redis = Redis::by(&settings.redis).map_err(unusable)?;
     let database = Database::new(&settings.database).map_err(unusable)?;
     // Postgres first: what it remembers then, Redis must have had.
     let remembered = remembered(&database).await?;

@@ -108,7 +108,7 @@ impl Worker {
     /// A worker by these settings, connected to nothing yet. Must be called inside a runtime.
     pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Self, String> {
         let database = Database::new(&settings.database)?;
-        let redis = Redis::new(&settings.redis.url)?;
+        let redis = Redis::by(&settings.redis)?;
         let names = settings.redis.names()?;
         let policy = settings.policy();
         let relay = Relay {
