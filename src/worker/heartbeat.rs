@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
+use super::Trouble;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::store::owners::{self, Backend, Beat};
@@ -180,6 +180,7 @@ impl Pulse {
         let mut look = tokio::time::interval(LOOK_EVERY);
         // A look that took long is not made up for.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trouble = Trouble::new(format!("heartbeat of job {}", self.held.id));
         loop {
             let result = tokio::select! {
                 step = steps.recv() => match step {
@@ -198,10 +199,10 @@ impl Pulse {
                     Err(failure) => Err(failure),
                 },
             };
-            if let Err(failure) = result {
+            if result.is_err() {
                 self.client = None;
-                warn!(job.id = %self.held.id, "heartbeat of job {}: {failure}", self.held.id);
             }
+            trouble.note(result);
             // One heartbeat before the lease runs out, for the work needs a moment to stop.
             if confirmed.elapsed() + self.held.every >= self.held.lease {
                 self.interrupt(Interruption::Unconfirmed);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Worker;
 use super::attempt::attempt;
@@ -96,6 +96,9 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
         let now = Utc::now();
         let teller = Teller { names: &worker.names, at: now };
         let tell = |row: &JobRow, lost: Option<&Lost>| {
+            if let Some(lost) = lost {
+                warn!(job.id = %row.id(), "job {} is taken over: {lost}", row.id());
+            }
             if row.status.is_final() { teller.ended(row) } else { teller.started(row, lost) }
         };
         let mut client = worker.database.client().await?;
@@ -119,12 +122,14 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
 /// An attempt, and what becomes of the job after it.
 async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) -> Result<(), Failure> {
     if row.attempt > 1 {
-        warn!(job.id = %row.id(), "job {}: the attempt before: {}", row.id(), row.error.as_deref().unwrap_or("unknown"));
+        // That it would be was said when the one before failed.
+        debug!(job.id = %row.id(), attempt = row.attempt, "job {}: attempt {}", row.id(), row.attempt);
+    } else {
+        info!(
+            job.id = %row.id(), mode = %row.request.mode, attempt = row.attempt,
+            "job {}: mode {}, asked for by {}", row.id(), row.request.mode, row.request.triggered_by
+        );
     }
-    info!(
-        job.id = %row.id(), mode = %row.request.mode, attempt = row.attempt,
-        "job {}: attempt {}, mode {}, asked for by {}", row.id(), row.attempt, row.request.mode, row.request.triggered_by
-    );
     let held = Held {
         id: row.id().clone(),
         lease_number: row.lease_number,
@@ -139,6 +144,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let outcome = attempt(worker, &row, warnings, &heartbeat).await;
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
+    worker.streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
     let settled = settle(worker, &row, warnings, &disposition).await?;
     drop(heartbeat);
