@@ -77,7 +77,7 @@ impl Desk {
     pub fn new(settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             database: Database::new(&settings.database)?,
-            redis: Redis::new(&settings.redis.url)?,
+            redis: Redis::by(&settings.redis)?,
             names: settings.redis.names()?,
             entries: settings.entries.clone(),
             notify: settings.sync.enable_notifications,

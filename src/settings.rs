@@ -143,8 +143,12 @@ pub struct SourceSettings {
 /// Where Redis is, and what our names in it are.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// `redis://`, `rediss://` or `unix://`.
+    /// `redis://`, `rediss://` or `unix://`; behind Sentinel its host counts for nothing.
     pub url: Secret,
+    /// Sentinels, `host:port` or a URL each; none where Redis is a single server.
+    pub sentinels: Vec<Secret>,
+    /// What the Sentinels call our primary.
+    pub sentinel_master: String,
     /// The first word of every key and channel.
     pub prefix: String,
     /// The first word of the channels that announce imports.
@@ -168,6 +172,8 @@ pub struct WorkerSettings {
     pub heartbeat: Duration,
     /// Attempts before a job becomes a dead letter.
     pub max_attempts: u32,
+    /// Standstill after which an attempt is broken off.
+    pub hung_after: Duration,
     /// How long a worker told to stop may still work.
     pub drain: Duration,
 }
@@ -372,9 +378,16 @@ impl RedisSettings {
         SignalNames::new(&self.signals_prefix)
     }
 
-    /// Host, port and database, without user or password.
+    /// Host, port and database, without user or password; behind Sentinel the name of the primary, and who knows it.
     pub fn address(&self) -> String {
-        rules::redis_address(self.url.expose()).unwrap_or_else(|| "(unreadable URL)".to_owned())
+        let address = |url: &str| rules::redis_address(url).unwrap_or_else(|| "(unreadable URL)".to_owned());
+        let server = address(self.url.expose());
+        if self.sentinels.is_empty() {
+            return server;
+        }
+        let sentinels: Vec<String> = self.sentinels.iter().map(rules::sentinel_address).collect();
+        let database = server.rsplit_once('/').map_or("0", |(_, database)| database);
+        format!("{}/{database}, by Sentinel at {}", self.sentinel_master, sentinels.join(" "))
     }
 }
 

@@ -19,12 +19,16 @@ mod cancelling;
 mod crashes;
 #[path = "service/explaining.rs"]
 mod explaining;
+#[path = "service/failovers.rs"]
+mod failovers;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/http.rs"]
 mod http;
 #[path = "service/imports.rs"]
 mod imports;
+#[path = "service/losses.rs"]
+mod losses;
 #[path = "service/requests.rs"]
 mod requests;
 #[path = "service/retries.rs"]

@@ -34,14 +34,17 @@ pub(super) fn start(format: LogFormat, verbose: u8, is_terminal: bool) -> Result
     started.map_err(|error| Exit::NotDone(format!("cannot start the log: {error}")))
 }
 
+/// What the drivers say of connections that broke: our own lines say what could not be done because of it, once.
+const DRIVERS: &str = "deadpool_postgres=error,tokio_postgres=error";
+
 /// The variable where it is set, else warnings, with `-v` milestones, with `-vv` everything of ours.
 fn filter(variable: Option<&str>, verbose: u8) -> Result<EnvFilter, Exit> {
     let usual = match verbose {
-        0 => "warn",
-        1 => "warn,cache_sync=info",
-        _ => "info,cache_sync=debug",
+        0 => format!("warn,{DRIVERS}"),
+        1 => format!("warn,{DRIVERS},cache_sync=info"),
+        _ => "info,cache_sync=debug".to_owned(),
     };
-    let directives = variable.filter(|text| !text.trim().is_empty()).unwrap_or(usual);
+    let directives = variable.filter(|text| !text.trim().is_empty()).unwrap_or(&usual);
     EnvFilter::try_new(directives).map_err(|error| {
         Exit::Usage(format!(
             "{FILTER_VARIABLE}: {directives:?} is no log filter ({error}); it looks like info,cache_sync=debug"
@@ -56,8 +59,8 @@ mod tests {
     #[test]
     fn the_variable_beats_the_flag_and_nonsense_is_refused() {
         let shown = |variable, verbose| filter(variable, verbose).map(|filter| filter.to_string());
-        assert_eq!(shown(None, 0), Ok("warn".to_owned()));
-        assert_eq!(shown(Some(" "), 1), Ok("cache_sync=info,warn".to_owned()));
+        assert_eq!(shown(None, 0), Ok("deadpool_postgres=error,tokio_postgres=error,warn".to_owned()));
+        assert!(shown(Some(" "), 1).is_ok_and(|shown| shown.contains("cache_sync=info")));
         assert_eq!(shown(Some("debug"), 0), Ok("debug".to_owned()));
         let refused = filter(Some("cache_sync=loud"), 0).expect_err("no level of that name");
         assert_eq!(refused.code(), 2);

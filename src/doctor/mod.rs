@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 pub mod coverage;
+mod losses;
 mod postgres;
 mod redis;
 
@@ -112,6 +113,11 @@ pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
         postgres,
         &format!("see that the server runs and DATABASE_URL is right, which leads to {at}"),
     );
+    if !report.out_of_reach {
+        let mut findings = Vec::new();
+        let ended = losses::examine(settings, &mut findings).await;
+        report.add("jobs", Part { findings, ended }, "see what the findings above say of both servers");
+    }
     report
 }
 

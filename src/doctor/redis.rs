@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use ::redis::aio::ConnectionManager;
 use chrono::{DateTime, Utc};
 
 use crate::failure::{Failure, redis};
 use crate::publish::keys::Names;
 use crate::settings::Settings;
-use crate::stream::connection::Redis;
+use crate::stream::connection::{Redis, Shared};
 
 use super::{Finding, clock};
 
@@ -23,7 +22,7 @@ pub(super) async fn examine(
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     let unusable = |problem| Failure::permanent("connect to Redis", problem);
-    let server = Redis::new(&settings.redis.url).map_err(unusable)?;
+    let server = Redis::by(&settings.redis).map_err(unusable)?;
     let names = settings.redis.names().map_err(unusable)?;
     let mut connection = server.shared();
     let info: String =
@@ -38,7 +37,7 @@ pub(super) async fn examine(
 }
 
 /// What lies on our two streams.
-async fn streams(connection: &mut ConnectionManager, names: &Names) -> Result<Vec<Finding>, Failure> {
+async fn streams(connection: &mut Shared, names: &Names) -> Result<Vec<Finding>, Failure> {
     let mut pipeline = ::redis::pipe();
     pipeline.cmd("XLEN").arg(names.job_stream()).cmd("XLEN").arg(names.dead_stream());
     let (jobs, dead): (u64, u64) =

@@ -100,6 +100,9 @@ mod tests {
             oldest_undelivered_at: None,
             readers: readers.iter().map(reader).collect(),
             dead_letters: 0,
+            lost: Some(0),
+            counted_since: None,
+            newest: None,
         }
     }
 

@@ -26,7 +26,7 @@ use super::{Api, READ_LIMITS, SERVER_WITHIN};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
-use crate::store::figures::{self, EndedJob, Figures};
+use crate::store::figures::{self, EndedJob, Figures, Remembered};
 use crate::store::history::{self, UniverseNow};
 use crate::stream::state::{self, StreamState};
 
@@ -47,7 +47,7 @@ const ANSWER_SECONDS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.0]
 const OUTCOMES: [JobStatus; 3] = [JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
 
 /// The gauges that a scrape reads, and what they mean.
-const GAUGES: [(&str, &str); 24] = [
+const GAUGES: [(&str, &str); 27] = [
     ("cache_sync_build_info", "1, with the version as a label"),
     ("cache_sync_postgres_up", "1 if Postgres answered at this scrape, else 0"),
     ("cache_sync_redis_up", "1 if Redis answered at this scrape, else 0"),
@@ -62,6 +62,15 @@ const GAUGES: [(&str, &str); 24] = [
         "How long the oldest job has waited whose turn it is and that no worker has; 0 where none waits",
     ),
     ("cache_sync_dead_letters", "Dead letters that are kept"),
+    (
+        "cache_sync_stream_lost_entries",
+        "Entries that are gone from the job stream and that no worker took off: 0, or somebody trims or deletes",
+    ),
+    (
+        "cache_sync_stream_set_back",
+        "1 if Postgres remembers a newer entry than Redis ever had: Redis has lost data; else 0",
+    ),
+    ("cache_sync_stream_age_seconds", "Time since the job stream was made; falls when Redis loses it"),
     ("cache_sync_consumer_group_exists", "1 if the consumer group of the workers exists, else 0"),
     ("cache_sync_live_workers", "Workers that have read the stream or touched an entry within a lease"),
     ("cache_sync_worker_silence_seconds", "Time since any worker last read the stream or touched an entry"),
@@ -151,7 +160,14 @@ impl Metrics {
         let now = Utc::now();
         let postgres = timed(from_postgres(api, tally.horizon(), now));
         let redis = timed(state::look(&api.desk.redis, &api.desk.names));
-        let (postgres, redis) = tokio::join!(postgres, redis);
+        let (postgres, mut redis) = tokio::join!(postgres, redis);
+        let newest = postgres.as_ref().and_then(|(found, _)| found.remembered).map(|known| known.newest);
+        let is_behind = |state: &StreamState| newest.is_some_and(|newest| state.is_set_back(newest));
+        // Asked at the same time, Redis may have answered before the entry was written that Postgres told of.
+        if redis.as_ref().is_some_and(|(state, _)| is_behind(state)) {
+            redis = timed(state::look(&api.desk.redis, &api.desk.names)).await;
+        }
+        let is_set_back = newest.and(redis.as_ref()).map(|(state, _)| is_behind(state));
         if let Some((found, _)) = &postgres {
             let fresh = tally.take(&found.ended);
             with_local_recorder(&self.counters, || fresh.iter().for_each(|job| count_job(job)));
@@ -164,7 +180,10 @@ impl Metrics {
             gauge!("cache_sync_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
             show_pool(api);
             show_postgres(postgres.as_ref(), now);
-            show_redis(redis.as_ref(), api.lease);
+            show_redis(redis.as_ref(), api.lease, now);
+            if let Some(is_set_back) = is_set_back {
+                gauge!("cache_sync_stream_set_back").set(f64::from(u8::from(is_set_back)));
+            }
             show_oldest_waiting(postgres.as_ref(), redis.as_ref(), now);
         });
         recorder.handle().render()
@@ -189,6 +208,7 @@ async fn timed<T>(asked: impl Future<Output = Result<T, Failure>>) -> Answer<T> 
 /// What Postgres knows, from one snapshot.
 struct Found {
     figures: Figures,
+    remembered: Option<Remembered>,
     universes: Vec<UniverseNow>,
     ended: Vec<EndedJob>,
 }
@@ -198,6 +218,7 @@ async fn from_postgres(api: &Api, since: DateTime<Utc>, now: DateTime<Utc>) -> R
     let transaction = client.begin_read_only(READ_LIMITS).await?;
     Ok(Found {
         figures: figures::read(&transaction, api.lease, now).await?,
+        remembered: figures::remembered(&transaction).await?,
         universes: history::universes_now(&transaction).await?,
         ended: figures::ended_since(&transaction, since, JOBS_AT_ONCE).await?,
     })
@@ -289,7 +310,7 @@ fn is_held(universe: &UniverseNow) -> bool {
     universe.status == "held"
 }
 
-fn show_redis(answer: Option<&(StreamState, Duration)>, lease: Duration) {
+fn show_redis(answer: Option<&(StreamState, Duration)>, lease: Duration, now: DateTime<Utc>) {
     gauge!("cache_sync_redis_up").set(f64::from(u8::from(answer.is_some())));
     let Some((stream, took)) = answer else { return };
     gauge!("cache_sync_redis_answer_seconds").set(*took);
@@ -298,6 +319,12 @@ fn show_redis(answer: Option<&(StreamState, Duration)>, lease: Duration) {
         gauge!("cache_sync_queue_entries", "state" => state).set(number as f64);
     }
     gauge!("cache_sync_dead_letters").set(stream.dead_letters as f64);
+    if let Some(lost) = stream.lost {
+        gauge!("cache_sync_stream_lost_entries").set(lost as f64);
+    }
+    if let Some(since) = stream.counted_since {
+        gauge!("cache_sync_stream_age_seconds").set(seconds(now - since));
+    }
     gauge!("cache_sync_consumer_group_exists").set(f64::from(u8::from(stream.has_group)));
     let live = stream.readers.iter().filter(|reader| reader.silent_for <= lease).count();
     gauge!("cache_sync_live_workers").set(live as f64);
@@ -413,7 +440,7 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || {
             show_postgres(None, at(0));
-            show_redis(None, Duration::from_secs(15));
+            show_redis(None, Duration::from_secs(15), at(0));
             show_oldest_waiting(None, None, at(0));
         });
         let text = recorder.handle().render();

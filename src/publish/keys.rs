@@ -10,6 +10,9 @@ use crate::domain::job::JobId;
 pub const DEFAULT_PREFIX: &str = "tickstock";
 /// The consumer group of the workers on the job stream.
 pub const GROUP: &str = "cache-sync-workers";
+/// The group beside it as which nobody reads: its number of entries read is that of entries that workers took off the
+/// stream. Behind the other one in the order of names, for those who look at the first group only.
+pub const COUNTER: &str = "cache-sync-workers.taken-off";
 
 /// The longest prefix or channel name, in bytes.
 const MAX_NAME_BYTES: usize = 200;

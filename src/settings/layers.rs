@@ -343,6 +343,8 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.chars().count() > 60 => "a long text".to_owned(),
         Value::Table(_) => "a section".to_owned(),
+        // A URL may hold a password, wherever it was put by mistake.
+        other if other.to_string().contains("://") => "a URL or several".to_owned(),
         other => other.to_string(),
     }
 }

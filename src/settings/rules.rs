@@ -228,8 +228,28 @@ fn redis(main: &mut Layers) -> RedisSettings {
     if url.expose().is_empty() {
         main.refuse("redis.url", "is empty; leave it out for redis://127.0.0.1:6379");
     }
+    let sentinels: Vec<Secret> = main.texts("redis.sentinels").into_iter().map(Secret::new).collect();
+    if sentinels.iter().any(|address| !is_sentinel(address.expose())) {
+        // Not shown: it may hold a password.
+        main.refuse(
+            "redis.sentinels",
+            "must be a list such as [\"host:26379\"], or with redis://:password@host:26379 in it where Sentinels ask for one",
+        );
+    }
+    if !sentinels.is_empty() && url.expose().starts_with("unix://") {
+        main.refuse(
+            "redis.url",
+            "is a socket, behind which no Sentinel can move a server; use redis:// or rediss://",
+        );
+    }
+    let sentinel_master =
+        main.text_in_form("redis.sentinel_master", "a name of up to 200 characters without blanks", |text| {
+            (1..=200).contains(&text.len()) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        });
     RedisSettings {
         url,
+        sentinels,
+        sentinel_master,
         signals_prefix: if signals_prefix.is_empty() { prefix.clone() } else { signals_prefix },
         prefix,
         dotted_names: main.switch("redis.dotted_names"),
@@ -268,6 +288,7 @@ fn worker(main: &mut Layers) -> WorkerSettings {
         lease: Duration::from_secs_f64(lease),
         heartbeat: Duration::from_secs_f64(heartbeat),
         max_attempts: main.whole("worker.max_attempts", 1..=100),
+        hung_after: Duration::from_secs_f64(main.seconds("worker.hung_after_seconds", 1.0..=86_400.0)),
         drain: seconds(main.whole("worker.drain_seconds", 0..=3600)),
     }
 }
@@ -400,6 +421,27 @@ pub(super) fn redis_address(url: &str) -> Option<String> {
     }
     let info = url.into_connection_info().ok()?;
     Some(format!("{}/{}", info.addr(), info.redis_settings().db()))
+}
+
+/// Whether a text is the address of a Sentinel: `host:port`, or a URL of TCP.
+fn is_sentinel(text: &str) -> bool {
+    let names_a_port = text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if text.contains("://") {
+        !text.starts_with("unix://") && redis_address(text).is_some()
+    } else {
+        names_a_port && redis_address(&format!("redis://{text}")).is_some()
+    }
+}
+
+/// `host:port` of a Sentinel, whichever way it is given.
+pub(super) fn sentinel_address(given: &Secret) -> String {
+    let url = if given.expose().contains("://") {
+        given.expose().to_owned()
+    } else {
+        format!("redis://{}", given.expose())
+    };
+    let address = redis_address(&url).unwrap_or_else(|| "(unreadable)".to_owned());
+    address.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// Whether a URL or connection string holds a password.

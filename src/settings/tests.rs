@@ -137,6 +137,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             lease: Duration::from_secs(15),
             heartbeat: Duration::from_secs(3),
             max_attempts: 5,
+            hung_after: Duration::from_secs(300),
             drain: Duration::from_secs(25),
         }
     );

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
+use super::catalog;
 use super::statement::{query, query_one};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
@@ -84,6 +85,30 @@ pub async fn read(tx: &Transaction<'_>, lease: Duration, now: DateTime<Utc>) -> 
         oldest_heartbeat_seconds: row.get("oldest_heartbeat_seconds"),
         last_good_sync_seconds: row.get("last_good_sync_seconds"),
     })
+}
+
+/// The stream entries that kept jobs stood on: what Redis must have had, if it kept what it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// Milliseconds and number of the newest.
+    pub newest: (u64, u64),
+    /// When the oldest was written.
+    pub oldest_at: DateTime<Utc>,
+}
+
+/// Whether there are jobs to have figures of: our tables may not have been made yet.
+pub async fn has_jobs(tx: &Transaction<'_>, schema: &str) -> Result<bool, Failure> {
+    Ok(!catalog::relations(tx, schema, &["cache_sync_jobs"]).await?.is_empty())
+}
+
+/// The stream entries that Postgres remembers; `None` where no job is kept that had one.
+pub async fn remembered(tx: &Transaction<'_>) -> Result<Option<Remembered>, Failure> {
+    let rows = query(tx, DOING, include_str!("../../sql/queries/entries_known.sql"), &[]).await?;
+    Ok(rows.first().and_then(|row| {
+        let place = |column: &str| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
+        let oldest_at = DateTime::from_timestamp_millis(row.get("oldest_ms"))?;
+        Some(Remembered { newest: (place("ms"), place("number")), oldest_at })
+    }))
 }
 
 /// A job that ended.

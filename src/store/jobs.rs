@@ -314,15 +314,27 @@ pub struct ClaimTerms<'a> {
     pub knows_dead: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
+/// How the attempt before a claim was lost by its worker, in a sentence that begins with a word for it: `died`, `silent`
+/// or `interrupted`. An attempt that its own worker wrote an end, a retry or a wait for has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost(String);
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Claims the job that `entry_id` asks for, with everything that belongs to it in one transaction: the row where
-/// there is none yet, the attempt, the lease number, the owner, and what `tell` owes the world about it.
+/// there is none yet, the attempt, the lease number, the owner, and what `tell` owes the world about it and about how the
+/// attempt before it was lost.
 pub async fn claim(
     client: &mut Client,
     request: &JobRequest,
     entry_id: &str,
     terms: &ClaimTerms<'_>,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    tell: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<Owed>,
 ) -> Result<Claim, Failure> {
     let doing = "claim the job";
     let transaction = client.begin().await?;
@@ -347,7 +359,7 @@ pub async fn claim(
         Accepted::New(row) | Accepted::Known(row) => *row,
         Accepted::Duplicate { of } => {
             let row = end_as_duplicate(&transaction, request, entry_id, &of, now).await?;
-            outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
+            outbox::owe(&transaction, row.id(), &tell(&row, None), now).await?;
             transaction.commit().await.map_err(postgres(doing))?;
             return Ok(Claim::Ended(Box::new(row)));
         }
@@ -361,21 +373,25 @@ pub async fn claim(
     }
     if row.cancel_requested_at.is_some() {
         let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
+        outbox::owe(&transaction, row.id(), &tell(&row, None), now).await?;
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
     }
     let exhausted = row.attempt >= terms.max_attempts;
-    let step = owner.and_then(|owner| owner.step);
-    // One that is given up is claimed to be ended, not to be begun once more.
-    let attempts = i32::from(!exhausted);
-    let claimed = begin_attempt(&transaction, &row, terms, step.as_deref(), attempts, now).await?;
+    let lost = owner.as_ref().map(|owner| owner.lost(terms));
+    let begun = Begun {
+        step: owner.and_then(|owner| owner.step),
+        lost: lost.as_ref().map(ToString::to_string),
+        // One that is given up is claimed to be ended, not to be begun once more.
+        attempts: i32::from(!exhausted),
+    };
+    let claimed = begin_attempt(&transaction, &row, terms, &begun, now).await?;
     take_ownership(&transaction, &claimed, terms).await?;
     if exhausted {
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Exhausted(Box::new(claimed)));
     }
-    outbox::owe(&transaction, claimed.id(), &tell(&claimed), now).await?;
+    outbox::owe(&transaction, claimed.id(), &tell(&claimed, lost.as_ref()), now).await?;
     fault::point("claim.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
     fault::point("claim.after").await?;
@@ -415,6 +431,22 @@ impl Owner {
         // hold it elsewhere, for it works on one job at a time.
         self.worker != terms.worker && !self.is_expired && !(terms.knows_dead)(&self.worker)
     }
+
+    /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
+    /// anybody takes over, so what is told apart here is what no worker could say of itself.
+    fn lost(&self, terms: &ClaimTerms<'_>) -> Lost {
+        let (worker, step) = (&self.worker, self.step.as_deref().unwrap_or("unknown"));
+        Lost(if self.worker == terms.worker {
+            format!("interrupted: worker {worker} lost its connection at step {step}")
+        } else if (terms.knows_dead)(worker) {
+            format!("died: worker {worker} ended at step {step} without a word")
+        } else {
+            format!(
+                "silent: worker {worker} gave no sign of life for a lease at step {step}; it is stopped, cut off from \
+                 Postgres, or gone with its machine"
+            )
+        })
+    }
 }
 
 async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<Owner>, Failure> {
@@ -430,22 +462,29 @@ async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<
     }))
 }
 
+/// What a claim notes about the attempt before it, and whether it counts as another.
+struct Begun {
+    step: Option<String>,
+    lost: Option<String>,
+    attempts: i32,
+}
+
 async fn begin_attempt(
     transaction: &Transaction<'_>,
     row: &JobRow,
     terms: &ClaimTerms<'_>,
-    step: Option<&str>,
-    attempts: i32,
+    begun: &Begun,
     now: DateTime<Utc>,
 ) -> Result<JobRow, Failure> {
     let sql = include_str!("../../sql/queries/job_claim.sql");
-    let params: [(&(dyn ToSql + Sync), Type); 6] = [
+    let params: [(&(dyn ToSql + Sync), Type); 7] = [
         (&row.id().as_str(), Type::TEXT),
         (&terms.worker, Type::TEXT),
         (&now, Type::TIMESTAMPTZ),
         (&terms.policy_fingerprint, Type::TEXT),
-        (&step, Type::TEXT),
-        (&attempts, Type::INT4),
+        (&begun.step, Type::TEXT),
+        (&begun.attempts, Type::INT4),
+        (&begun.lost, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("claim the job"))?;
     let claimed =
@@ -468,7 +507,9 @@ async fn take_ownership(
     transaction.query_typed(sql, &params).await.map_err(postgres("take the job")).map(|_| ())
 }
 
-/// Event numbers after a claim that `cache_sync_started` and the progress of at most five plannings share.
+/// Event numbers after a claim that its start takes: one for `cache_sync_started`, one for how the attempt before was lost.
+pub const STARTING_NUMBERS: i64 = 2;
+/// Event numbers after a claim that its start and the progress of at most five plannings share.
 pub const PROGRESS_NUMBERS: i64 = 100;
 /// Event numbers that the end of a job takes: one for what went wrong, the last one for the end itself.
 pub const ENDING_NUMBERS: i64 = 2;

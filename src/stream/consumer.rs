@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult, Script, Value};
+use tracing::info;
 
 use super::connection::Redis;
 use super::identity::Identity;
 use crate::fault;
 
-pub use crate::publish::keys::GROUP;
+pub use crate::publish::keys::{COUNTER, GROUP};
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
 pub(super) const HANDED_BACK: &str = "handed-back";
 /// How long one read waits for a new entry. Short, because a stopping worker waits it out.
@@ -72,7 +73,6 @@ impl Consumer {
         let found = self.find(is_patient).await;
         match found {
             Err(error) if is_group_missing(&error) => {
-                // From the beginning, never from `$`: that would pass over jobs. Finished ones are known in Postgres.
                 self.make_group().await?;
                 Ok(None)
             }
@@ -208,11 +208,11 @@ impl Consumer {
 
 /// Acknowledges an entry and deletes it, so that the stream holds what is not done. Nothing else acknowledges.
 pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisResult<()> {
-    let mut pipeline = redis::pipe();
-    pipeline.atomic().cmd("XACK").arg(stream).arg(GROUP).arg(entry_id).ignore();
-    pipeline.cmd("XDEL").arg(stream).arg(entry_id).ignore();
+    let script = Script::new(concat!(include_str!("take_off.lua"), include_str!("acknowledge.lua")));
+    let mut call = script.key(stream);
+    call.arg(GROUP).arg(COUNTER).arg(entry_id);
     fault::point("ack.before").await?;
-    pipeline.exec_async(&mut redis.shared()).await?;
+    let () = call.invoke_async(&mut redis.shared()).await?;
     Ok(fault::point("ack.after").await?)
 }
 
@@ -287,12 +287,14 @@ impl OtherConsumer {
 }
 
 async fn make_group(connection: &mut MultiplexedConnection, stream: &str) -> RedisResult<()> {
-    let mut command = redis::cmd("XGROUP");
-    command.arg("CREATE").arg(stream).arg(GROUP).arg("0").arg("MKSTREAM");
-    match command.exec_async(connection).await {
-        Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-        made => made,
+    let script = Script::new(include_str!("group.lua"));
+    let mut call = script.key(stream);
+    call.arg(GROUP).arg(COUNTER);
+    let is_new: bool = call.invoke_async(connection).await?;
+    if is_new {
+        info!("made the consumer group {GROUP} on {stream}");
     }
+    Ok(())
 }
 
 /// The group or the stream went away, also while a read was blocked on it. The answer of a pipeline holds the errors of

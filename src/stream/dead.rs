@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use redis::{Script, Value};
 
 use super::connection::Redis;
-use super::consumer::{Entry, GROUP};
+use super::consumer::{COUNTER, Entry, GROUP};
 use super::entry;
 use super::entry::dead_letter::DeadLetter;
 use crate::domain::job::{JobId, JobRequest};
@@ -29,10 +29,10 @@ pub struct Filed {
 /// Files a letter, and acknowledges and deletes the entry it is about, all or nothing. A second letter about the same
 /// entry is not filed.
 pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
-    let script = Script::new(include_str!("bury.lua"));
+    let script = Script::new(concat!(include_str!("take_off.lua"), include_str!("bury.lua")));
     let mut call = script.key(names.dead_stream());
     call.key(names.job_stream());
-    call.arg(GROUP).arg(&letter.entry_id).arg(KEPT).arg(LOOKED_AT);
+    call.arg(GROUP).arg(COUNTER).arg(&letter.entry_id).arg(KEPT).arg(LOOKED_AT);
     for (name, value) in letter.to_fields() {
         call.arg(name).arg(value);
     }

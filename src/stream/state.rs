@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use redis::Script;
 use redis::streams::StreamRangeReply;
 use redis::{FromRedisValue, Value};
 
@@ -11,7 +12,7 @@ use super::connection::Redis;
 use super::consumer::{self, Backlog};
 use super::entry::entry_time;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::keys::{GROUP, Names};
+use crate::publish::keys::{COUNTER, GROUP, Names};
 
 const DOING: &str = "look at the job stream";
 
@@ -23,6 +24,9 @@ pub struct Reader {
     /// How long ago it last read or touched an entry. A worker that lives does so at least every few seconds.
     pub silent_for: Duration,
 }
+
+/// The place of an entry: milliseconds and number.
+pub type Place = (u64, u64);
 
 /// What stands on the job stream and beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,27 @@ pub struct StreamState {
     pub readers: Vec<Reader>,
     /// Dead letters that are kept.
     pub dead_letters: u64,
+    /// Entries that are gone and that no worker took off: trimmed or deleted by somebody else. `None` where nobody counts
+    /// yet.
+    pub lost: Option<u64>,
+    /// Since when they are counted, which is when the stream was made; `None` where that is not known.
+    pub counted_since: Option<DateTime<Utc>>,
+    /// The newest entry that the stream ever had; `None` where there is no stream.
+    pub newest: Option<Place>,
+}
+
+impl StreamState {
+    /// Whether Redis has lost the newest entries: it never had the `newest` that Postgres remembers, which was asked before
+    /// it. So it is after a flush, or where a replica that lagged behind was promoted, until somebody asks for another job.
+    pub fn is_set_back(&self, newest: Place) -> bool {
+        self.newest.is_none_or(|known| known < newest)
+    }
+
+    /// When the stream was made anew, if Postgres remembers an entry of the one before, written at `oldest`: it was
+    /// flushed, deleted, or lost at a restart.
+    pub fn made_anew_at(&self, oldest: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.counted_since.filter(|since| oldest < *since)
+    }
 }
 
 /// Looks at both streams and at the group.
@@ -45,35 +70,60 @@ pub async fn look(redis: &Redis, names: &Names) -> Result<StreamState, Failure> 
     let backlog = consumer::backlog(redis, &stream).await.map_err(redis_failure(DOING))?;
     let mut command = redis::cmd("XLEN");
     let dead_letters = command.arg(names.dead_stream()).query_async(&mut redis.shared()).await;
-    let last_delivered = last_delivered(redis, &stream).await?;
-    let (oldest, readers) = match &last_delivered {
+    let standing = standing(redis, &stream).await?;
+    let (oldest, readers) = match &standing.last_delivered {
         Some(last) => (oldest_behind(redis, &stream, last).await?, readers(redis, &stream).await?),
         None => (oldest_behind(redis, &stream, "0-0").await?, Vec::new()),
     };
     Ok(StreamState {
-        has_group: last_delivered.is_some(),
+        has_group: standing.last_delivered.is_some(),
         backlog,
         oldest_undelivered_at: oldest,
         readers,
         dead_letters: dead_letters.map_err(redis_failure(DOING))?,
+        lost: standing
+            .taken_off
+            .map(|taken_off| (standing.added - standing.length - taken_off).max(0) as u64),
+        counted_since: standing.since.filter(|since| since != "0-0").and_then(|since| entry_time(&since)),
+        newest: standing.newest.as_deref().and_then(place),
     })
 }
 
-/// The last entry that the group was given; `None` where there is no group.
-async fn last_delivered(redis: &Redis, stream: &str) -> Result<Option<String>, Failure> {
-    let mut command = redis::cmd("XINFO");
-    command.arg("GROUPS").arg(stream);
-    let groups: redis::RedisResult<Vec<HashMap<String, Value>>> =
-        command.query_async(&mut redis.shared()).await;
-    let groups = match groups {
-        Err(error) if is_stream_missing(&error) => return Ok(None),
-        groups => groups.map_err(redis_failure(DOING))?,
-    };
-    let text = |group: &HashMap<String, Value>, field: &str| {
-        group.get(field).cloned().and_then(|value| String::from_redis_value(value).ok())
-    };
-    let ours = groups.iter().find(|group| text(group, "name").as_deref() == Some(GROUP));
-    Ok(ours.map(|group| text(group, "last-delivered-id").unwrap_or_else(|| "0-0".to_owned())))
+/// The place that an entry's id names.
+pub fn place(id: &str) -> Option<Place> {
+    let (ms, number) = id.split_once('-')?;
+    Some((ms.parse().ok()?, number.parse().ok()?))
+}
+
+/// See standing.lua.
+#[derive(Default)]
+struct Standing {
+    last_delivered: Option<String>,
+    added: i64,
+    length: i64,
+    taken_off: Option<i64>,
+    since: Option<String>,
+    newest: Option<String>,
+}
+
+async fn standing(redis: &Redis, stream: &str) -> Result<Standing, Failure> {
+    let script = Script::new(include_str!("standing.lua"));
+    let mut call = script.key(stream);
+    call.arg(GROUP).arg(COUNTER);
+    let answer: Vec<Value> = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
+    let mut answer = answer.into_iter();
+    let mut next = || answer.next().unwrap_or(Value::Nil);
+    fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
+        T::from_redis_value(value).map_err(redis::RedisError::from).map_err(redis_failure(DOING))
+    }
+    Ok(Standing {
+        last_delivered: read(next())?,
+        added: read::<Option<i64>>(next())?.unwrap_or(0),
+        length: read::<Option<i64>>(next())?.unwrap_or(0),
+        taken_off: read(next())?,
+        since: read(next())?,
+        newest: read(next())?,
+    })
 }
 
 /// When the first entry behind `last` was written.
@@ -100,11 +150,6 @@ async fn readers(redis: &Redis, stream: &str) -> Result<Vec<Reader>, Failure> {
     Ok(rows.iter().filter_map(reader).filter(is_worker).collect())
 }
 
-/// There is no such stream yet: nobody has asked for a job, and no worker has begun.
-fn is_stream_missing(error: &redis::RedisError) -> bool {
-    error.to_string().contains("no such key")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +170,9 @@ mod tests {
                 oldest_undelivered_at: None,
                 readers: Vec::new(),
                 dead_letters: 0,
+                lost: None,
+                counted_since: None,
+                newest: None,
             }
         );
     }

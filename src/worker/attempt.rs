@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::Worker;
 use super::disposition::Outcome;
-use super::heartbeat::{Heartbeat, Interruption};
+use super::heartbeat::{Heartbeat, Interruption, Progress};
 use super::progress::ProgressTeller;
 use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
@@ -51,6 +51,7 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
         why = heartbeat.interrupted() => Outcome::Interrupted(why),
         () = worker.shutdown.demanded.cancelled() => Outcome::Interrupted(Interruption::Stopping),
         () = tokio::time::sleep(worker.options.timeout) => Outcome::Interrupted(Interruption::TimedOut),
+        () = heartbeat.hung(worker.options.hung_after) => Outcome::Interrupted(Interruption::Hung),
     };
     match outcome {
         Outcome::Interrupted(_) => canceller.cancel().await,
@@ -103,7 +104,7 @@ async fn sync_once(
     heartbeat.step("lease", None);
     let lease = tokio::select! {
         lease = Lease::acquire(client, limits(worker)) => lease?,
-        why = wait_in_line(worker, row) => return Ok(Outcome::Interrupted(why)),
+        why = wait_in_line(worker, row, heartbeat.progress()) => return Ok(Outcome::Interrupted(why)),
     };
     heartbeat.step("read", Some(lease.backend()));
     let began = Instant::now();
@@ -181,7 +182,8 @@ async fn decide_sync(
     let Ready { as_of, warnings, policy, snapshot, entries } = ready;
     let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    let planned = plan_aside(lease, &policy, &snapshot, entries, order, progress).await?;
+    let watched = Watched { teller: progress, progress: heartbeat.progress() };
+    let planned = plan_aside(lease, &policy, &snapshot, entries, order, watched).await?;
     let (mut plan, durations, entries) = match planned {
         Ok(planned) => planned,
         Err(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
@@ -212,13 +214,15 @@ fn limits(worker: &Worker) -> Limits {
 }
 
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
-async fn wait_in_line(worker: &Worker, row: &JobRow) -> Interruption {
+async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Interruption {
     let mut is_said = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = worker.shutdown.asked.cancelled() => return Interruption::Stopping,
         }
+        // Waiting for one's turn is no standstill: whoever has it is watched itself.
+        progress.note();
         if !is_said {
             info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
             is_said = true;
@@ -242,6 +246,12 @@ async fn free_stuck(worker: &Worker) -> Result<Option<owners::Freed>, Failure> {
 /// A plan, how long each of its sub-tasks took, in milliseconds, and the rows that show it.
 type Planned = (Plan, BTreeMap<SyncTask, u64>, Entries);
 
+/// Who is told of each sub-task: the world, and the watch for standstills.
+struct Watched<'a> {
+    teller: &'a ProgressTeller,
+    progress: &'a Progress,
+}
+
 /// Plans beside the runtime, so that heartbeats go on, with the transaction kept alive meanwhile.
 async fn plan_aside(
     lease: &Lease<'_>,
@@ -249,16 +259,18 @@ async fn plan_aside(
     snapshot: &Arc<Snapshot>,
     mut entries: Entries,
     order: Order,
-    progress: &ProgressTeller,
+    watched: Watched<'_>,
 ) -> Result<Result<Planned, Refusal>, Failure> {
-    let (snapshot, policy, progress) = (Arc::clone(snapshot), Arc::clone(policy), progress.reporter());
+    let (snapshot, policy) = (Arc::clone(snapshot), Arc::clone(policy));
+    let (reporter, progress) = (watched.teller.reporter(), watched.progress.clone());
     let total_symbols = snapshot.securities.len() as u64;
     let mut planning = tokio::task::spawn_blocking(move || {
         let mut durations = BTreeMap::new();
         let mut began = Instant::now();
         let plan = plan(&snapshot, &policy, &order, &mut |report: &TaskReport| {
             durations.insert(report.task, began.elapsed().as_millis() as u64);
-            progress.finished(report.task, total_symbols);
+            reporter.finished(report.task, total_symbols);
+            progress.note();
             began = Instant::now();
         });
         plan.map(|mut plan| {

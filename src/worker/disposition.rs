@@ -43,6 +43,10 @@ pub struct Circumstances {
     pub recheck: Duration,
     /// How long an attempt may take.
     pub timeout: Duration,
+    /// How long it may show no progress.
+    pub hung_after: Duration,
+    /// The step it came to.
+    pub step: &'static str,
 }
 
 /// What to do.
@@ -105,22 +109,37 @@ pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
                 is_dead_letter: false,
             },
             Interruption::TimedOut => failed(format!(
-                "timed_out: the job took longer than {} minutes (sync_settings.timeout_minutes)",
-                circumstances.timeout.as_secs() / 60
+                "timed_out: the job took longer than {} minutes (sync_settings.timeout_minutes), and was at step {}",
+                circumstances.timeout.as_secs() / 60,
+                circumstances.step
             )),
+            // What it waits for may be gone at the next attempt; and should it be this very worker that does not get on,
+            // another one will.
+            Interruption::Hung => again(
+                format!(
+                    "hung: no progress at step {} for {} s (worker.hung_after_seconds), though its worker lives",
+                    circumstances.step,
+                    circumstances.hung_after.as_secs_f64()
+                ),
+                circumstances,
+            ),
         },
         Outcome::Failed(failure @ Failure::Permanent { .. }) => failed(failure.to_string()),
         Outcome::Failed(failure @ (Failure::Transient { .. } | Failure::Conflict { .. })) => {
-            if circumstances.attempt >= circumstances.max_attempts {
-                Disposition::End {
-                    status: JobStatus::Failed,
-                    error: format!("gave up after {} attempts: {failure}", circumstances.attempt),
-                    is_dead_letter: true,
-                }
-            } else {
-                Disposition::Retry { error: failure.to_string() }
-            }
+            again(failure.to_string(), circumstances)
         }
+    }
+}
+
+/// One more attempt, as long as any is left.
+fn again(error: String, circumstances: &Circumstances) -> Disposition {
+    if circumstances.attempt < circumstances.max_attempts {
+        return Disposition::Retry { error };
+    }
+    Disposition::End {
+        status: JobStatus::Failed,
+        error: format!("gave up after {} attempts: {error}", circumstances.attempt),
+        is_dead_letter: true,
     }
 }
 
@@ -140,6 +159,8 @@ mod tests {
             longest_wait: Duration::from_secs(3_600),
             recheck: Duration::from_secs(60),
             timeout: Duration::from_secs(1_800),
+            hung_after: Duration::from_secs(300),
+            step: "apply",
         }
     }
 
@@ -194,6 +215,18 @@ mod tests {
         assert!(matches!(cancelled, Disposition::End { status: JobStatus::Cancelled, .. }));
         let late = dispose(Outcome::Interrupted(Interruption::TimedOut), &circumstances());
         let Disposition::End { status: JobStatus::Failed, error, .. } = late else { panic!("it fails") };
-        assert!(error.contains("30 minutes"));
+        assert!(error.contains("30 minutes") && error.contains("at step apply"), "{error}");
+    }
+
+    #[test]
+    fn a_job_that_does_not_get_on_is_tried_again_and_given_up_in_the_end() {
+        let hung = || Outcome::Interrupted(Interruption::Hung);
+        let Disposition::Retry { error } = dispose(hung(), &circumstances()) else { panic!("once more") };
+        assert!(error.starts_with("hung: no progress at step apply for 300 s"), "{error}");
+        let last = Circumstances { attempt: 5, ..circumstances() };
+        let Disposition::End { error, is_dead_letter: true, .. } = dispose(hung(), &last) else {
+            panic!("a dead letter")
+        };
+        assert!(error.starts_with("gave up after 5 attempts: hung: "), "{error}");
     }
 }

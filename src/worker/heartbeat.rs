@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
+use super::Trouble;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::store::owners::{self, Backend, Beat};
@@ -40,6 +40,8 @@ pub enum Interruption {
     Stopping,
     /// It takes longer than a job may.
     TimedOut,
+    /// It shows no progress, although this worker lives and holds it.
+    Hung,
 }
 
 /// What is held, and for how long at a time.
@@ -67,7 +69,28 @@ pub struct Heartbeat {
     interrupted: CancellationToken,
     reason: Arc<OnceLock<Interruption>>,
     last_step: Mutex<&'static str>,
+    progress: Progress,
     task: JoinHandle<()>,
+}
+
+/// When a job last got on; noted from any thread. That its worker confirms the lease says nothing about it: that goes on
+/// while a statement waits for a lock, or a rule for nothing at all.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    fn begin() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    /// It got on just now.
+    pub fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Heartbeat {
@@ -86,12 +109,14 @@ impl Heartbeat {
             client: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
-        Self { steps, interrupted, reason, last_step: Mutex::new(FIRST_STEP), task }
+        let last_step = Mutex::new(FIRST_STEP);
+        Self { steps, interrupted, reason, last_step, progress: Progress::begin(), task }
     }
 
     /// Notes the step the job is at, for whoever has to say later how far it came; the backend once it has the lease.
     pub fn step(&self, step: &'static str, backend: Option<Backend>) {
         *self.last_step.lock().unwrap_or_else(PoisonError::into_inner) = step;
+        self.progress.note();
         // The receiver goes away only with the job.
         let _ = self.steps.send((step, backend));
     }
@@ -99,6 +124,22 @@ impl Heartbeat {
     /// The step that the job has come to.
     pub fn last_step(&self) -> &'static str {
         *self.last_step.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where progress within a step is noted.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Waits until the job has shown no progress for `bound`.
+    pub async fn hung(&self, bound: Duration) {
+        loop {
+            let patience = bound.saturating_sub(self.progress.at().elapsed());
+            if patience.is_zero() {
+                return;
+            }
+            tokio::time::sleep(patience).await;
+        }
     }
 
     /// Waits until the job has to be let go, and says why.
@@ -139,6 +180,7 @@ impl Pulse {
         let mut look = tokio::time::interval(LOOK_EVERY);
         // A look that took long is not made up for.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trouble = Trouble::new(format!("heartbeat of job {}", self.held.id));
         loop {
             let result = tokio::select! {
                 step = steps.recv() => match step {
@@ -157,10 +199,10 @@ impl Pulse {
                     Err(failure) => Err(failure),
                 },
             };
-            if let Err(failure) = result {
+            if result.is_err() {
                 self.client = None;
-                warn!(job.id = %self.held.id, "heartbeat of job {}: {failure}", self.held.id);
             }
+            trouble.note(result);
             // One heartbeat before the lease runs out, for the work needs a moment to stop.
             if confirmed.elapsed() + self.held.every >= self.held.lease {
                 self.interrupt(Interruption::Unconfirmed);

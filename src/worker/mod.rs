@@ -24,6 +24,7 @@ pub mod sweeper;
 pub mod telling;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ::backoff::ExponentialBackoff;
@@ -32,6 +33,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::backoff::reconnecting;
+use self::disposition::Disposition;
 use self::process::process;
 use self::shutdown::Shutdown;
 use crate::failure::{Failure, redis as redis_failure};
@@ -46,6 +48,8 @@ use crate::stream::identity::Identity;
 
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Middle pause between two jobs where one after the other fails; with its spread it stays below four seconds.
+const LONGEST_STREAK_PAUSE: Duration = Duration::from_secs(3);
 /// Pause between two rounds of relay and sweeper.
 const ROUND: Duration = Duration::from_secs(1);
 /// How far ahead `--once` looks: a retry that is due later is left to a later run.
@@ -64,6 +68,8 @@ pub struct Options {
     pub drain: Duration,
     /// How long an attempt may take.
     pub timeout: Duration,
+    /// How long it may show no progress.
+    pub hung_after: Duration,
     /// How long a job waits for its import.
     pub eod_wait: Duration,
     /// How often it looks.
@@ -96,6 +102,8 @@ pub struct Worker {
     pub relay: Relay,
     /// When to stop.
     pub shutdown: Shutdown,
+    /// Whether attempts fail one after the other.
+    pub streak: Streak,
     /// What attempts are made over.
     pub kept: KeptConnection,
     /// What heartbeats go over.
@@ -106,7 +114,7 @@ impl Worker {
     /// A worker by these settings, connected to nothing yet. Must be called inside a runtime.
     pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Self, String> {
         let database = Database::new(&settings.database)?;
-        let redis = Redis::new(&settings.redis.url)?;
+        let redis = Redis::by(&settings.redis)?;
         let names = settings.redis.names()?;
         let policy = settings.policy();
         let relay = Relay {
@@ -128,6 +136,7 @@ impl Worker {
             options: Options::of(settings),
             relay,
             shutdown,
+            streak: Streak::default(),
             kept: KeptConnection::default(),
             kept_pulse: KeptConnection::default(),
         })
@@ -142,6 +151,7 @@ impl Options {
             max_attempts: i32::try_from(settings.worker.max_attempts).unwrap_or(i32::MAX),
             drain: settings.worker.drain,
             timeout: settings.sync.timeout,
+            hung_after: settings.worker.hung_after,
             eod_wait: settings.sync.eod_wait_timeout,
             eod_recheck: settings.sync.eod_recheck,
             batch_size: settings.sync.batch_size,
@@ -208,12 +218,28 @@ impl Worker {
         let mut pause = reconnecting(LONGEST_PAUSE);
         while !self.shutdown.is_asked() {
             match self.step(consumer, until).await {
-                Ok(Step::Worked | Step::Idle) => pause.reset(),
+                Ok(Step::Worked) => {
+                    pause.reset();
+                    self.pause_in_a_streak().await;
+                }
+                Ok(Step::Idle) => pause.reset(),
                 Ok(Step::Done) => return Ok(()),
                 Err(failure) => self.wait_after(&failure, &mut pause).await,
             }
         }
         Ok(())
+    }
+
+    /// Where one job after the other fails in passing, waiting spares their attempts: a full disk is no better for the
+    /// next job.
+    async fn pause_in_a_streak(&self) {
+        let pause = self.streak.pause();
+        if !pause.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.shutdown.asked.cancelled() => {}
+            }
+        }
     }
 
     /// Reads one delivery and works on it.
@@ -256,6 +282,36 @@ impl Worker {
     }
 }
 
+/// How many attempts in a row failed for reasons that pass.
+#[derive(Debug, Default)]
+pub struct Streak(AtomicU32);
+
+impl Streak {
+    /// Takes note of what became of an attempt.
+    pub fn note(&self, disposition: &Disposition) {
+        match disposition {
+            Disposition::Retry { .. } | Disposition::End { is_dead_letter: true, .. } => {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+            Disposition::Done | Disposition::Skip(_) | Disposition::End { .. } | Disposition::Wait { .. } => {
+                self.0.store(0, Ordering::Relaxed);
+            }
+            // These say nothing about the servers.
+            Disposition::Abandon | Disposition::HandBack => {}
+        }
+    }
+
+    /// How long to wait before the next job: not at all after one failure, then a second and more, up to what lets the
+    /// next job end within five seconds of the servers' return.
+    fn pause(&self) -> Duration {
+        match self.0.load(Ordering::Relaxed) {
+            0 | 1 => Duration::ZERO,
+            2 => jittered(LONGEST_STREAK_PAUSE / 3),
+            _ => LONGEST_STREAK_PAUSE.mul_f64(0.75 + fastrand::f64() / 2.0),
+        }
+    }
+}
+
 /// What one turn of the loop came to.
 enum Step {
     Worked,
@@ -279,14 +335,14 @@ fn jittered(pause: Duration) -> Duration {
 
 /// Says that something goes wrong when it begins and when it ends, not every second in between.
 pub struct Trouble {
-    what: &'static str,
+    what: String,
     is_said: bool,
 }
 
 impl Trouble {
     /// No trouble yet with `what`.
-    pub fn new(what: &'static str) -> Self {
-        Self { what, is_said: false }
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_said: false }
     }
 
     /// Takes note of how a round went.
@@ -302,5 +358,29 @@ impl Trouble {
             }
             Err(_) | Ok(()) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::JobStatus;
+
+    #[test]
+    fn a_streak_of_failures_makes_a_worker_wait_and_the_first_success_ends_it() {
+        let streak = Streak::default();
+        let failed = Disposition::Retry { error: "the disk is full".to_owned() };
+        streak.note(&failed);
+        assert_eq!(streak.pause(), Duration::ZERO, "one failure is that job's matter");
+        for _ in 0..10 {
+            streak.note(&failed);
+            assert!(streak.pause() > Duration::ZERO && streak.pause() < Duration::from_secs(4));
+        }
+        streak.note(&Disposition::HandBack);
+        assert!(streak.pause() > Duration::from_secs(2));
+        let refused =
+            Disposition::End { status: JobStatus::Failed, error: String::new(), is_dead_letter: false };
+        streak.note(&refused);
+        assert_eq!(streak.pause(), Duration::ZERO);
     }
 }

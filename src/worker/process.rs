@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Worker;
 use super::attempt::attempt;
@@ -16,7 +16,9 @@ use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::date;
 use crate::plan::outcome::Warning;
-use crate::store::jobs::{self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Postponement};
+use crate::store::jobs::{
+    self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
+};
 use crate::stream::consumer::{self, Delivery, Entry};
 use crate::stream::dead::{self, bury};
 use crate::stream::entry::dead_letter::{DeadLetter, DeadReason, Original};
@@ -93,7 +95,12 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
     loop {
         let now = Utc::now();
         let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow| if row.status.is_final() { teller.ended(row) } else { teller.started(row) };
+        let tell = |row: &JobRow, lost: Option<&Lost>| {
+            if let Some(lost) = lost {
+                warn!(job.id = %row.id(), "job {} is taken over: {lost}", row.id());
+            }
+            if row.status.is_final() { teller.ended(row) } else { teller.started(row, lost) }
+        };
         let mut client = worker.database.client().await?;
         match jobs::claim(&mut client, request, &entry.id, &terms, now, tell).await? {
             Claim::Held { by } => {
@@ -114,10 +121,15 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
 
 /// An attempt, and what becomes of the job after it.
 async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) -> Result<(), Failure> {
-    info!(
-        job.id = %row.id(), mode = %row.request.mode, attempt = row.attempt,
-        "job {}: attempt {}, mode {}, asked for by {}", row.id(), row.attempt, row.request.mode, row.request.triggered_by
-    );
+    if row.attempt > 1 {
+        // That it would be was said when the one before failed.
+        debug!(job.id = %row.id(), attempt = row.attempt, "job {}: attempt {}", row.id(), row.attempt);
+    } else {
+        info!(
+            job.id = %row.id(), mode = %row.request.mode, attempt = row.attempt,
+            "job {}: mode {}, asked for by {}", row.id(), row.request.mode, row.request.triggered_by
+        );
+    }
     let held = Held {
         id: row.id().clone(),
         lease_number: row.lease_number,
@@ -130,8 +142,9 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let heartbeat =
         Heartbeat::start(worker.database.clone(), worker.kept_pulse.clone(), worker.redis.clone(), held);
     let outcome = attempt(worker, &row, warnings, &heartbeat).await;
-    let disposition = dispose(outcome, &circumstances(worker, &row));
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
+    let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
+    worker.streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
     let settled = settle(worker, &row, warnings, &disposition).await?;
     drop(heartbeat);
@@ -153,7 +166,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     }
 }
 
-fn circumstances(worker: &Worker, row: &JobRow) -> Circumstances {
+fn circumstances(worker: &Worker, row: &JobRow, step: &'static str) -> Circumstances {
     let waited = row.waiting_since.map_or(0, |since| (Utc::now() - since).num_milliseconds());
     Circumstances {
         attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
@@ -162,6 +175,8 @@ fn circumstances(worker: &Worker, row: &JobRow) -> Circumstances {
         longest_wait: worker.options.eod_wait,
         recheck: worker.options.eod_recheck,
         timeout: worker.options.timeout,
+        hung_after: worker.options.hung_after,
+        step,
     }
 }
 
@@ -321,10 +336,8 @@ async fn postpone(
 
 /// A job that has been begun too often: whatever it does to its workers, it does it to no more of them.
 async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Failure> {
-    let step = row.last_step.as_deref().unwrap_or("unknown");
     let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
-    let error =
-        format!("gave up after {} attempts, the last of which came to step {step}: {last}", row.attempt);
+    let error = format!("gave up after {} attempts: {last}", row.attempt);
     let verdict = Verdict { status: JobStatus::Failed, error: &error, is_dead_letter: true };
     match end(worker, &row, &[], verdict).await? {
         Ended::Done(row) => {

@@ -74,9 +74,7 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
             false
         }
     };
-    let mut numbers = Numbers::after(&row);
-    // The first number is that of `cache_sync_started`.
-    numbers.take();
+    let mut numbers = Numbers::after_start(&row);
     let mut furthest = 0;
     while let Some(Finished { task, total_symbols }) = inbox.recv().await {
         let completed = position(&row, task);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{ROUND, Trouble, Worker, jittered};
 use crate::domain::job::JobStatus;
@@ -67,8 +67,11 @@ async fn has_entry(worker: &Worker, row: &JobRow) -> Result<bool, Failure> {
 }
 
 async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure> {
-    let why = if row.status == JobStatus::Retrying { "is due again" } else { "has no entry" };
-    info!(job.id = %row.id(), status = %row.status, "job {} {why}; putting it on the stream", row.id());
+    if row.status == JobStatus::Retrying {
+        debug!(job.id = %row.id(), "job {} is due again; putting it on the stream", row.id());
+    } else {
+        info!(job.id = %row.id(), status = %row.status, "job {} has no entry; putting it on the stream", row.id());
+    }
     let announcement = announcement(row);
     let enqueued = producer::enqueue(&mut worker.redis.shared(), &worker.names, &row.request, &announcement)
         .await

@@ -16,7 +16,7 @@ use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
 use crate::publish::status::{StatusHash, TaskResult};
-use crate::store::jobs::{JobRow, PROGRESS_NUMBERS};
+use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
 use crate::store::outbox::Owed;
 
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
@@ -93,6 +93,11 @@ impl Numbers {
         Self { last: row.last_seq }
     }
 
+    /// Goes on after everything that may have been told of the start of this claim.
+    pub fn after_start(row: &JobRow) -> Self {
+        Self { last: row.last_seq + STARTING_NUMBERS }
+    }
+
     /// Goes on after everything that may have been told of progress under this claim.
     pub fn after_progress(row: &JobRow) -> Self {
         Self { last: row.last_seq + PROGRESS_NUMBERS }
@@ -120,14 +125,21 @@ pub struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// A worker began.
-    pub fn started(&self, row: &JobRow) -> Vec<Owed> {
-        let seq = Numbers::after(row).take();
+    /// A worker began; and how the attempt before it was lost, where it was.
+    pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<Owed> {
+        let mut numbers = Numbers::after(row);
+        let seq = numbers.take();
         let started = event::Started {
             run_id: row.request.run_id.as_deref(),
             total_items: row.request.mode.tasks().len() as u32,
         };
-        vec![owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)))]
+        let started = owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)));
+        let lost = lost.map(|lost| {
+            let message = lost.to_string();
+            let report = report(Severity::Warning, "takeover", &message, row);
+            owed(self.occasion(row, numbers.take()).error(&report), None)
+        });
+        std::iter::once(started).chain(lost).collect()
     }
 
     /// A sub-task was decided; the status as it is then.

@@ -53,6 +53,44 @@ pub(crate) fn assert_same_effects(found: &[String], expected: &[String]) {
     assert_eq!(found.len(), expected.len(), "a line stands there twice");
 }
 
+/// Panics unless each of these jobs is known, completed once, and did what it says.
+pub(crate) async fn assert_each_done_once(world: &World, ids: &[String]) {
+    let all = format!("array['{}']", ids.join("', '"));
+    let wrong = world
+        .ask("select job_id, status, error from cache_sync_jobs where status <> 'completed' order by job_id")
+        .await;
+    assert_eq!(wrong, [""; 0], "jobs that failed");
+    let known = world.count(&format!("select count(*) from cache_sync_jobs where job_id = any({all})")).await;
+    assert_eq!(known as usize, ids.len(), "accepted jobs that are lost");
+    let twice = world
+        .ask(
+            "select job_id, count(*) from audit where status in ('completed', 'failed', 'cancelled')
+             group by job_id having count(*) <> 1",
+        )
+        .await;
+    assert_eq!(twice, [""; 0], "jobs that ended more than once");
+    let doubled = world
+        .ask(&format!(
+            "select j.job_id, j.result -> 'total_changes', count(c.*) from cache_sync_jobs j
+             left join cache_sync_changes c on c.job_id = j.job_id and c.action in ('added', 'removed')
+             where j.job_id = any({all})
+             group by j.job_id having count(c.*) <> (j.result ->> 'total_changes')::int"
+        ))
+        .await;
+    assert_eq!(doubled, [""; 0], "jobs whose effects are not what they say");
+}
+
+/// Panics unless Redis has one end of each of these jobs, and its last status.
+pub(crate) async fn assert_each_told_once(world: &World, ids: &[String]) {
+    for id in ids {
+        let ends = world.event_names(id).await.iter().filter(|name| *name == "cache_sync_completed").count();
+        let status = world.status(id).await;
+        assert_eq!(ends, 1, "ends told of {id}");
+        assert_eq!(status["status"], "completed", "{id}");
+        assert_eq!(status["seq"], world.job(id).await.last_seq.to_string(), "{id}");
+    }
+}
+
 /// Whether nothing is left to do for a job: it has ended, all is told, no entry is left.
 pub(crate) async fn is_settled(world: &World, id: &str) -> bool {
     let unsent = "select count(*) from cache_sync_outbox where sent_at is null";

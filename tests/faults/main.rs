@@ -5,6 +5,7 @@
 //!   faults                       a sample of the matrix and a few seconds of soak: what deploy/test.sh runs
 //!   faults matrix [WORD ...]     the matrix, or its cells whose step or fault contains all the words: deploy/faults.sh
 //!   faults soak [OPTIONS]        random ends under load: deploy/soak.sh
+//!   faults outages [WORD ...]    servers that go away under load: deploy/outages.sh
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -18,6 +19,7 @@ mod cell;
 mod checks;
 mod matrix;
 mod monitor;
+mod outages;
 mod scenario;
 mod soak;
 mod socket;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let is_well = runtime.block_on(async {
         match words.split_first() {
             Some((&"matrix", words)) => matrix::run(&matrix::Choice::Containing(words)).await,
+            Some((&"outages", words)) => outages::run(words).await,
             Some((&"soak", words)) => match soak::Plan::parse(words) {
                 Ok(plan) => {
                     soak::run(plan).await;

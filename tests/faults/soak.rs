@@ -286,36 +286,8 @@ impl Soak {
     async fn check(&mut self) {
         let world = &self.world;
         let ids: Vec<String> = (1..=self.tally.jobs).map(|number| format!("job-{number:05}")).collect();
-        let wrong = world
-            .ask("select job_id, status, error from cache_sync_jobs where status <> 'completed' order by job_id")
-            .await;
-        assert_eq!(wrong, [""; 0], "jobs that failed");
-        let known = world.count("select count(*) from cache_sync_jobs where job_id like 'job-%'").await;
-        assert_eq!(known as usize, ids.len(), "accepted jobs that are lost");
-        let twice = world
-            .ask(
-                "select job_id, count(*) from audit where status in ('completed', 'failed', 'cancelled')
-                 group by job_id having count(*) <> 1",
-            )
-            .await;
-        assert_eq!(twice, [""; 0], "jobs that ended more than once");
-        let doubled = world
-            .ask(
-                "select j.job_id, j.result -> 'total_changes', count(c.*) from cache_sync_jobs j
-                 left join cache_sync_changes c on c.job_id = j.job_id and c.action in ('added', 'removed')
-                 where j.job_id like 'job-%'
-                 group by j.job_id having count(c.*) <> (j.result ->> 'total_changes')::int",
-            )
-            .await;
-        assert_eq!(doubled, [""; 0], "jobs whose effects are not what they say");
-        for id in &ids {
-            let ends =
-                world.event_names(id).await.iter().filter(|name| *name == "cache_sync_completed").count();
-            assert_eq!(ends, 1, "ends told of {id}");
-            let status = world.status(id).await;
-            assert_eq!(status["status"], "completed", "{id}");
-            assert_eq!(status["seq"], world.job(id).await.last_seq.to_string(), "{id}");
-        }
+        checks::assert_each_done_once(world, &ids).await;
+        checks::assert_each_told_once(world, &ids).await;
         assert!(world.dead_letters().await.is_empty(), "dead letters");
         world.assert_history_is_consistent().await;
         self.check_that_the_plan_is_carried_out().await;

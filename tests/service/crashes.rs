@@ -82,6 +82,8 @@ async fn a_worker_that_dies_in_mid_transaction_leaves_nothing_half_written_and_n
     let died = Instant::now();
     until("the second attempt", async || world.job("job").await.attempt == 2).await;
     println!("taken over {:?} after the death", died.elapsed());
+    let error = world.job("job").await.error.unwrap();
+    assert!(error.starts_with("died: worker "), "{error}");
     assert_nothing_is_written(&world).await;
     // The follower comes to the same place although the dead worker's transaction still stood there.
     gate.reached_by_other_than(dead).await;
@@ -170,7 +172,9 @@ async fn a_job_that_kills_its_workers_is_given_up_with_the_step_it_came_to() {
 
     let job = world.job("job").await;
     assert_eq!((job.status, job.attempt), (JobStatus::Failed, 2));
-    assert!(job.error.as_deref().unwrap().starts_with("gave up after 2 attempts"), "{:?}", job.error);
+    let error = job.error.as_deref().unwrap();
+    assert!(error.starts_with("gave up after 2 attempts: died: worker "), "{error}");
+    assert!(error.contains("at step apply"), "{error}");
     let [letter] = &world.dead_letters().await[..] else { panic!("one letter") };
     for (field, text) in [
         ("entry_id", entry.as_str()),
@@ -199,9 +203,15 @@ async fn a_worker_that_was_frozen_changes_nothing_when_it_wakes_and_then_goes_on
     // Alive as far as anybody can tell: only the end of its lease sets the job free.
     let follower = world.start_worker();
     gate.reached_by_other_than(backend).await;
+    let error = world.job("job").await.error.unwrap();
+    assert!(error.starts_with("silent: worker ") && error.contains("at step apply"), "{error}");
     gate.open().await;
     assert_done_once(&world, "job", 2).await;
     follower.stop().await;
+    let told = world.events("job").await;
+    let warning = told.iter().find(|told| told.event == "cache_sync_error").unwrap();
+    assert_eq!((&warning.data["category"], &warning.data["message"]), (&"takeover".into(), &error.into()));
+    assert_eq!(world.status("job").await["error"], "", "what is over is no error any more");
 
     let (job, rows, events) =
         (world.job("job").await, world.entries_fingerprint().await, world.events("job").await);

@@ -45,7 +45,7 @@ async fn ended(serving: &Serving, id: &str) -> Value {
 }
 
 /// The value of a metric: `cache_sync_jobs_total{mode="full",outcome="completed"}`.
-async fn metric(serving: &Serving, name: &str) -> Option<f64> {
+pub(crate) async fn metric(serving: &Serving, name: &str) -> Option<f64> {
     let text = serving.ask(Method::GET, "/metrics", &[], "").await.text;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.map(|value| value.parse().unwrap())

@@ -1,5 +1,7 @@
 //! What is tried again, what is not, and when a job is given up.
 
+use std::time::Duration;
+
 use crate::world::{World, background, until};
 
 #[tokio::test]
@@ -130,4 +132,55 @@ async fn a_worker_whose_database_connections_all_break_goes_on() {
     worker.stop().await;
     assert!(world.entries().await.is_empty());
     world.assert_history_is_consistent().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_does_not_get_on_although_its_worker_lives_is_called_hung_and_made_again() {
+    let world = World::with(&[("worker.hung_after_seconds", "1"), ("worker.max_attempts", "100")]).await;
+    let gate = world.gate("insert on cache_sync_changes").await;
+    let worker = world.start_worker();
+    world.xadd(&[("job_id", "job")]).await;
+    let hung = "hung: no progress at step apply for 1 s";
+    until("the end of the attempt", async || {
+        let job = world.find_job("job").await;
+        job.is_some_and(|job| job.error.is_some_and(|error| error.starts_with(hung)))
+    })
+    .await;
+    until("its telling", async || world.status("job").await["error"].starts_with(hung)).await;
+    gate.open().await;
+    let status = world.ended("job").await;
+    assert_eq!((status["status"].as_str(), status["error"].as_str()), ("completed", ""));
+    worker.stop().await;
+    assert_eq!(world.count("select count(*) from cache_sync_runs").await, 1);
+    world.assert_history_is_consistent().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_its_turn_is_not_hung() {
+    let world = World::with(&[("worker.hung_after_seconds", "4")]).await;
+    let lease = world.hold_lease().await;
+    let worker = world.start_worker();
+    world.xadd(&[("job_id", "job")]).await;
+    world.reached_step("job", "lease").await;
+    let is_later =
+        "select count(*) from cache_sync_jobs where start_time < clock_timestamp() - interval '5 seconds'";
+    until("the end of that time", async || world.count(is_later).await == 1).await;
+    lease.release().await;
+    assert_eq!(world.ended("job").await["attempt"], "1");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_over_its_deadline_fails_at_once_and_says_where_it_was() {
+    let world = World::new().await;
+    let gate = world.gate("insert on cache_sync_changes").await;
+    world.xadd(&[("job_id", "job")]).await;
+    world.run_once_within(Duration::from_secs(1)).await;
+    let job = world.job("job").await;
+    assert_eq!((job.status.as_str(), job.attempt), ("failed", 1));
+    let error = job.error.unwrap();
+    assert!(error.starts_with("timed_out: the job took longer than "), "{error}");
+    assert_eq!(world.status("job").await["error"], error);
+    gate.open().await;
+    assert_eq!(world.count("select count(*) from cache_entries").await, 0);
 }

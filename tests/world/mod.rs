@@ -23,12 +23,11 @@ use cache_sync::requests::{Cancellation, Desk};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
-use cache_sync::stream::connection::Redis;
+use cache_sync::stream::connection::{Redis, Shared};
 use cache_sync::worker::shutdown::Shutdown;
 use cache_sync::worker::{Until, Worker};
 use chrono::Utc;
 use redis::FromRedisValue;
-use redis::aio::ConnectionManager;
 use redis::streams::StreamRangeReply;
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
@@ -38,6 +37,7 @@ mod http;
 mod listener;
 mod market;
 mod process;
+mod sentinel;
 mod servers;
 mod tap;
 mod triggers;
@@ -46,7 +46,7 @@ pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::{Process, Ran, signal};
-pub(crate) use servers::restart_postgres;
+pub(crate) use servers::{postgres_folder, restart_postgres};
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -58,11 +58,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// One installation, with nobody else in it.
 pub(crate) struct World {
     pub(crate) redis: PrivateRedis,
+    redis_url: String,
     pub(crate) names: Names,
     pub(crate) database_url: String,
     settings: Vec<(String, String)>,
     database: Database,
-    shared: ConnectionManager,
+    shared: Shared,
 }
 
 /// The database of a world that has ended.
@@ -97,13 +98,24 @@ impl World {
 
     async fn around(database_url: String, settings: &[(&str, &str)]) -> Self {
         let redis = servers::new_redis().await;
+        let url = redis.url();
+        Self::around_redis(database_url, redis, &url, settings)
+    }
+
+    fn around_redis(
+        database_url: String,
+        redis: PrivateRedis,
+        redis_url: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let settings: Vec<(String, String)> =
             settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        let loaded = load(&database_url, &redis.url(), &settings);
+        let loaded = load(&database_url, redis_url, &settings);
         Self {
+            redis_url: redis_url.to_owned(),
             names: loaded.redis.names().unwrap(),
             database: Database::new(&loaded.database).unwrap(),
-            shared: Redis::new(&loaded.redis.url).unwrap().shared(),
+            shared: Redis::by(&loaded.redis).unwrap().shared(),
             database_url,
             settings,
             redis,
@@ -112,7 +124,7 @@ impl World {
 
     /// The settings of everybody in it.
     pub(crate) fn settings(&self) -> Settings {
-        load(&self.database_url, &self.redis.url(), &self.settings)
+        load(&self.database_url, &self.redis_url, &self.settings)
     }
 
     /// A world in which a first sync has filled the universes.
@@ -164,7 +176,7 @@ impl World {
 
     /// Where jobs are asked for and looked up.
     pub(crate) fn desk(&self) -> Desk {
-        Desk::new(&load(&self.database_url, &self.redis.url(), &self.settings)).unwrap()
+        Desk::new(&load(&self.database_url, &self.redis_url, &self.settings)).unwrap()
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.
@@ -191,17 +203,27 @@ fn job_id(text: &str) -> JobId {
 
 /// Working.
 impl World {
-    fn worker(&self, name: Option<&str>) -> Arc<Worker> {
+    fn worker(&self, name: Option<&str>) -> Worker {
         let mut settings = self.settings.clone();
         settings.extend(name.map(|name| ("worker.name".to_owned(), name.to_owned())));
-        let settings = load(&self.database_url, &self.redis.url(), &settings);
-        Arc::new(Worker::new(&settings, Shutdown::default()).unwrap())
+        let settings = load(&self.database_url, &self.redis_url, &settings);
+        Worker::new(&settings, Shutdown::default()).unwrap()
     }
 
     /// Has a worker work until nothing is left.
     pub(crate) async fn run_once(&self) {
-        let worker = self.worker(None);
-        tokio::time::timeout(DEADLINE, worker.run(Until::Idle)).await.expect("it ends").unwrap();
+        self.run(self.worker(None)).await;
+    }
+
+    /// The same where an attempt may take no longer than `timeout`, which settings give in whole minutes.
+    pub(crate) async fn run_once_within(&self, timeout: Duration) {
+        let mut worker = self.worker(None);
+        worker.options.timeout = timeout;
+        self.run(worker).await;
+    }
+
+    async fn run(&self, worker: Worker) {
+        tokio::time::timeout(DEADLINE, Arc::new(worker).run(Until::Idle)).await.expect("it ends").unwrap();
     }
 
     /// Has a worker work in the background until it is dropped. Like the program itself it knows at once when another
@@ -216,7 +238,7 @@ impl World {
     }
 
     fn start(&self, name: Option<&str>) -> Working {
-        let worker = self.worker(name);
+        let worker = Arc::new(self.worker(name));
         let shutdown = worker.shutdown.clone();
         let task = tokio::spawn(worker.run(Until::Stopped));
         Working { shutdown, task: Some(task) }
@@ -245,7 +267,7 @@ impl World {
     fn environment(&self, variables: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut env = vec![
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
-            ("REDIS_URL".to_owned(), self.redis.url()),
+            ("REDIS_URL".to_owned(), self.redis_url.clone()),
         ];
         env.extend(self.settings.iter().map(|(key, text)| {
             (format!("CACHE_SYNC__{}", key.replace('.', "__").to_uppercase()), text.clone())
@@ -314,7 +336,7 @@ impl World {
     }
 
     /// A connection, for commands that may fail.
-    pub(crate) fn connection(&self) -> ConnectionManager {
+    pub(crate) fn connection(&self) -> Shared {
         self.shared.clone()
     }
 
@@ -452,15 +474,20 @@ impl World {
 
     /// What a query answers: a line a row, columns parted by a blank, nulls as `-`.
     pub(crate) async fn ask(&self, sql: &str) -> Vec<String> {
-        let messages = self.database.client().await.unwrap().simple_query(sql).await.unwrap();
+        self.try_ask(sql).await.unwrap()
+    }
+
+    /// The same where the server may be away.
+    pub(crate) async fn try_ask(&self, sql: &str) -> Option<Vec<String>> {
+        let messages = self.database.client().await.ok()?.simple_query(sql).await.ok()?;
         let rows = messages.iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        rows.map(|row| {
+        let line = |row: &tokio_postgres::SimpleQueryRow| {
             (0..row.len()).map(|column| row.get(column).unwrap_or("-")).collect::<Vec<_>>().join(" ")
-        })
-        .collect()
+        };
+        Some(rows.map(line).collect())
     }
 
     /// What a query for one number answers.

@@ -57,6 +57,11 @@ pub(crate) async fn restart_postgres(pause: std::time::Duration) {
     .unwrap();
 }
 
+/// The folder of the Postgres of all worlds.
+pub(crate) fn postgres_folder() -> std::path::PathBuf {
+    postgres().folder().to_owned()
+}
+
 /// Shows what workers of this process log where `CACHE_SYNC_TEST_LOG` is set.
 pub(super) fn log_if_asked() {
     if std::env::var_os("CACHE_SYNC_TEST_LOG").is_some() {
