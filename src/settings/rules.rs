@@ -17,9 +17,8 @@ use crate::plan::policy::{
 
 use super::layers::{Layers, Origin, number};
 use super::{
-    DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings,
-    SourceSettings, SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors,
-    themes,
+    DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, SourceSettings,
+    SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors, themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred

@@ -75,6 +75,7 @@ pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>)
         foreign: before.foreign.clone(),
         last_run: Some(plan.run.clone()),
         recent_exits: Vec::new(),
+        pins: before.pins.clone(),
     }
 }
 

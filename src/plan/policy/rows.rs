@@ -120,7 +120,8 @@ impl Overridden {
                 self.policy.tier_floors = floors;
                 Ok(())
             } else {
-                let apart = if fall(&floors) { ", with room for stability.tier_band_pct between them" } else { "" };
+                let apart =
+                    if fall(&floors) { ", with room for stability.tier_band_pct between them" } else { "" };
                 Err(format!("is {floor}, but the five must fall from mega_cap to micro_cap{apart}"))
             };
             self.note(row, set);
