@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::pin::{Pin, PinKind};
-use crate::domain::universe::UniverseName;
+use crate::domain::universe::{FundCategory, Tier, UniverseName};
 
 use super::market::{Market, Standing};
 use super::policy::Policy;
@@ -98,10 +98,12 @@ impl<'a> Hands<'a> {
 
     /// The pin by which a security is in another of the universes that share nobody with this one.
     pub(super) fn pin_elsewhere(&self, universe: &Universe, index: u32) -> Option<&'a Pin> {
-        let mut others = self.decided.iter().filter(|(name, _)| **name != universe.name);
-        others.find_map(|(_, decided)| {
+        if !matches!(universe.rule, Rule::Tier(_) | Rule::FundCategory(_)) {
+            return None;
+        }
+        self.decided.values().find_map(|decided| {
             let pin = decided.pins.get(&index).copied()?;
-            excludes(universe, &pin.universe).then_some(pin)
+            excludes_each_other(&universe.name, &pin.universe).then_some(pin)
         })
     }
 
@@ -172,14 +174,12 @@ fn contains(outer: Rule, inner: Rule) -> bool {
     }
 }
 
-/// Whether nobody can be both in a universe and in the one of this name.
-fn excludes(universe: &Universe, other: &UniverseName) -> bool {
-    use crate::domain::universe::{FundCategory, Tier};
-    match universe.rule {
-        Rule::Tier(_) => Tier::from_text(other.as_str()).is_some(),
-        Rule::FundCategory(_) => FundCategory::ALL.iter().any(|category| category.universe() == *other),
-        _ => false,
-    }
+/// Whether two universes share nobody, so that no symbol can be pinned to both.
+pub fn excludes_each_other(universe: &UniverseName, other: &UniverseName) -> bool {
+    let tiers = [universe, other].iter().all(|name| Tier::from_text(name.as_str()).is_some());
+    let is_category =
+        |name: &&UniverseName| FundCategory::ALL.iter().any(|category| category.universe() == **name);
+    universe != other && (tiers || [universe, other].iter().all(is_category))
 }
 
 pub(super) fn is_of_funds(rule: Rule) -> bool {

@@ -82,6 +82,11 @@ pub mod universes;
 mod why;
 pub(crate) mod wording;
 
+pub use hands::excludes_each_other;
+
+/// A warning tells of so many pins without effect; the others are counted.
+const NAMED_PINS: usize = 5;
+
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
@@ -106,6 +111,12 @@ pub fn plan(
     check_order(snapshot, *order)?;
     let market = Market::new(&snapshot.securities, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
+}
+
+/// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
+pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
+    let market = Market::new(&snapshot.securities, as_of, policy);
+    hands::Hands::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -189,7 +200,10 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
 fn warn_of_idle_pins(draft: &mut Draft) {
     let idle = &draft.hands.idle;
     if !idle.is_empty() {
-        let text = format!("{} without effect: {}", counted(idle.len(), "pin"), first_few(idle.iter()));
+        let named: Vec<&str> = idle.iter().take(NAMED_PINS).map(String::as_str).collect();
+        let more = idle.len() - named.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let text = format!("{} without effect: {}{more}", counted(idle.len(), "pin"), named.join("; "));
         draft.warn("pin_without_effect", text);
     }
 }

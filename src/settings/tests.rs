@@ -9,7 +9,7 @@ use crate::domain::security::Security;
 use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
-use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, ShareClasses, Stability};
+use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
 use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.

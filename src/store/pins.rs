@@ -70,15 +70,12 @@ pub async fn write(
     execute(tx, WRITE, include_str!("../../sql/queries/pin_upsert.sql"), &params).await
 }
 
-/// Takes a decision back. Returns whether there was one.
-pub async fn remove(
-    tx: &Transaction<'_>,
-    kind: PinKind,
-    symbol: &Symbol,
-    universe: &UniverseName,
-) -> Result<bool, Failure> {
-    let params: [Param<'_>; 3] =
-        [(&universe.as_str(), Type::TEXT), (&symbol.as_str(), Type::TEXT), (&kind.as_str(), Type::TEXT)];
-    let rows = query(tx, WRITE, include_str!("../../sql/queries/pin_delete.sql"), &params).await?;
-    Ok(!rows.is_empty())
+/// Takes a decision back, where it stands there.
+pub async fn remove(tx: &Transaction<'_>, pin: &Pin) -> Result<(), Failure> {
+    let params: [Param<'_>; 3] = [
+        (&pin.universe.as_str(), Type::TEXT),
+        (&pin.symbol.as_str(), Type::TEXT),
+        (&pin.kind.as_str(), Type::TEXT),
+    ];
+    execute(tx, WRITE, include_str!("../../sql/queries/pin_delete.sql"), &params).await
 }

@@ -270,12 +270,7 @@ impl<'a> Explainer<'a> {
 
     /// The symbol of the source that may have been meant by `text`: another case, or a letter off.
     pub fn nearest_symbol(&self, text: &str) -> Option<&'a Symbol> {
-        let text = symbol_key(text).to_uppercase();
-        let symbols = self.market.securities().iter().map(|security| &security.symbol);
-        let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
-        let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
-        // A letter off in three, two in six: of shorter ones everything is near to everything.
-        (distance * 3 <= nearest.as_str().len()).then_some(nearest)
+        nearest_symbol(self.market.securities().iter().map(|security| &security.symbol), text)
     }
 
     fn all_universes(&self) -> Vec<Universe> {
@@ -419,6 +414,15 @@ impl Episode {
             exit_reason: self.exit_reason.clone(),
         })
     }
+}
+
+/// The one of `symbols` that may have been meant by `text`: another case, or a letter off.
+pub fn nearest_symbol<'s>(symbols: impl Iterator<Item = &'s Symbol>, text: &str) -> Option<&'s Symbol> {
+    let text = symbol_key(text).to_uppercase();
+    let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
+    let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
+    // A letter off in three, two in six: of shorter ones everything is near to everything.
+    (distance * 3 <= nearest.as_str().len()).then_some(nearest)
 }
 
 /// The place of a symbol, from 1, in whatever spelling.
