@@ -10,6 +10,8 @@ mod properties;
 mod render;
 #[path = "plan/scenario.rs"]
 mod scenario;
+#[path = "plan/stability_properties.rs"]
+mod stability_properties;
 #[path = "plan/theme_properties.rs"]
 mod theme_properties;
 #[path = "plan/world.rs"]

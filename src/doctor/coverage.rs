@@ -134,7 +134,7 @@ mod tests {
     use crate::domain::figure::Figure;
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
-    use crate::plan::policy::{FundRules, Guards, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, SectorTable, Stability, ThemeRules};
     use crate::store::reading::coverage_of;
     use crate::store::snapshot::Applied;
 
@@ -147,6 +147,7 @@ mod tests {
             themes: ThemeRules::default(),
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),
         }

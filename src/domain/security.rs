@@ -57,6 +57,8 @@ pub struct Security {
     pub esg_score: Figure,
     /// The last close on or before the date of the snapshot.
     pub close: Option<Close>,
+    /// The shares traded on the day of that close; read only where a rule asks for it.
+    pub volume: Figure,
 }
 
 /// A closing price.
@@ -93,6 +95,7 @@ impl Security {
             dividend_growth_years: None,
             esg_score: Figure::Missing,
             close: None,
+            volume: Figure::Missing,
         }
     }
 

@@ -3,7 +3,9 @@
 //! It names what a trader would ask about first: who joined and left the two universes everybody watches, new
 //! listings, delistings, and what a guard kept back. All else is a number.
 
-use crate::domain::change::EntryReason;
+use std::collections::BTreeSet;
+
+use crate::domain::change::{EntryReason, ExitReason};
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::RECENT_IPOS;
 
@@ -27,6 +29,7 @@ pub fn digest(plan: &Plan) -> String {
         .map(|joined| &joined.symbol)
         .collect();
     parts.extend(list("new listings", "", &listed));
+    parts.extend(by_hand(plan));
     let delisted = plan.delisted();
     parts.extend(list("delisted", "", &delisted.iter().collect::<Vec<_>>()));
     for (reason, universes) in held_by_reason(&plan.universes) {
@@ -43,6 +46,19 @@ pub fn digest(plan: &Plan) -> String {
         ));
     }
     parts.join("; ")
+}
+
+/// `by hand +ABC -XYZ`, where somebody joins or leaves because people have decided so.
+fn by_hand(plan: &Plan) -> Option<String> {
+    let joined = plan.universes.iter().flat_map(PlannedUniverse::joiners);
+    let joined = joined.filter(|joined| joined.reason == EntryReason::Pin).map(|joined| &joined.symbol);
+    let left = plan.universes.iter().flat_map(|universe| &universe.left);
+    let left = left.filter(|left| left.reason == ExitReason::Ban).map(|left| &left.symbol);
+    let (joined, left): (BTreeSet<&Symbol>, BTreeSet<&Symbol>) = (joined.collect(), left.collect());
+    let joined = list("", "+", &joined.into_iter().collect::<Vec<_>>());
+    let parts: Vec<String> =
+        joined.into_iter().chain(list("", "-", &left.into_iter().collect::<Vec<_>>())).collect();
+    (!parts.is_empty()).then(|| format!("by hand {}", parts.join(" ")))
 }
 
 /// `mega_cap +ABC -XYZ`, where somebody joined or left; the first fill is only counted.

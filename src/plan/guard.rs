@@ -8,8 +8,9 @@
 //! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
 //!
 //! # What is no churn
-//! The first fill, adoption, new listings, ends of their windows, returns and delistings. A seat that a delisted member
-//! leaves is filled by the next in rank: that addition is part of the delisting.
+//! The first fill, adoption, new listings, ends of their windows, returns and delistings, and what people have pinned or
+//! banned. A seat that a delisted or banned member leaves is filled by the next in rank: that addition is part of the
+//! delisting. Whoever gives way to a pin is part of the pin.
 
 use chrono::NaiveDate;
 
@@ -103,7 +104,7 @@ pub(super) fn doubt(draft: &Draft, change: &Change) -> Option<String> {
     if is_first || draft.order.accept_churn {
         return None;
     }
-    would_be_empty(change).or_else(|| too_much_churn(draft, change))
+    would_be_empty(draft, change).or_else(|| too_much_churn(draft, change))
 }
 
 /// As [`doubt`], of a universe that is held or not by itself: what goes by sector is doubted with the sectors.
@@ -247,9 +248,9 @@ fn scale(sessions: u32) -> u32 {
     sessions.clamp(1, MAX_SCALE_SESSIONS)
 }
 
-fn would_be_empty(change: &Change) -> Option<String> {
+fn would_be_empty(draft: &Draft, change: &Change) -> Option<String> {
     let stays_filled = !change.members.is_empty();
-    let lost = removed(change);
+    let lost = removed(draft, change);
     if stays_filled || lost == 0 {
         return None;
     }
@@ -269,7 +270,7 @@ struct Bound {
 fn too_much_churn(draft: &Draft, change: &Change) -> Option<String> {
     let applied = last_applied(change.prior.stored)?;
     let sessions = calendar::sessions_between(applied, draft.order.as_of);
-    let bound = bound(change, &draft.policy.guards)?;
+    let bound = bound(draft, change)?;
     let allowed = bound.pct * f64::from(scale(sessions));
     // Compared as a product: 5 of 100 are exactly 5 %.
     let is_too_much = bound.counted as f64 * 100.0 > allowed * bound.of as f64;
@@ -289,11 +290,17 @@ fn too_much_churn(draft: &Draft, change: &Change) -> Option<String> {
     ))
 }
 
-fn bound(change: &Change, guards: &Guards) -> Option<Bound> {
-    let (added, removed) = (added(change), removed(change));
+fn bound(draft: &Draft, change: &Change) -> Option<Bound> {
+    let guards = &draft.policy.guards;
+    let (added, removed) = (added(change), removed(draft, change));
+    // A pin or a ban in a universe with so many seats moves another one, too.
+    let (pinned, banned) = (pinned(change), banned(change));
     match change.universe.rule {
         Rule::Tier(_) | Rule::Theme(_) | Rule::FundCategory(_) | Rule::AllFunds => Some(Bound {
-            counted: added + removed,
+            counted: match change.universe.rule {
+                Rule::Theme(_) => added.saturating_sub(banned) + removed.saturating_sub(pinned),
+                _ => added + removed,
+            },
             of: change.prior.members.len(),
             of_what: "members",
             do_what: "join or leave",
@@ -301,7 +308,7 @@ fn bound(change: &Change, guards: &Guards) -> Option<Bound> {
             at_least: MIN_CHURN,
         }),
         Rule::Ranking(limit) => Some(Bound {
-            counted: added.saturating_sub(delisted(change)),
+            counted: added.saturating_sub(delisted(change) + banned),
             of: limit,
             of_what: "places",
             do_what: "go to others",
@@ -316,9 +323,23 @@ fn added(change: &Change) -> usize {
     change.joined.iter().filter(|(_, reason)| *reason == EntryReason::Rule).count()
 }
 
-fn removed(change: &Change) -> usize {
-    let is_churn = |reason: ExitReason| !matches!(reason, ExitReason::Delisted | ExitReason::WindowEnd);
-    change.left.iter().filter(|(_, reason)| is_churn(*reason)).count()
+fn removed(draft: &Draft, change: &Change) -> usize {
+    let is_churn = |reason: ExitReason| {
+        !matches!(reason, ExitReason::Delisted | ExitReason::WindowEnd | ExitReason::Ban)
+    };
+    let is_moved_by_hand = |place: usize| {
+        let index = change.prior.members[place].index;
+        index.is_some_and(|index| draft.hands.pin_elsewhere(&change.universe, index).is_some())
+    };
+    change.left.iter().filter(|(place, reason)| is_churn(*reason) && !is_moved_by_hand(*place)).count()
+}
+
+fn pinned(change: &Change) -> usize {
+    change.joined.iter().filter(|(_, reason)| *reason == EntryReason::Pin).count()
+}
+
+fn banned(change: &Change) -> usize {
+    change.left.iter().filter(|(_, reason)| *reason == ExitReason::Ban).count()
 }
 
 fn delisted(change: &Change) -> usize {

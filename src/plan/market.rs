@@ -185,6 +185,13 @@ impl<'a> Market<'a> {
         self.appraisals[index as usize].sector
     }
 
+    /// What a security traded on the day of its last close, in dollars; none where that was not read or can't be.
+    pub(super) fn traded(&self, index: u32) -> Option<Usd> {
+        let security = self.security(index);
+        let volume = security.volume.value().filter(|volume| !volume.is_sign_negative())?;
+        Usd::product(security.close_price()?, volume)
+    }
+
     /// The place in the global order, from 1; none without a cap.
     pub fn rank(&self, index: u32) -> Option<usize> {
         match self.appraisals[index as usize].rank {

@@ -39,6 +39,8 @@
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
+//! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -63,6 +65,7 @@ mod etf;
 mod evidence;
 pub mod explain;
 mod guard;
+mod hands;
 mod ipo;
 pub mod market;
 mod market_cap;
@@ -71,12 +74,18 @@ pub mod policy;
 pub mod revert;
 pub mod review;
 mod run_state;
+mod seats;
 mod settle;
 pub mod snapshot;
 mod themes;
 pub mod universes;
 mod why;
 pub(crate) mod wording;
+
+pub use hands::excludes_each_other;
+
+/// A warning tells of so many pins without effect; the others are counted.
+const NAMED_PINS: usize = 5;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +111,12 @@ pub fn plan(
     check_order(snapshot, *order)?;
     let market = Market::new(&snapshot.securities, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
+}
+
+/// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
+pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
+    let market = Market::new(&snapshot.securities, as_of, policy);
+    hands::Hands::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -133,6 +148,7 @@ fn plan_on(
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
     let run = run_state::run_state(market, kept_sectors);
     warn_of_unreadable_symbols(&mut draft);
+    warn_of_idle_pins(&mut draft);
     warn_of_holds(&mut draft);
     let Draft { universes, foreign, warnings, .. } = draft;
     Ok(Plan {
@@ -178,6 +194,17 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
         let text =
             format!("{} of symbols left out: {}", counted(texts.len(), "row"), first_few(shown.iter()));
         draft.warn("unreadable_symbol", text);
+    }
+}
+
+fn warn_of_idle_pins(draft: &mut Draft) {
+    let idle = &draft.hands.idle;
+    if !idle.is_empty() {
+        let named: Vec<&str> = idle.iter().take(NAMED_PINS).map(String::as_str).collect();
+        let more = idle.len() - named.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let text = format!("{} without effect: {}{more}", counted(idle.len(), "pin"), named.join("; "));
+        draft.warn("pin_without_effect", text);
     }
 }
 

@@ -21,11 +21,13 @@ use super::universes::Universe;
 mod funds;
 mod pattern;
 mod rows;
+mod stability;
 mod themes;
 
 pub use funds::{FundKind, FundRules, FundSorter};
 pub use pattern::{Pattern, WordTable, Words};
 pub use rows::{ConfigRow, Overridden};
+pub use stability::{ShareClasses, Stability};
 pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
 
 /// The largest ranking; every security of the world is fewer.
@@ -50,6 +52,9 @@ pub struct Policy {
     pub funds: FundRules,
     /// The bounds beyond which a change is not believed.
     pub guards: Guards,
+    /// What keeps members in. Literal rules have the fingerprint that they had before there was a choice.
+    #[serde(skip_serializing_if = "Stability::is_literal")]
+    pub stability: Stability,
     /// Take over rows of our names that have another `cache_type`.
     pub adopt_existing: bool,
     /// `cache_type`s of foreign rows that are never touched.

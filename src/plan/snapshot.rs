@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::ExitReason;
+use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub last_run: Option<RunState>,
     /// Memberships that ended in the last five sessions because the security itself went away.
     pub recent_exits: Vec<RecentExit>,
+    /// What people have decided, in any order, those that are over included.
+    pub pins: Vec<Pin>,
 }
 
 /// A universe of ours as it stands.

@@ -9,7 +9,7 @@ use crate::domain::security::Security;
 use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
-use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable};
+use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
 use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
@@ -161,15 +161,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
     assert!(settings.http.api_key.is_none() && settings.http.keys.is_empty());
-    assert_eq!(
-        settings.stability,
-        StabilitySettings {
-            tier_band_pct: 0.0,
-            rank_buffer_pct: 0.0,
-            sector_leader_keep: 10,
-            share_classes: ShareClasses::All,
-        }
-    );
+    assert_eq!(settings.policy().stability, Stability::default());
     let themes: Vec<(&str, &str, bool)> = settings
         .themes
         .iter()

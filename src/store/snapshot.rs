@@ -1,7 +1,7 @@
 //! Reads the one consistent view that a plan is made from.
 //!
 //! Everything here runs in the caller's repeatable-read transaction, after the lease. Reading the source takes two
-//! statements, the applied dates one, our own tables three; one more where closes lie after the date of the sync, and
+//! statements, the applied dates one, our own tables four; one more where closes lie after the date of the sync, and
 //! one more where a row of ours was edited. Whatever the layout of `cache_entries`, a plan is made from the same
 //! universes; only where their members are looked for differs.
 //!
@@ -21,6 +21,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
+use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
@@ -33,6 +34,7 @@ use crate::plan::snapshot::{
 use super::layout::Entries;
 use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
 use super::layout::rows::{self, Known, SlotRead};
+use super::pins;
 use super::source::{Market, Source, reread_closes};
 use super::statement::query;
 
@@ -80,6 +82,8 @@ pub struct StateRead {
     pub foreign: Vec<ForeignRow>,
     /// What the last good run saw.
     pub last_run: Option<RunState>,
+    /// What people have decided.
+    pub pins: Vec<Pin>,
     /// What the rows looked like.
     pub entries: Entries,
 }
@@ -107,8 +111,10 @@ pub async fn complete(
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
     let recent_exits = read_recent_exits(tx, as_of, universes).await?;
-    let StateRead { universes, foreign, last_run, entries } = state;
-    Ok((Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits }, entries))
+    let StateRead { universes, foreign, last_run, pins, entries } = state;
+    let snapshot =
+        Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits, pins };
+    Ok((snapshot, entries))
 }
 
 /// Reads which dates were applied, to judge whether a date is complete.
@@ -140,8 +146,9 @@ pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Stat
             }
         })
     };
-    let ((universes, foreign, entries), last_run) = tokio::try_join!(universes, read_last_run(tx))?;
-    Ok(StateRead { universes, foreign, last_run, entries })
+    let ((universes, foreign, entries), last_run, pins) =
+        tokio::try_join!(universes, read_last_run(tx), pins::read(tx))?;
+    Ok(StateRead { universes, foreign, last_run, pins, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.

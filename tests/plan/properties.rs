@@ -19,7 +19,7 @@ use crate::oracle::{self, RANKINGS, Row};
 use crate::world;
 
 /// A Tuesday, as the oracle wants it.
-const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
+pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
 
 /// Dollars around which a cap decides something.
 const BOUNDS: [i64; 6] =
@@ -259,7 +259,7 @@ fn snapshot(rows: &[Row]) -> Snapshot {
     Snapshot { securities: securities(rows), foreign: vec![foreign], ..Snapshot::default() }
 }
 
-fn securities(rows: &[Row]) -> Vec<Security> {
+pub(crate) fn securities(rows: &[Row]) -> Vec<Security> {
     rows.iter().map(security).collect()
 }
 
@@ -281,7 +281,7 @@ fn security(row: &Row) -> Security {
 }
 
 /// Up to fifty rows of every kind.
-fn market() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn market() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::btree_map(symbol(), any_row(), 1..50)
         .prop_map(|rows| rows.into_iter().map(|(symbol, row)| Row { symbol, ..row }).collect())
 }
@@ -291,7 +291,7 @@ fn shuffled_market() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
 }
 
 /// Two days of a market that is large enough for the guards, with a few rows changed between them.
-fn calm_days() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
+pub(crate) fn calm_days() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
     let stocks = prop::collection::vec(healthy_stock(), 100..140);
     let changes = prop::collection::vec((0..140_usize, healthy_stock(), what_changes()), 0..24);
     (stocks, changes).prop_map(|(stocks, changes)| {

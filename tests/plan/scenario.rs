@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
 //! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes nor funds |
+//! | `policy: band=5 buffer=5 keep=12 classes=primary` | the switches of stability |
 //! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
 //! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
 //! | `securities:` | the market; after a `yesterday`, what is different now |
 //! | `universes:` | rows of ours as they are found, see [`Scene::edit_universe`] |
 //! | `foreign:` | other rows: `name: A B`, or `name malformed` |
+//! | `pins:` | what people have decided: `pin ACME top_100 until=2026-08-01 "its sector is wrong"`, or `ban` |
 //! | `exits:` | memberships that ended lately: `large_cap ACME` |
 //! | `unreadable:` | rows of `symbols` without a usable symbol |
 //! | `plan:` | what is expected |
@@ -24,7 +26,7 @@
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
-//! `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
+//! `volume`, `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
 
@@ -35,6 +37,7 @@ use std::path::{Path, PathBuf};
 use cache_sync::domain::change::ExitReason;
 use cache_sync::domain::figure::Figure;
 use cache_sync::domain::job::{JobId, JobRequest};
+use cache_sync::domain::pin::{Pin, PinKind};
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
@@ -44,7 +47,7 @@ use cache_sync::plan::date::Coverage;
 use cache_sync::plan::explain::Explainer;
 use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, Refusal};
-use cache_sync::plan::policy::Policy;
+use cache_sync::plan::policy::{Policy, ShareClasses};
 use cache_sync::plan::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
@@ -184,6 +187,7 @@ impl File {
         for line in self.lines("universes") {
             scene.edit_universe(line, order.as_of, policy);
         }
+        scene.snapshot.pins = self.lines("pins").iter().map(|line| pin(line)).collect();
         scene.snapshot.foreign = self.lines("foreign").iter().map(|line| foreign_row(line)).collect();
         scene.snapshot.recent_exits =
             self.lines("exits").iter().map(|line| recent_exit(line, order)).collect();
@@ -214,6 +218,12 @@ impl File {
                 }
                 "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
                 "adopt_existing" => policy.adopt_existing = true,
+                "band" => policy.stability.tier_band_pct = value.parse().expect("a number"),
+                "buffer" => policy.stability.rank_buffer_pct = value.parse().expect("a number"),
+                "keep" => policy.stability.sector_leader_keep = value.parse().expect("a number"),
+                "classes" => {
+                    policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
+                }
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
@@ -397,6 +407,20 @@ fn foreign_row(line: &str) -> ForeignRow {
     }
 }
 
+fn pin(line: &str) -> Pin {
+    let words = quoted_words(line);
+    let [kind, pinned, universe, rest @ .., reason] = &words[..] else {
+        panic!("{line:?} is no pin");
+    };
+    Pin {
+        kind: PinKind::from_text(kind).expect("pin or ban"),
+        symbol: symbol(pinned),
+        universe: UniverseName::known(universe),
+        reason: reason.clone(),
+        until: rest.first().map(|word| date(word.strip_prefix("until=").expect("until=DATE"))),
+    }
+}
+
 fn recent_exit(line: &str, order: Order) -> RecentExit {
     let (universe, left) = line.split_once(' ').expect("a universe and a symbol");
     RecentExit {
@@ -432,6 +456,7 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
     security.cik = get("cik").map(Into::into);
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
+    security.volume = figure(get("volume"));
     security.etf_type = get("kind").map(Into::into);
     security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);

@@ -9,7 +9,7 @@ use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
 use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
-use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
+use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
 use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
@@ -32,6 +32,7 @@ pub(crate) fn policy() -> Policy {
         themes: ThemeRules::default(),
         funds: FundRules::default(),
         guards: Guards { min_active_stocks: 0, ..Guards::default() },
+        stability: Stability::default(),
         adopt_existing: false,
         protected_types: ["app_settings".to_owned()].into(),
     }
@@ -74,6 +75,7 @@ pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>)
         foreign: before.foreign.clone(),
         last_run: Some(plan.run.clone()),
         recent_exits: Vec::new(),
+        pins: before.pins.clone(),
     }
 }
 

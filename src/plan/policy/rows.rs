@@ -110,15 +110,19 @@ impl Overridden {
         for (_, tier, floor) in &wanted {
             set_floor(&mut together, *tier, *floor);
         }
-        let fit_together = fall(&together);
+        let stability = self.policy.stability;
+        let fit = |floors: &[(Tier, i64)]| fall(floors) && stability.leaves_room_between(floors);
+        let fit_together = fit(&together);
         for (row, tier, floor) in wanted {
             let mut floors = self.policy.tier_floors.clone();
             set_floor(&mut floors, tier, floor);
-            let set = if fit_together || fall(&floors) {
+            let set = if fit_together || fit(&floors) {
                 self.policy.tier_floors = floors;
                 Ok(())
             } else {
-                Err(format!("is {floor}, but the five must fall from mega_cap to micro_cap"))
+                let apart =
+                    if fall(&floors) { ", with room for stability.tier_band_pct between them" } else { "" };
+                Err(format!("is {floor}, but the five must fall from mega_cap to micro_cap{apart}"))
             };
             self.note(row, set);
         }
@@ -259,7 +263,7 @@ mod tests {
     use super::*;
     use crate::domain::sector::Sector;
     use crate::domain::universe::UniverseName;
-    use crate::plan::policy::{FundRules, Guards, Method, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, Method, SectorTable, Stability, ThemeRules};
     use serde_json::json;
 
     fn policy() -> Policy {
@@ -283,6 +287,7 @@ mod tests {
             themes: ThemeRules { themes: vec![theme], ..ThemeRules::default() },
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: BTreeSet::new(),
         }

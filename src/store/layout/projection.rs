@@ -237,7 +237,7 @@ mod tests {
     use crate::domain::task::{Mode, SyncTask};
     use crate::domain::universe::UniverseName;
     use crate::plan::outcome::{Before, Counts};
-    use crate::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
     use crate::plan::snapshot::RunState;
     use crate::store::layout::appv2::{Slot, StoredRow, Unique, slots};
 
@@ -264,6 +264,7 @@ mod tests {
             themes: ThemeRules::default(),
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),
         }
