@@ -282,7 +282,7 @@ pub async fn review<T>(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     Ok(read_newest(&transaction, settings, now).await?.map(|ready| {
         let Ready { as_of, policy, snapshot, .. } = ready;
-        look(&Market::new(&snapshot.securities, as_of, &policy), &policy)
+        look(&Market::of(&snapshot, as_of, &policy), &policy)
     }))
 }
 
@@ -359,7 +359,7 @@ pub async fn explain(
 }
 
 fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
-    let market = Market::new(&ready.snapshot.securities, ready.as_of, &ready.policy);
+    let market = Market::of(&ready.snapshot, ready.as_of, &ready.policy);
     let explainer = Explainer::new(&market, &ready.snapshot, &ready.policy);
     if let Some(name) = &question.universe {
         let known = explainer.universes();

@@ -367,6 +367,7 @@ mod tests {
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
             run: RunState::default(),
+            released: Vec::new(),
             counts: Counts::default(),
             total_symbols: 5_612,
         }

@@ -39,6 +39,7 @@
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -50,6 +51,7 @@ use draft::Draft;
 use market::Market;
 use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
+use quarantine::Quarantined;
 use run_state::Since;
 use snapshot::Snapshot;
 use wording::{counted, first_few};
@@ -68,6 +70,7 @@ pub mod market;
 mod market_cap;
 pub mod outcome;
 pub mod policy;
+pub mod quarantine;
 pub mod revert;
 pub mod review;
 mod run_state;
@@ -100,7 +103,7 @@ pub fn plan(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
-    let market = Market::new(&snapshot.securities, order.as_of, policy);
+    let market = Market::of(snapshot, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
 }
 
@@ -133,6 +136,7 @@ fn plan_on(
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
     let run = run_state::run_state(market, kept_sectors);
     warn_of_unreadable_symbols(&mut draft);
+    warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
     let Draft { universes, foreign, warnings, .. } = draft;
     Ok(Plan {
@@ -144,6 +148,7 @@ fn plan_on(
         tasks,
         warnings,
         run,
+        released: market.released().to_vec(),
         counts: market.counts(policy),
         total_symbols: snapshot.securities.len(),
     })
@@ -179,6 +184,19 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
             format!("{} of symbols left out: {}", counted(texts.len(), "row"), first_few(shown.iter()));
         draft.warn("unreadable_symbol", text);
     }
+}
+
+fn warn_of_quarantine(draft: &mut Draft) {
+    let entries: Vec<&Quarantined> = draft.market.quarantined().collect();
+    if entries.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{} not believed, `cache-sync quarantine` lists them: {}",
+        counted(entries.len(), "value"),
+        first_few(entries.iter().map(|entry| entry.in_short()))
+    );
+    draft.warn("quarantined", text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

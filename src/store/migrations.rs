@@ -37,8 +37,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") },
+    Migration {
+        version: 2,
+        name: "quarantine",
+        sql: include_str!("../../sql/migrations/0002_quarantine.sql"),
+    },
+];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
