@@ -39,6 +39,7 @@ pub mod migrate;
 pub mod picture;
 pub mod plan;
 pub mod progress;
+pub mod quarantine;
 pub mod revert;
 pub mod screen;
 pub mod serve;
@@ -124,6 +125,8 @@ enum Command {
     Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Explain(explain::ExplainArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Approve(quarantine::ApproveArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
@@ -204,6 +207,8 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Explain(args) => explain::explain(&args, &context).await,
+        Command::Quarantine(args) => quarantine::quarantine(&args, &context).await,
+        Command::Approve(args) => quarantine::approve(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,

@@ -51,7 +51,7 @@ use draft::Draft;
 use market::Market;
 use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
-use quarantine::Quarantined;
+use quarantine::{QUARANTINED, Quarantined};
 use run_state::Since;
 use snapshot::Snapshot;
 use wording::{counted, first_few};
@@ -196,7 +196,7 @@ fn warn_of_quarantine(draft: &mut Draft) {
         counted(entries.len(), "value"),
         first_few(entries.iter().map(|entry| entry.in_short()))
     );
-    draft.warn("quarantined", text);
+    draft.warn(QUARANTINED, text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

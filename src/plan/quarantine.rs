@@ -44,6 +44,9 @@ use crate::domain::words;
 use super::market::{Market, Standing};
 use super::snapshot::{RunState, Snapshot, StockState};
 
+/// The code of the warning that names what is in quarantine.
+pub const QUARANTINED: &str = "quarantined";
+
 /// Nothing that was seen longer ago than this can be compared with today.
 const MAX_GAP_SESSIONS: u32 = 20;
 /// A close that moves by less is a move of the market: in a crash many stocks halve, hardly one is cut to a third.
@@ -216,6 +219,12 @@ impl Quarantined {
             Anomaly::Vanished => "there is a cap",
         };
         format!("until {end}, or {}", self.released_on())
+    }
+
+    /// Of the cap that it has meanwhile: `cap held since 2025-11-17, suspected split, found 46.86B`.
+    pub(super) fn of_cap(&self) -> String {
+        let found = self.found().map_or_else(|| "none".to_owned(), Usd::short);
+        format!("cap {} since {}, {}, found {found}", self.keeps(), self.since, self.anomaly.title())
     }
 
     /// `NFLX held at 472.59B since 2025-11-17 for a suspected split, found 46.86B`.

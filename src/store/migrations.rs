@@ -100,6 +100,16 @@ pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failu
     layout::check(&tx, entries).await.map(drop)
 }
 
+/// The migrations that this version wants and the database lacks, in order.
+pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, Failure> {
+    let recorded = match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+        Some(_) => read_books(tx).await?,
+        None => Vec::new(),
+    };
+    let is_missing = |known: &&Migration| recorded.iter().all(|line| line.version != known.version);
+    Ok(MIGRATIONS.iter().filter(is_missing).map(Migration::file_name).collect())
+}
+
 enum Step {
     Applied(String),
     Finished(Migrated),
