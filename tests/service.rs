@@ -29,6 +29,8 @@ mod http;
 mod imports;
 #[path = "service/losses.rs"]
 mod losses;
+#[path = "service/quarantine.rs"]
+mod quarantine;
 #[path = "service/requests.rs"]
 mod requests;
 #[path = "service/retries.rs"]

@@ -40,6 +40,7 @@ pub mod picture;
 pub mod pins;
 pub mod plan;
 pub mod progress;
+pub mod quarantine;
 pub mod revert;
 pub mod screen;
 pub mod serve;
@@ -130,6 +131,8 @@ enum Command {
     Unpin(pins::UnpinArgs),
     Unban(pins::UnbanArgs),
     Pins(pins::PinsArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Approve(quarantine::ApproveArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
@@ -215,6 +218,8 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Unpin(args) => pins::unpin(&args, &context).await,
         Command::Unban(args) => pins::unban(&args, &context).await,
         Command::Pins(args) => pins::pins(&args, &context).await,
+        Command::Quarantine(args) => quarantine::quarantine(&args, &context).await,
+        Command::Approve(args) => quarantine::approve(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,

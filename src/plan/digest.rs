@@ -1,7 +1,7 @@
 //! The result of a sync in a few words, for the log, the completion event and `jobs show`.
 //!
 //! It names what a trader would ask about first: who joined and left the two universes everybody watches, new
-//! listings, delistings, and what a guard kept back. All else is a number.
+//! listings, delistings, which values are not believed, and what a guard kept back. All else is a number.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::universe::RECENT_IPOS;
 
 use super::outcome::{Plan, PlannedUniverse, held_by_reason};
+use super::quarantine::Quarantined;
 use super::wording::{counted, grouped};
 
 /// Universes whose joiners and leavers are named.
@@ -32,6 +33,11 @@ pub fn digest(plan: &Plan) -> String {
     parts.extend(by_hand(plan));
     let delisted = plan.delisted();
     parts.extend(list("delisted", "", &delisted.iter().collect::<Vec<_>>()));
+    let named = |entry: &Quarantined| format!("{} ({})", entry.symbol, entry.anomaly.title());
+    let quarantined: Vec<String> = plan.run.quarantine.symbols.iter().map(named).collect();
+    parts.extend(list("not believed", "", &quarantined));
+    let released: Vec<&Symbol> = plan.released.iter().map(|released| &released.was.symbol).collect();
+    parts.extend(list("believed again", "", &released));
     for (reason, universes) in held_by_reason(&plan.universes) {
         parts.push(format!("{} held: {reason}", universes.join(", ")));
     }
@@ -74,7 +80,7 @@ fn watched(plan: &Plan, name: &str) -> Option<String> {
 }
 
 /// A titled list of symbols, or `None` for an empty one.
-fn list(title: &str, sign: &str, symbols: &[&Symbol]) -> Option<String> {
+fn list<T: std::fmt::Display>(title: &str, sign: &str, symbols: &[T]) -> Option<String> {
     if symbols.is_empty() {
         return None;
     }

@@ -41,6 +41,7 @@
 //! | `held` | a guard kept a universe as it was |
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
+//! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -52,6 +53,7 @@ use draft::Draft;
 use market::Market;
 use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
+use quarantine::{QUARANTINED, Quarantined};
 use run_state::Since;
 use snapshot::Snapshot;
 use wording::{counted, first_few};
@@ -71,6 +73,7 @@ pub mod market;
 mod market_cap;
 pub mod outcome;
 pub mod policy;
+pub mod quarantine;
 pub mod revert;
 pub mod review;
 mod run_state;
@@ -109,7 +112,7 @@ pub fn plan(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
-    let market = Market::new(&snapshot.securities, order.as_of, policy);
+    let market = Market::of(snapshot, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
 }
 
@@ -149,6 +152,7 @@ fn plan_on(
     let run = run_state::run_state(market, kept_sectors);
     warn_of_unreadable_symbols(&mut draft);
     warn_of_idle_pins(&mut draft);
+    warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
     let Draft { universes, foreign, warnings, .. } = draft;
     Ok(Plan {
@@ -160,6 +164,7 @@ fn plan_on(
         tasks,
         warnings,
         run,
+        released: market.released().to_vec(),
         counts: market.counts(policy),
         total_symbols: snapshot.securities.len(),
     })
@@ -206,6 +211,19 @@ fn warn_of_idle_pins(draft: &mut Draft) {
         let text = format!("{} without effect: {}{more}", counted(idle.len(), "pin"), named.join("; "));
         draft.warn("pin_without_effect", text);
     }
+}
+
+fn warn_of_quarantine(draft: &mut Draft) {
+    let entries: Vec<&Quarantined> = draft.market.quarantined().collect();
+    if entries.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{} not believed, `cache-sync quarantine` lists them: {}",
+        counted(entries.len(), "value"),
+        first_few(entries.iter().map(|entry| entry.in_short()))
+    );
+    draft.warn(QUARANTINED, text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

@@ -12,6 +12,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
+use super::quarantine::Released;
 use super::snapshot::RunState;
 
 /// What should happen, in full; carrying it out needs no further decision.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// What the next run's guards compare with. Every mode sees the whole market, so every plan has one.
     pub run: RunState,
+    /// Stocks whose value is believed again.
+    pub released: Vec<Released>,
     /// How the market is made up.
     pub counts: Counts,
     /// How many securities were read.

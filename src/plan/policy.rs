@@ -115,6 +115,8 @@ pub struct Guards {
     pub top_100_added_pct: f64,
     /// Largest believable added / N of the other rankings a session.
     pub ranking_added_pct: f64,
+    /// Whether single values that can't be believed are put in [quarantine](super::quarantine).
+    pub quarantine: bool,
 }
 
 impl Default for Guards {
@@ -126,6 +128,7 @@ impl Default for Guards {
             tier_churn_pct: 20.0,
             top_100_added_pct: 10.0,
             ranking_added_pct: 5.0,
+            quarantine: true,
         }
     }
 }

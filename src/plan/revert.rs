@@ -215,6 +215,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         tasks: Vec::new(),
         warnings,
         run,
+        released: Vec::new(),
         counts: Counts::default(),
         total_symbols: 0,
     })
@@ -383,6 +384,7 @@ fn warnings(later_jobs: &[String], changed_since: &[&String]) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::quarantine::Quarantine;
     use crate::plan::snapshot::{StockState, StoredContent, UniverseState};
 
     fn date(text: &str) -> NaiveDate {
@@ -455,6 +457,7 @@ mod tests {
                 active_stocks: 120,
                 closes: 119,
                 stocks: vec![stock],
+                quarantine: Quarantine::default(),
             }),
             later_jobs: Vec::new(),
             rows,

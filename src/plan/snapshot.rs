@@ -12,6 +12,8 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
+use super::quarantine::Quarantine;
+
 /// Everything the rules may look at. Nothing else decides.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub foreign: Vec<ForeignRow>,
     /// What the last good run saw.
     pub last_run: Option<RunState>,
+    /// Symbols whose value a person has approved since.
+    pub approved: Vec<Symbol>,
     /// Memberships that ended in the last five sessions because the security itself went away.
     pub recent_exits: Vec<RecentExit>,
     /// What people have decided, in any order, those that are over included.
@@ -130,8 +134,10 @@ pub struct RunState {
     pub active_stocks: usize,
     /// Active securities with a close on `as_of` or later.
     pub closes: usize,
-    /// The eligible stocks.
+    /// The eligible stocks: of those in quarantine the last good values, of all others what was found.
     pub stocks: Vec<StockState>,
+    /// What was not believed.
+    pub quarantine: Quarantine,
 }
 
 /// One eligible stock in a run.

@@ -26,7 +26,7 @@ pub(super) fn joined(
     // Members that stay behind a newcomer leave it a better place than its rank.
     let ranked = if rank == place { format!("rank {rank}") } else { format!("rank {rank}, place {place}") };
     let cap = market.cap(index).map_or_else(|| "no cap".to_owned(), |cap| format!("cap {}", cap.short()));
-    match universe.rule {
+    let why = match universe.rule {
         Rule::Tier(tier) => {
             let (floor, _) = tier_bounds(policy, tier);
             format!("{cap}, {} starts at {}", universe.name, bound(Usd::dollars(floor)))
@@ -40,7 +40,14 @@ pub(super) fn joined(
             format!("{}, {cap}, place {place} of {}", merit(market, policy, theme, index), theme.max_members)
         }
         Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
-    }
+    };
+    why + &of_quarantine(market, index)
+}
+
+/// What the cap in a reason is, where it is not the one that was found.
+fn of_quarantine(market: &Market, index: u32) -> String {
+    let entry = market.quarantined_at(index);
+    entry.map_or_else(String::new, |entry| format!("; {}", entry.of_cap()))
 }
 
 fn listed(market: &Market, index: u32) -> String {
@@ -114,7 +121,7 @@ pub(super) fn left(
         ExitReason::Ineligible => ineligible(market, universe, index),
         ExitReason::NoCap => "no valid market cap".to_owned(),
         ExitReason::WindowEnd => format!("{}, {LISTING_DAYS} days are over", listed(market, index)),
-        _ => outranked(market, policy, universe, index),
+        _ => outranked(market, policy, universe, index) + &of_quarantine(market, index),
     }
 }
 

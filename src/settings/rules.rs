@@ -138,6 +138,7 @@ fn guards(main: &mut Layers) -> Guards {
         tier_churn_pct: main.percent("guards.tier_churn_pct", 200.0),
         top_100_added_pct: main.percent("guards.top_100_added_pct", 100.0),
         ranking_added_pct: main.percent("guards.ranking_added_pct", 100.0),
+        quarantine: main.switch("guards.quarantine"),
     }
 }
 

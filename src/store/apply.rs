@@ -9,6 +9,7 @@
 //!       │                                       ├─> universe_membership        out, then in
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
+//!       ├─ what a person approved ──────────────> cache_sync_approvals         used up, where there was something
 //!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
@@ -110,6 +111,7 @@ pub async fn apply(
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
     insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
+    use_approvals(tx, &snapshot.approved, ctx).await?;
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
         Entries::AppV2 { table, to_write, .. } => {
@@ -376,6 +378,10 @@ async fn insert_run(
     let closes: Option<Vec<Option<f64>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.close_dollars).collect());
     let shares: Option<Vec<Option<f64>>> = is_news.then(|| stocks.iter().map(|stock| stock.shares).collect());
+    let quarantine =
+        Some(&plan.run.quarantine).filter(|now| last.is_none_or(|last| last.quarantine != **now));
+    let quarantine =
+        quarantine.map(|now| serde_json::to_string(now).expect("texts, dates and numbers are JSON"));
     let sectors: Option<Vec<Option<&str>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
     let (sql, previous): (&str, Param<'_>);
@@ -410,9 +416,25 @@ async fn insert_run(
             (&sectors, Type::TEXT_ARRAY),
             previous,
             (&(KEPT_RUNS - 1), Type::INT8),
+            (&quarantine, Type::TEXT),
         ],
     )
     .await
+}
+
+/// An approval is used by the first run that saw it, whether it found something to approve or not.
+async fn use_approvals(
+    tx: &Transaction<'_>,
+    approved: &[Symbol],
+    ctx: ApplyContext<'_>,
+) -> Result<(), Failure> {
+    if approved.is_empty() {
+        return Ok(());
+    }
+    let symbols: Vec<&str> = approved.iter().map(Symbol::as_str).collect();
+    let params: [Param<'_>; 3] =
+        [(&symbols, Type::TEXT_ARRAY), (&ctx.now, Type::TIMESTAMPTZ), (&ctx.job_id.as_str(), Type::TEXT)];
+    execute(tx, DOING, include_str!("../../sql/queries/approvals_use.sql"), &params).await
 }
 
 /// The rows of `cache_entries` in the universe layout that are about to be written.

@@ -39,6 +39,11 @@ struct Migration {
 
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") },
+    Migration {
+        version: 2,
+        name: "quarantine",
+        sql: include_str!("../../sql/migrations/0002_quarantine.sql"),
+    },
     Migration { version: 3, name: "pins", sql: include_str!("../../sql/migrations/0003_pins.sql") },
 ];
 
@@ -94,6 +99,16 @@ pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failu
         return Err(Failure::permanent(doing, problem));
     }
     layout::check(&tx, entries).await.map(drop)
+}
+
+/// The migrations that this version wants and the database lacks, in order.
+pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, Failure> {
+    let recorded = match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+        Some(_) => read_books(tx).await?,
+        None => Vec::new(),
+    };
+    let is_missing = |known: &&Migration| recorded.iter().all(|line| line.version != known.version);
+    Ok(MIGRATIONS.iter().filter(is_missing).map(Migration::file_name).collect())
 }
 
 enum Step {

@@ -16,6 +16,7 @@ pub mod migrations;
 pub mod outbox;
 pub mod owners;
 pub mod pins;
+pub mod quarantine;
 pub mod reading;
 pub mod revert;
 pub mod snapshot;

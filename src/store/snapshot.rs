@@ -27,6 +27,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
+use crate::plan::quarantine::Quarantine;
 use crate::plan::snapshot::{
     ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
 };
@@ -84,6 +85,8 @@ pub struct StateRead {
     pub last_run: Option<RunState>,
     /// What people have decided.
     pub pins: Vec<Pin>,
+    /// Symbols whose value has been approved since.
+    pub approved: Vec<Symbol>,
     /// What the rows looked like.
     pub entries: Entries,
 }
@@ -111,9 +114,17 @@ pub async fn complete(
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
     let recent_exits = read_recent_exits(tx, as_of, universes).await?;
-    let StateRead { universes, foreign, last_run, pins, entries } = state;
-    let snapshot =
-        Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits, pins };
+    let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
+    let snapshot = Snapshot {
+        securities,
+        unreadable_symbols,
+        universes,
+        foreign,
+        last_run,
+        approved,
+        recent_exits,
+        pins,
+    };
     Ok((snapshot, entries))
 }
 
@@ -146,9 +157,9 @@ pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Stat
             }
         })
     };
-    let ((universes, foreign, entries), last_run, pins) =
+    let ((universes, foreign, entries), (last_run, approved), pins) =
         tokio::try_join!(universes, read_last_run(tx), pins::read(tx))?;
-    Ok(StateRead { universes, foreign, last_run, pins, entries })
+    Ok(StateRead { universes, foreign, last_run, approved, pins, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.
@@ -335,19 +346,34 @@ pub(super) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>>
     Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
+/// What the last good run saw, and the symbols approved since. Without a run there is nothing to approve.
+async fn read_last_run(tx: &Transaction<'_>) -> Result<(Option<RunState>, Vec<Symbol>), Failure> {
     let rows = query(tx, DOING, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
-    Ok(rows.first().map(run_state))
+    let Some(row) = rows.first() else { return Ok((None, Vec::new())) };
+    Ok((Some(run_state(row)?), approved(row)))
 }
 
 /// What a row of `cache_sync_runs` says the run saw.
-pub(super) fn run_state(row: &Row) -> RunState {
-    RunState {
+pub(super) fn run_state(row: &Row) -> Result<RunState, Failure> {
+    Ok(RunState {
         as_of: row.get("as_of"),
         active_stocks: row.get::<_, i32>("active_stocks") as usize,
         closes: row.get::<_, i32>("closes") as usize,
         stocks: stocks(row),
-    }
+        quarantine: quarantine(row)?,
+    })
+}
+
+/// What a row of `cache_sync_runs` says the run did not believe.
+pub(super) fn quarantine(row: &Row) -> Result<Quarantine, Failure> {
+    serde_json::from_str(row.get("quarantine"))
+        .map_err(|problem| Failure::permanent("read what is in quarantine", problem))
+}
+
+/// The symbols that a row names as approved.
+pub(super) fn approved(row: &Row) -> Vec<Symbol> {
+    let symbols: Option<Vec<&str>> = row.get("approved");
+    symbols.unwrap_or_default().into_iter().filter_map(Symbol::parse).collect()
 }
 
 /// Puts the parallel arrays of a run together again.

@@ -6,8 +6,8 @@
 //! | setting or section | means |
 //! |---|---|
 //! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
-//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes nor funds |
 //! | `policy: band=5 buffer=5 keep=12 classes=primary` | the switches of stability |
+//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes, funds nor quarantine; `quarantine` switches that on |
 //! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
 //! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
@@ -20,6 +20,9 @@
 //! | `plan:` | what is expected |
 //! | `ask:` | instead: symbols that are explained, in all universes or in those named: `ACME large_cap` |
 //! | `explain:` | how they are expected to be explained |
+//! | `night 2026-07-20: approve=ACME accept_churn for=3` | a day, synced after those before it; the same market for three sessions |
+//! | `watch: ACME` | the symbols whose nights are told |
+//! | `nights:` | what they are expected to be, night by night |
 //! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
 //! | `closes:` | latest closes by date: `2026-07-21 5600` |
 //! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...`; with a time (`at 2026-07-18T21:00:00Z`) as a job is checked |
@@ -34,6 +37,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cache_sync::domain::calendar::next_session;
 use cache_sync::domain::change::ExitReason;
 use cache_sync::domain::figure::Figure;
 use cache_sync::domain::job::{JobId, JobRequest};
@@ -132,7 +136,8 @@ impl File {
             Some("plan") => self.run_plan(),
             Some("explain") => self.run_explain(),
             Some("dates") => self.run_dates(),
-            other => panic!("a scenario ends with plan:, explain: or dates:, this one with {other:?}"),
+            Some("nights") => self.run_nights(),
+            other => panic!("a scenario ends with plan:, explain:, dates: or nights:, not with {other:?}"),
         }
     }
 
@@ -162,7 +167,7 @@ impl File {
     fn run_explain(&self) -> String {
         let (order, policy) = (self.order(), self.policy());
         let snapshot = self.snapshot(order, &policy);
-        let market = Market::new(&snapshot.securities, order.as_of, &policy);
+        let market = Market::of(&snapshot, order.as_of, &policy);
         let explainer = Explainer::new(&market, &snapshot, &policy);
         let answer = |line: &String| {
             let (asked, universes) = line.split_once(' ').unwrap_or((line, ""));
@@ -173,6 +178,37 @@ impl File {
             }
         };
         self.lines("ask").iter().map(answer).collect()
+    }
+
+    /// One sync after another. Nights that read the same are told once.
+    fn run_nights(&self) -> String {
+        let (policy, watched) = (self.policy(), self.words("watch"));
+        let mut scene = Scene::default();
+        let mut told: Vec<(NaiveDate, NaiveDate, String)> = Vec::new();
+        for section in &self.sections {
+            let Some(first) = section.title.strip_prefix("night ") else { continue };
+            let words: Vec<&str> = section.words.split_whitespace().collect();
+            let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+            scene.read_securities(&section.lines);
+            let sessions: u32 = value("for").map_or(1, |n| n.parse().expect("a number"));
+            let mut day = date(first);
+            for _ in 0..sessions {
+                scene.snapshot.approved = value("approve").map(symbol).into_iter().collect();
+                let order =
+                    Order { mode: Mode::Full, accept_churn: words.contains(&"accept_churn"), as_of: day };
+                let night = scene.night(order, &policy, &watched);
+                match told.last_mut() {
+                    Some((_, last, text)) if *text == night => *last = day,
+                    _ => told.push((day, day, night)),
+                }
+                day = next_session(day);
+            }
+        }
+        let one = |(first, last, text): (NaiveDate, NaiveDate, String)| {
+            let days = if first == last { first.to_string() } else { format!("{first} .. {last}") };
+            format!("{days}\n{text}")
+        };
+        told.into_iter().map(one).collect()
     }
 
     fn snapshot(&self, order: Order, policy: &Policy) -> Snapshot {
@@ -224,6 +260,7 @@ impl File {
                 "classes" => {
                     policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
                 }
+                "quarantine" => policy.guards.quarantine = true,
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
@@ -344,6 +381,21 @@ impl Scene {
         let (plan, _) = planned(&self.snapshot, policy, order);
         let plan = plan.unwrap_or_else(|refusal| panic!("the plan of {as_of} was refused: {refusal}"));
         self.snapshot = world::applied(&self.snapshot, &plan, Vec::new());
+    }
+
+    /// Syncs a day, twice, for the second sync must find nothing to do, and tells of the symbols that are watched.
+    fn night(&mut self, order: Order, policy: &Policy, watched: &[&str]) -> String {
+        self.snapshot.securities = self.securities(order.as_of);
+        let (plan, _) = planned(&self.snapshot, policy, order);
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(refusal) => return format!("  refused {refusal}\n"),
+        };
+        self.snapshot = world::applied(&self.snapshot, &plan, self.securities(order.as_of));
+        let (again, _) = planned(&self.snapshot, policy, order);
+        let again = again.expect("what was synced is not refused");
+        assert_eq!((again.total_changes(), &again.run), (0, &plan.run), "a second sync changes nothing");
+        render::night(&plan, watched)
     }
 
     /// `name words: symbols`, with the words

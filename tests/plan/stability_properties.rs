@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cache_sync::domain::change::{EntryReason, ExitReason};
 use cache_sync::domain::pin::{Pin, PinKind};
-use cache_sync::domain::security::Security;
+use cache_sync::domain::security::{Security, Text};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::{Tier, UniverseName};
@@ -43,7 +43,7 @@ impl Case {
         let with_line = |(place, security): (usize, Security)| {
             let (company, volume) = self.lines[place % self.lines.len()];
             Security {
-                cik: company.map(|company| format!("000{}", company + 1)),
+                cik: company.map(|company| format!("000{}", company + 1).into()),
                 volume: volume.map(|volume| Decimal::from(volume).into()).unwrap_or_default(),
                 ..security
             }
@@ -275,7 +275,7 @@ proptest! {
         let company = |symbol: &String| {
             before.securities.iter().find(|security| security.symbol.as_str() == symbol).and_then(|s| s.cik.clone())
         };
-        let mut lines: BTreeMap<String, String> = BTreeMap::new();
+        let mut lines: BTreeMap<Text, String> = BTreeMap::new();
         let by_rank = members.iter().filter(|(name, _)| name.starts_with("top_") || Tier::from_text(name).is_some());
         for symbol in by_rank.flat_map(|(_, members)| members) {
             if let Some(cik) = company(symbol) {

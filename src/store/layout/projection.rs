@@ -308,6 +308,7 @@ mod tests {
                 stocks: vec![stock("A", Some(200_050)), stock("B", Some(100_000)), stock("C", None)],
                 ..RunState::default()
             },
+            released: Vec::new(),
             counts: Counts::default(),
             total_symbols: 3,
         }
