@@ -366,6 +366,7 @@ mod tests {
             restored: Vec::new(),
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
+            measures: Vec::new(),
             run: RunState::default(),
             counts: Counts::default(),
             total_symbols: 5_612,
