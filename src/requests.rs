@@ -35,6 +35,8 @@ use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
 use crate::worker::telling::{Teller, status_of};
 
+pub mod replay;
+
 pub use crate::store::jobs::Cancellation;
 
 /// Bounds of a preview: somebody waits for it at a screen.

@@ -39,6 +39,7 @@ pub mod migrate;
 pub mod picture;
 pub mod plan;
 pub mod progress;
+pub mod replay;
 pub mod revert;
 pub mod screen;
 pub mod serve;
@@ -126,6 +127,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
+    Replay(replay::ReplayArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
 }
@@ -206,6 +208,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Explain(args) => explain::explain(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
+        Command::Replay(args) => replay::replay(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };

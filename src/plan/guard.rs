@@ -34,8 +34,6 @@ const MAX_SCALE_SESSIONS: u32 = 5;
 const MAX_GAP_SESSIONS: u32 = 20;
 /// Fewer changed members than this are never too many, except in `top_100`.
 const MIN_CHURN: usize = 5;
-/// Largest believable share of stocks whose sector is blank or another at once.
-const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
 /// The ranking that is guarded by its own bound.
 const TOP_100: usize = 100;
 /// What opens a guard.
@@ -85,7 +83,7 @@ pub(super) fn sector_doubt(draft: &mut Draft, since: &Since) -> Option<String> {
     let measure = Measure {
         counted: since.sectors_changed.len(),
         of: since.sectors_before,
-        allowed_pct: MAX_SECTORS_CHANGED_PCT * f64::from(scale(sessions)),
+        allowed_pct: Guards::MAX_SECTORS_CHANGED_PCT * f64::from(scale(sessions)),
         sessions: scale(sessions),
         ..of_market(Guard::SectorsChanged)
     };
@@ -119,11 +117,7 @@ pub(super) fn doubt(draft: &mut Draft, change: &Change) -> Option<String> {
 }
 
 /// As [`doubt`], of a universe that is held or not by itself: what goes by sector is doubted with the sectors.
-pub(super) fn doubt_alone(
-    draft: &mut Draft,
-    change: &Change,
-    sector_doubt: Option<&str>,
-) -> Option<String> {
+pub(super) fn doubt_alone(draft: &mut Draft, change: &Change, sector_doubt: Option<&str>) -> Option<String> {
     let by_sector = match change.universe.rule {
         Rule::SectorLeader(_) => true,
         Rule::Theme(place) => match theme(draft.policy, place).method {
@@ -353,7 +347,8 @@ fn too_much(change: &Change, measure: &Measure) -> String {
         | Guard::CapsMissing
         | Guard::SectorsChanged => ("members", "join or leave"),
     };
-    let since = last_applied(change.prior.stored).map(|applied| format!(" since {applied}")).unwrap_or_default();
+    let since =
+        last_applied(change.prior.stored).map(|applied| format!(" since {applied}")).unwrap_or_default();
     format!(
         "{} of {} {of_what} of {name} would {do_what}{since} ({}), at most {} is expected in {}",
         grouped(measure.counted),

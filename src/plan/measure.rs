@@ -83,12 +83,9 @@ impl Measure {
             return 0.0;
         }
         // A bound of nothing is exceeded by anything.
-        let by_share = if self.allowed_pct > 0.0 { self.seen_pct() / self.allowed_pct * 100.0 } else { 1_000.0 };
-        if self.counted < self.at_least {
-            by_share.min(share(self.counted, self.at_least))
-        } else {
-            by_share
-        }
+        let by_share =
+            if self.allowed_pct > 0.0 { self.seen_pct() / self.allowed_pct * 100.0 } else { 1_000.0 };
+        if self.counted < self.at_least { by_share.min(share(self.counted, self.at_least)) } else { by_share }
     }
 
     /// `top_100_added 3 of 100 (3 %, at most 10 %)`, with the universe where the guard does not name it.
@@ -129,7 +126,15 @@ mod tests {
     use super::*;
 
     fn measure(counted: usize, of: usize, at_least: usize, allowed_pct: f64) -> Measure {
-        Measure { guard: Guard::RankingAdded, universe: None, counted, of, at_least, allowed_pct, sessions: 1 }
+        Measure {
+            guard: Guard::RankingAdded,
+            universe: None,
+            counted,
+            of,
+            at_least,
+            allowed_pct,
+            sessions: 1,
+        }
     }
 
     #[test]
@@ -154,7 +159,8 @@ mod tests {
     #[test]
     fn a_measure_is_told_beside_its_bound() {
         assert_eq!(measure(31, 500, 5, 5.0).text(), "ranking_added 31 of 500 (6.2 %, at most 5 %)");
-        let of_universe = Measure { universe: Some(UniverseName::known("top_500")), ..measure(31, 500, 5, 5.0) };
+        let of_universe =
+            Measure { universe: Some(UniverseName::known("top_500")), ..measure(31, 500, 5, 5.0) };
         assert_eq!(of_universe.text(), "ranking_added top_500 31 of 500 (6.2 %, at most 5 %)");
     }
 }

@@ -112,6 +112,11 @@ pub struct Guards {
     pub ranking_added_pct: f64,
 }
 
+impl Guards {
+    /// Largest believable share of stocks whose sector is blank or another at once.
+    pub const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
+}
+
 impl Default for Guards {
     fn default() -> Self {
         Self {

@@ -15,6 +15,7 @@ pub mod lease;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
+pub mod past;
 pub mod reading;
 pub mod revert;
 pub mod snapshot;
