@@ -11,19 +11,20 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
+use crate::plan::chronicle::Chronicle;
 use crate::plan::measure::{Guard, Measure};
 use crate::plan::outcome::{Plan, PlannedUniverse, held_by_reason};
 use crate::plan::policy::{Guards, Policy};
 use crate::plan::replay::Decided;
 use crate::plan::tally::{self, Moves, Sample, Tally};
-use crate::requests::replay::{self as replaying, ReplayOrder, Turn};
+use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
 use crate::store::past::Known;
 
-use super::Context;
 use super::exit::Exit;
 use super::plan::plan_json;
 use super::screen::{self, Cell, Ink, Style, Table, counted};
 use super::submit::mode_parser;
+use super::{Context, now};
 
 /// Decides past days again, and shows what would have changed, been held or been refused
 ///
@@ -37,6 +38,10 @@ use super::submit::mode_parser;
 /// before its list_date, without one before its first close. Shares and sectors are those that the kept run of the day
 /// saw (the last 30 runs are kept), or the last one before it; without such, those of today. A stored market cap moves
 /// with the price. Types, names, codes and the assets of funds are those of today.
+///
+/// With --backfill what was decided becomes history, for `universes NAME --as-of` and backtests: only for days before
+/// all that history tells of, with nothing changed that exists, in one transaction, as a job of its own. Memberships that
+/// are left at the end lead up to the first recorded date and end there with reason `rule`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns: memberships that changed, by kind of universe; then the largest share that each guard measured, as near to its
@@ -46,6 +51,7 @@ Examples:
   cache-sync replay --from 2026-01-02 --to 2026-03-31
   cache-sync replay --from 2026-01-02 --to 2026-03-31 --set guards.tier_churn_pct=12
   cache-sync replay --from 2026-03-02 --to 2026-03-02 --all
+  cache-sync replay --from 2025-01-02 --to 2025-12-31 --backfill
   cache-sync replay --from 2025-01-02 --to 2025-12-31 --json | jq -c 'select(.status == \"refused\")'")]
 pub struct ReplayArgs {
     /// The first day
@@ -60,6 +66,9 @@ pub struct ReplayArgs {
     /// Believe changes that the size guards would hold back
     #[arg(long)]
     accept_churn: bool,
+    /// Write the decided days as history, marked as reconstructed; only before all that history tells of
+    #[arg(long)]
+    backfill: bool,
     /// Also show every symbol that joins or leaves
     #[arg(long)]
     all: bool,
@@ -70,7 +79,7 @@ pub struct ReplayArgs {
 
 /// Runs `replay`.
 pub async fn replay(args: &ReplayArgs, context: &Context) -> Result<(), Exit> {
-    let ReplayArgs { from, to, mode, accept_churn, all, json } = *args;
+    let ReplayArgs { from, to, mode, accept_churn, backfill, all, json } = *args;
     if from > to {
         return Err(Exit::Usage(format!("--from {from} is after --to {to}")));
     }
@@ -78,10 +87,47 @@ pub async fn replay(args: &ReplayArgs, context: &Context) -> Result<(), Exit> {
     if order.sessions().is_empty() {
         return Err(Exit::Usage(format!("there is no trading day from {from} to {to}")));
     }
-    let mut display = Display::new(context.style, all, json);
     let database = context.database()?;
-    replaying::replay(&database, &context.settings, &order, |turn| display.show(&turn)).await?;
-    display.end(&order)
+    if backfill {
+        // Said before the work rather than after it.
+        replaying::check_backfill(&order, replaying::history_begins(&database).await?)
+            .map_err(Exit::NotDone)?;
+    }
+    let mut display = Display::new(context.style, all, json);
+    let mut chronicle = Chronicle::default();
+    let securities = replaying::replay(&database, &context.settings, &order, |turn| {
+        if let Turn::Day { decided: Decided::Planned(plan), .. } = &turn {
+            // Ten years of changes are not kept for nothing.
+            if backfill {
+                chronicle.add(plan);
+            }
+        }
+        display.show(&turn)
+    })
+    .await?;
+    let fingerprint = display.header.fingerprint.clone();
+    display.end(&order, backfill)?;
+    if !backfill {
+        return Ok(());
+    }
+    let written = replaying::backfill(&database, &order, chronicle, &securities, &fingerprint, now()).await?;
+    say_written(&written.map_err(Exit::NotDone)?, json)
+}
+
+/// What became of it all.
+fn say_written(written: &Backfilled, json: bool) -> Result<(), Exit> {
+    let Backfilled { job_id, memberships, changes, recorded_from } = written;
+    if json {
+        let backfilled = json!({
+            "job_id": job_id, "memberships": memberships, "changes": changes, "recorded_from": recorded_from,
+        });
+        return screen::print(&format!("{}\n", json!({"backfilled": backfilled})));
+    }
+    screen::print(&format!(
+        "Written: {} up to {recorded_from}, and {} of the audit, by job {job_id}.\n",
+        counted(*memberships, "reconstructed membership", "reconstructed memberships"),
+        counted(*changes, "line", "lines")
+    ))
 }
 
 /// What is shown while a replay goes on, and counted for its end.
@@ -138,13 +184,13 @@ impl Display {
         self.printed.is_ok()
     }
 
-    fn end(self, order: &ReplayOrder) -> Result<(), Exit> {
+    fn end(self, order: &ReplayOrder, is_written: bool) -> Result<(), Exit> {
         self.bar.finish_and_clear();
         self.printed?;
         if self.json {
-            screen::print(&format!("{}\n", summary_json(order, &self.header, &self.tally)))
+            screen::print(&format!("{}\n", summary_json(order, is_written, &self.header, &self.tally)))
         } else {
-            screen::print(&render_summary(order, &self.header, &self.tally, &self.style))
+            screen::print(&render_summary(order, is_written, &self.header, &self.tally, &self.style))
         }
     }
 }
@@ -243,7 +289,7 @@ fn moved(moves: Option<&Moves>) -> String {
 fn seen(measure: Option<&Measure>, style: &Style) -> String {
     let Some(measure) = measure else { return format!("{:>COLUMN$}", "-") };
     let mark = if measure.is_exceeded() { "!" } else { "" };
-    let text = format!("{:>COLUMN$}", format!("{mark}{}", percent(measure.seen_pct())));
+    let text = format!("{:>COLUMN$}", format!("{mark}{}", percent(measure.judged_pct())));
     style.paint(if measure.is_exceeded() { Ink::Yellow } else { Ink::Plain }, &text)
 }
 
@@ -290,15 +336,28 @@ fn members(universe: &PlannedUniverse, style: &Style) -> String {
 }
 
 /// What was measured over all days, what changed, and what it all was decided on.
-fn render_summary(order: &ReplayOrder, header: &Header, tally: &Tally, style: &Style) -> String {
+fn render_summary(
+    order: &ReplayOrder,
+    is_written: bool,
+    header: &Header,
+    tally: &Tally,
+    style: &Style,
+) -> String {
     let mut text = format!("\n{}\n\n", style.paint(Ink::Bold, &outcome(tally)));
     let mut table =
         Table::new(["GUARD", "#BOUND", "#DAYS", "#MEDIAN", "#99 OF 100", "#NEAREST", "ON", "#TOO MUCH"]);
     for spread in tally.spreads() {
-        let pct = |sample: &Sample| percent(sample.measure.seen_pct());
+        // A first day has enough stocks, or was refused and has said so.
+        if spread.guard == Guard::TooFewStocks && spread.exceeded == 0 {
+            continue;
+        }
+        let pct = |sample: &Sample| percent(sample.measure.judged_pct());
         let ink = if spread.exceeded > 0 { Ink::Yellow } else { Ink::Plain };
-        let whose =
-            spread.nearest.measure.universe.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+        let on = match &spread.nearest.measure {
+            measure if measure.judged_pct() <= 0.0 => String::new(),
+            Measure { universe: Some(name), .. } => format!("{} {name}", spread.nearest.date),
+            Measure { universe: None, .. } => spread.nearest.date.to_string(),
+        };
         table.row([
             Cell::new(ink, spread.guard.as_str()),
             percent(bound(spread.guard, &header.guards)).into(),
@@ -306,7 +365,7 @@ fn render_summary(order: &ReplayOrder, header: &Header, tally: &Tally, style: &S
             pct(spread.median).into(),
             pct(spread.p99).into(),
             Cell::new(ink, pct(spread.nearest)),
-            format!("{}{whose}", spread.nearest.date).into(),
+            on.into(),
             Cell::new(ink, screen::thousands(spread.exceeded as u64)),
         ]);
     }
@@ -324,7 +383,7 @@ fn render_summary(order: &ReplayOrder, header: &Header, tally: &Tally, style: &S
     }
     text += &table.render(style);
     text += "\n";
-    for line in assumptions(order, header) {
+    for line in assumptions(order, is_written, header) {
         text += &format!("{}\n", style.paint(Ink::Dim, &line));
     }
     text
@@ -342,10 +401,11 @@ fn outcome(tally: &Tally) -> String {
 }
 
 /// What the days were decided by, what was known and what was taken for it.
-fn assumptions(order: &ReplayOrder, header: &Header) -> Vec<String> {
+fn assumptions(order: &ReplayOrder, is_written: bool, header: &Header) -> Vec<String> {
     let Header { fingerprint, known, .. } = header;
     let opened = if order.accept_churn { ", size guards open" } else { "" };
-    let mut lines = vec![format!("Rules {fingerprint}, mode {}{opened}; nothing was written.", order.mode)];
+    let written = if is_written { "" } else { "; nothing was written" };
+    let mut lines = vec![format!("Rules {fingerprint}, mode {}{opened}{written}.", order.mode)];
     lines.push(match (known.begins_with_history, known.last_run) {
         (false, _) => "The first day began with empty universes.".to_owned(),
         (true, Some(run)) => {
@@ -427,7 +487,7 @@ fn moves_json(moves: &BTreeMap<CacheType, Moves>) -> Map<String, Value> {
 }
 
 /// The summary for a program, in an object of its own key.
-fn summary_json(order: &ReplayOrder, header: &Header, tally: &Tally) -> Value {
+fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &Tally) -> Value {
     let sample = |sample: &Sample| json!({"date": sample.date, "measure": sample.measure.to_json()});
     let guards: Map<String, Value> = tally
         .spreads()
@@ -457,6 +517,6 @@ fn summary_json(order: &ReplayOrder, header: &Header, tally: &Tally) -> Value {
         "first_fill": tally.filled,
         "changes": moves_json(&tally.moves),
         "guards": guards,
-        "assumptions": assumptions(order, header),
+        "assumptions": assumptions(order, is_written, header),
     }})
 }

@@ -77,15 +77,19 @@ impl Measure {
         share(self.counted, self.of)
     }
 
-    /// How much of the bound was used, in percent; above 100 only where it [is exceeded](Self::is_exceeded).
+    /// What is held against the bound, in percent: what is too few to be too many is nothing, whatever its share.
+    pub fn judged_pct(&self) -> f64 {
+        if self.counted < self.at_least { 0.0 } else { self.seen_pct() }
+    }
+
+    /// How much of the bound was used, in percent; above 100 exactly where it [is exceeded](Self::is_exceeded).
     pub fn of_bound_pct(&self) -> f64 {
-        if self.counted == 0 {
-            return 0.0;
+        match (self.judged_pct(), self.allowed_pct) {
+            (judged, _) if judged <= 0.0 => 0.0,
+            // A bound of nothing is exceeded by anything.
+            (_, allowed) if allowed <= 0.0 => f64::INFINITY,
+            (judged, allowed) => judged / allowed * 100.0,
         }
-        // A bound of nothing is exceeded by anything.
-        let by_share =
-            if self.allowed_pct > 0.0 { self.seen_pct() / self.allowed_pct * 100.0 } else { 1_000.0 };
-        if self.counted < self.at_least { by_share.min(share(self.counted, self.at_least)) } else { by_share }
     }
 
     /// `top_100_added 3 of 100 (3 %, at most 10 %)`, with the universe where the guard does not name it.

@@ -55,6 +55,7 @@ use snapshot::Snapshot;
 use wording::{counted, first_few};
 
 mod candidates;
+pub mod chronicle;
 pub mod date;
 mod delisting;
 pub mod digest;

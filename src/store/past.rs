@@ -91,6 +91,11 @@ impl Past {
         Ok((past, beginning))
     }
 
+    /// Every security as it is today.
+    pub fn into_today(self) -> Vec<Security> {
+        self.today
+    }
+
     /// The securities of a day, as far as is known of them.
     pub async fn securities(
         &mut self,

@@ -7,6 +7,7 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::plan::Order;
+use cache_sync::plan::measure::Guard;
 use cache_sync::plan::outcome::{Plan, Refusal};
 use cache_sync::plan::policy::Policy;
 use cache_sync::plan::snapshot::{ForeignRow, Snapshot};
@@ -146,6 +147,15 @@ proptest! {
             let is_held = sectors_hold || !group.iter().all(|name| believed[name]);
             prop_assert_eq!(universe.status == UniverseStatus::Held, is_held, "{}: {:?}", name, universe.hold);
             prop_assert_eq!(universe.hold.is_some(), is_held);
+            // What a guard measured says the same.
+            let exceeds = |name: &String| {
+                plan.measures.iter().any(|measure| {
+                    measure.is_exceeded() && measure.universe.as_ref().is_some_and(|of| of.as_str() == *name)
+                })
+            };
+            let sectors_exceed =
+                plan.measures.iter().any(|measure| measure.guard == Guard::SectorsChanged && measure.is_exceeded());
+            prop_assert_eq!((by_sector && sectors_exceed) || group.iter().any(exceeds), is_held, "{}", name);
         }
     }
 
