@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
+use crate::plan::measure::Measure;
 use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse};
 
 use crate::requests::{Preview, preview};
@@ -269,6 +270,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "held_universes": plan.held(),
         "task_results": tasks,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "measures": plan.measures.iter().map(Measure::to_json).collect::<Vec<_>>(),
         "universes": plan.universes.iter().map(universe_json).collect::<Vec<_>>(),
         "foreign": foreign.collect::<Vec<_>>(),
     })

@@ -59,7 +59,7 @@ pub struct Known {
     pub last_run: Option<NaiveDate>,
     /// The newest close.
     pub newest_close: Option<NaiveDate>,
-    /// Securities that are inactive without a date since when.
+    /// Securities that still traded on the first day and are inactive now, without a date since when.
     pub undated: usize,
 }
 
@@ -86,7 +86,7 @@ impl Past {
         let evening = past.evening_before(tx, first).await?;
         let before = past.runs.iter().rev().filter(|run| run.as_of < first);
         let closes = before.map(|run| run.closes).take(USUAL_DATES).collect();
-        past.known = past.known(tx, &evening).await?;
+        past.known = past.known(tx, &evening, first).await?;
         let beginning = Beginning { state: evening.into_snapshot(&past.policy), closes };
         Ok((past, beginning))
     }
@@ -131,10 +131,17 @@ impl Past {
         Ok(EveningBefore { members, states, last_run, recent_exits })
     }
 
-    async fn known(&self, tx: &Transaction<'_>, evening: &EveningBefore) -> Result<Known, Failure> {
+    async fn known(
+        &self,
+        tx: &Transaction<'_>,
+        evening: &EveningBefore,
+        first: NaiveDate,
+    ) -> Result<Known, Failure> {
         let dates = self.runs.iter().map(|run| run.as_of);
         let is_undated = |security: &&Security| {
-            security.active == Some(false) && security.delisted_date.is_none() && security.close.is_some()
+            security.active == Some(false)
+                && security.delisted_date.is_none()
+                && security.close.is_some_and(|close| close.date >= first)
         };
         Ok(Known {
             history_begins: history_begins(tx).await?,
