@@ -221,7 +221,7 @@ const GUARDS: [(Guard, &str); 6] = [
     (Guard::RankingAdded, "RANKING"),
 ];
 /// Characters of a column.
-const COLUMN: usize = 9;
+const COLUMN: usize = 8;
 
 /// The headings, and below those of the guards their bounds.
 fn headings(guards: &Guards, style: &Style) -> String {
@@ -519,4 +519,78 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
         "guards": guards,
         "assumptions": assumptions(order, is_written, header),
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::universe::UniverseName;
+    use crate::plan::outcome::{Refusal, Refused};
+
+    fn date(day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 1, day).expect("a date")
+    }
+
+    fn measure(guard: Guard, counted: usize, of: usize, allowed_pct: f64) -> Measure {
+        let universe = (guard == Guard::TierChurn).then(|| UniverseName::known("mega_cap"));
+        Measure { guard, universe, counted, of, at_least: 1, allowed_pct, sessions: 1 }
+    }
+
+    fn refused() -> Decided {
+        let text =
+            "5,400 active stocks, 5,612 on 2026-01-08: down by 3.8 %, at most 3 % is expected".to_owned();
+        Decided::Refused(Refused {
+            refusal: Refusal { code: "active_drop", text },
+            measures: vec![
+                measure(Guard::ActiveDrop, 212, 5_612, 3.0),
+                measure(Guard::TierChurn, 1, 300, 20.0),
+            ],
+        })
+    }
+
+    fn order() -> ReplayOrder {
+        ReplayOrder { from: date(8), to: date(12), mode: Mode::Full, accept_churn: false }
+    }
+
+    #[test]
+    fn a_day_is_a_line_and_what_was_kept_back_is_told_below_it() {
+        let guards = Guards::default();
+        let text = headings(&guards, &Style::PLAIN)
+            + &render_day(date(9), &refused(), false, &Style::PLAIN)
+            + &render_day(date(12), &Decided::Incomplete { have: 3_412, usual: 5_600 }, false, &Style::PLAIN);
+        insta::assert_snapshot!(text, @"");
+        assert!(text.lines().all(|line| line.chars().count() <= Style::PLAIN.width));
+    }
+
+    #[test]
+    fn the_summary_tells_how_near_the_guards_came_and_what_it_rests_on() {
+        let mut tally = Tally::default();
+        tally.add(date(9), &refused());
+        tally.add(date(12), &Decided::Incomplete { have: 3_412, usual: 5_600 });
+        let known = Known {
+            kept_runs: Some((date(9), date(12))),
+            begins_with_history: true,
+            last_run: Some(date(7)),
+            undated: 1,
+            ..Known::default()
+        };
+        let header = Header { fingerprint: "0123456789abcdef".to_owned(), guards: Guards::default(), known };
+        insta::assert_snapshot!(render_summary(&order(), false, &header, &tally, &Style::PLAIN), @"");
+        let summary = &summary_json(&order(), true, &header, &tally)["summary"];
+        assert_eq!((&summary["refused"], &summary["incomplete"]), (&json!(1), &json!(1)));
+        assert_eq!(summary["guards"]["active_drop"]["nearest"]["measure"]["seen_pct"], json!(3.78));
+        assert_eq!(summary["guards"]["active_drop"]["setting"], "guards.max_active_drop_pct");
+    }
+
+    #[test]
+    fn a_day_for_a_program_is_one_line() {
+        insta::assert_snapshot!(day_json(date(9), &refused(), false), @"");
+        insta::assert_snapshot!(day_json(date(12), &Decided::Incomplete { have: 3, usual: 5 }, false), @"");
+    }
+
+    #[test]
+    fn small_shares_keep_a_digit() {
+        let shown = [0.0, 0.018, 0.5, 3.0, 8.93, 100.0].map(percent);
+        assert_eq!(shown, ["0 %", "0.02 %", "0.5 %", "3 %", "8.9 %", "100 %"]);
+    }
 }
