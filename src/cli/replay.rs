@@ -371,9 +371,20 @@ fn render_summary(
     }
     text += &table.render(style);
     text += "\n";
+    if tally.planned > 0 {
+        text += &render_moves(tally, style);
+        text += "\n";
+    }
+    for line in assumptions(order, is_written, header) {
+        text += &format!("{}\n", style.paint(Ink::Dim, &line));
+    }
+    text
+}
+
+fn render_moves(tally: &Tally, style: &Style) -> String {
     let mut table = Table::new(["CHANGED", "#ADDED", "#REMOVED", "#A DAY"]);
     for (kind, moves) in &tally.moves {
-        let a_day = moves.total() as f64 / tally.planned.max(1) as f64;
+        let a_day = moves.total() as f64 / tally.planned as f64;
         table.row([
             kind.as_str().into(),
             screen::thousands(moves.added as u64).into(),
@@ -381,15 +392,10 @@ fn render_summary(
             format!("{a_day:.1}").into(),
         ]);
     }
-    text += &table.render(style);
-    text += "\n";
-    for line in assumptions(order, is_written, header) {
-        text += &format!("{}\n", style.paint(Ink::Dim, &line));
-    }
-    text
+    table.render(style)
 }
 
-/// `10 days: 9 planned, 1 of them with holds; 1 refused; 0 incomplete`.
+/// `10 days: 9 planned; on 1 of them something held; 1 refused`.
 fn outcome(tally: &Tally) -> String {
     let Tally { planned, held, refused, incomplete, .. } = tally;
     let days = planned + refused + incomplete;
@@ -558,7 +564,14 @@ mod tests {
         let text = headings(&guards, &Style::PLAIN)
             + &render_day(date(9), &refused(), false, &Style::PLAIN)
             + &render_day(date(12), &Decided::Incomplete { have: 3_412, usual: 5_600 }, false, &Style::PLAIN);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        DATE        TIERS  RANKS  SECTORS  THEMES  IPOS  ETFS  ALL |  ACTIVE    CAPS  SECTOR   CHURN  TOP100 RANKING
+        at most                                                    |     3 %     1 %    10 %    20 %    10 %     5 %
+        2026-01-09      -      -        -       -     -     -    - |  !3.8 %       -       -  0.33 %       -       -
+          !  refused: active_drop: 5,400 active stocks, 5,612 on 2026-01-08: down by 3.8 %, at most 3 % is expected
+        2026-01-12      -      -        -       -     -     -    - |       -       -       -       -       -       -
+          !  incomplete, so left out: 3,412 of 5,600 closes
+        ");
         assert!(text.lines().all(|line| line.chars().count() <= Style::PLAIN.width));
     }
 
@@ -575,7 +588,19 @@ mod tests {
             ..Known::default()
         };
         let header = Header { fingerprint: "0123456789abcdef".to_owned(), guards: Guards::default(), known };
-        insta::assert_snapshot!(render_summary(&order(), false, &header, &tally, &Style::PLAIN), @"");
+        insta::assert_snapshot!(render_summary(&order(), false, &header, &tally, &Style::PLAIN), @r"
+
+        2 days: 0 planned; 1 refused; 1 incomplete
+
+        GUARD        BOUND  DAYS  MEDIAN  99 OF 100  NEAREST  ON                   TOO MUCH
+        active_drop    3 %     1   3.8 %      3.8 %    3.8 %  2026-01-09           1
+        tier_churn    20 %     1  0.33 %     0.33 %   0.33 %  2026-01-09 mega_cap  0
+
+        Rules 0123456789abcdef, mode full; nothing was written.
+        The first day began with the universes of history, compared with the run of 2026-01-07.
+        Shares and sectors are those that the kept runs saw from 2026-01-09 on, before that those of today.
+        1 inactive security without a delisted_date, taken as trading until the last close.
+        ");
         let summary = &summary_json(&order(), true, &header, &tally)["summary"];
         assert_eq!((&summary["refused"], &summary["incomplete"]), (&json!(1), &json!(1)));
         assert_eq!(summary["guards"]["active_drop"]["nearest"]["measure"]["seen_pct"], json!(3.78));
@@ -584,8 +609,8 @@ mod tests {
 
     #[test]
     fn a_day_for_a_program_is_one_line() {
-        insta::assert_snapshot!(day_json(date(9), &refused(), false), @"");
-        insta::assert_snapshot!(day_json(date(12), &Decided::Incomplete { have: 3, usual: 5 }, false), @"");
+        insta::assert_snapshot!(day_json(date(9), &refused(), false), @r#"{"date":"2026-01-09","status":"refused","refusal":"active_drop","error":"active_drop: 5,400 active stocks, 5,612 on 2026-01-08: down by 3.8 %, at most 3 % is expected","measures":[{"guard":"active_drop","universe":null,"counted":212,"of":5612,"seen_pct":3.78,"allowed_pct":3.0,"at_least":1,"sessions":1,"exceeded":true},{"guard":"tier_churn","universe":"mega_cap","counted":1,"of":300,"seen_pct":0.33,"allowed_pct":20.0,"at_least":1,"sessions":1,"exceeded":false}]}"#);
+        insta::assert_snapshot!(day_json(date(12), &Decided::Incomplete { have: 3, usual: 5 }, false), @r#"{"date":"2026-01-12","status":"incomplete","closes":3,"usual":5}"#);
     }
 
     #[test]

@@ -22,8 +22,8 @@ const HANDED_OVER: ExitReason = ExitReason::Rule;
 /// History in the making.
 #[derive(Debug, Default)]
 pub struct Chronicle {
-    /// Memberships that have not ended, as places in `episodes`.
-    open: HashMap<(UniverseName, Symbol), usize>,
+    /// Memberships that have not ended, as places in `episodes`; two spellings of a symbol are one member.
+    open: HashMap<(UniverseName, String), usize>,
     episodes: Vec<Open>,
     changes: Vec<Change>,
     days: Vec<NaiveDate>,
@@ -157,13 +157,13 @@ impl Chronicle {
     }
 
     fn begin(&mut self, episode: Episode) {
-        let key = (episode.universe.clone(), episode.symbol.clone());
+        let key = (episode.universe.clone(), episode.symbol.key().into_owned());
         self.open.insert(key, self.episodes.len());
         self.episodes.push(Open { episode, has_ended: false });
     }
 
     fn end(&mut self, universe: &UniverseName, symbol: &Symbol, as_of: NaiveDate, reason: ExitReason) {
-        let Some(place) = self.open.remove(&(universe.clone(), symbol.clone())) else { return };
+        let Some(place) = self.open.remove(&(universe.clone(), symbol.key().into_owned())) else { return };
         let open = &mut self.episodes[place];
         open.has_ended = true;
         open.episode =

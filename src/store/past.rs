@@ -49,16 +49,12 @@ pub struct Past {
 /// What was known of the past, for those who read what was made of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The first date that history tells of.
-    pub history_begins: Option<NaiveDate>,
     /// The first and the last date whose run is kept, with its shares and sectors.
     pub kept_runs: Option<(NaiveDate, NaiveDate)>,
     /// Whether the universes begin as history has them; else the first day fills them.
     pub begins_with_history: bool,
     /// The date of the run that the first day is compared with.
     pub last_run: Option<NaiveDate>,
-    /// The newest close.
-    pub newest_close: Option<NaiveDate>,
     /// Securities that still traded on the first day and are inactive now, without a date since when.
     pub undated: usize,
 }
@@ -86,7 +82,7 @@ impl Past {
         let evening = past.evening_before(tx, first).await?;
         let before = past.runs.iter().rev().filter(|run| run.as_of < first);
         let closes = before.map(|run| run.closes).take(USUAL_DATES).collect();
-        past.known = past.known(tx, &evening, first).await?;
+        past.known = past.known(&evening, first);
         let beginning = Beginning { state: evening.into_snapshot(&past.policy), closes };
         Ok((past, beginning))
     }
@@ -131,26 +127,19 @@ impl Past {
         Ok(EveningBefore { members, states, last_run, recent_exits })
     }
 
-    async fn known(
-        &self,
-        tx: &Transaction<'_>,
-        evening: &EveningBefore,
-        first: NaiveDate,
-    ) -> Result<Known, Failure> {
+    fn known(&self, evening: &EveningBefore, first: NaiveDate) -> Known {
         let dates = self.runs.iter().map(|run| run.as_of);
         let is_undated = |security: &&Security| {
             security.active == Some(false)
                 && security.delisted_date.is_none()
                 && security.close.is_some_and(|close| close.date >= first)
         };
-        Ok(Known {
-            history_begins: history_begins(tx).await?,
+        Known {
             kept_runs: dates.clone().min().zip(dates.max()),
             begins_with_history: !evening.members.is_empty(),
             last_run: evening.last_run.as_ref().map(|run| run.as_of),
-            newest_close: self.today.iter().filter_map(|security| Some(security.close?.date)).max(),
             undated: self.today.iter().filter(is_undated).count(),
-        })
+        }
     }
 
     /// Has what the run of a date saw in `seen`, or the last kept one before it.

@@ -4,7 +4,8 @@ use cache_sync::domain::figure::Figure;
 use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
-use cache_sync::plan::replay::{Seen, as_they_were};
+use cache_sync::domain::task::Mode;
+use cache_sync::plan::replay::{AppliedJob, Seen, as_they_were, states};
 use cache_sync::plan::snapshot::{RunState, StockState};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -128,4 +129,29 @@ fn shares_sector_and_cap_are_those_that_the_kept_run_saw() {
     // A stock that the run did not see is as it is today.
     let other = looked_back(Security { symbol: symbol("ELSE"), ..now }, close(THEN, 10_00), Some(&run(THEN)));
     assert_eq!(other.expect("there").shares.value(), Some(Decimal::from(200)));
+}
+
+#[test]
+fn jobs_tell_since_when_a_universe_is_held_and_when_it_was_applied() {
+    let job = |mode, as_of: &str, held: &[&str]| AppliedJob {
+        mode,
+        as_of: date(as_of),
+        held: held.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let jobs = [
+        job(Mode::Full, "2026-07-30", &["top_100"]),
+        job(Mode::Themes, "2026-07-29", &[]),
+        job(Mode::MarketCap, "2026-07-29", &["top_100", "top_500"]),
+        job(Mode::Full, "2026-07-28", &[]),
+    ];
+    let known = states(&world::shipped_policy(), &jobs);
+    let state = |name: &str| {
+        let state = known.get(name).expect("it was worked on");
+        (state.last_as_of.to_string(), state.held_runs)
+    };
+    assert_eq!(state("top_100"), ("2026-07-28".to_owned(), 2));
+    assert_eq!(state("top_500"), ("2026-07-30".to_owned(), 0));
+    assert_eq!(state("green_energy"), ("2026-07-30".to_owned(), 0));
+    let themes_only = states(&world::shipped_policy(), &jobs[1..2]);
+    assert!(themes_only.contains_key("green_energy") && !themes_only.contains_key("top_100"));
 }
