@@ -37,6 +37,7 @@ use crate::stream::{entry, producer};
 use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
+pub mod replay;
 
 pub use crate::store::jobs::Cancellation;
 

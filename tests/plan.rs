@@ -8,6 +8,8 @@ mod oracle;
 mod properties;
 #[path = "plan/render.rs"]
 mod render;
+#[path = "plan/replays.rs"]
+mod replays;
 #[path = "plan/scenario.rs"]
 mod scenario;
 #[path = "plan/stability_properties.rs"]

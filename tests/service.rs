@@ -31,6 +31,8 @@ mod imports;
 mod losses;
 #[path = "service/quarantine.rs"]
 mod quarantine;
+#[path = "service/replays.rs"]
+mod replays;
 #[path = "service/requests.rs"]
 mod requests;
 #[path = "service/retries.rs"]

@@ -41,6 +41,7 @@ pub mod pins;
 pub mod plan;
 pub mod progress;
 pub mod quarantine;
+pub mod replay;
 pub mod revert;
 pub mod screen;
 pub mod serve;
@@ -135,6 +136,7 @@ enum Command {
     Approve(quarantine::ApproveArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
+    Replay(replay::ReplayArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
 }
@@ -222,6 +224,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Approve(args) => quarantine::approve(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
+        Command::Replay(args) => replay::replay(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };

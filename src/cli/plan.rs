@@ -8,6 +8,7 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
+use crate::plan::measure::Measure;
 use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse};
 use crate::plan::quarantine::{QUARANTINED, Released};
 
@@ -312,6 +313,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "held_universes": plan.held(),
         "task_results": tasks,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "measures": plan.measures.iter().map(Measure::to_json).collect::<Vec<_>>(),
         "universes": plan.universes.iter().map(universe_json).collect::<Vec<_>>(),
         "foreign": foreign.collect::<Vec<_>>(),
         "quarantined": quarantined.collect::<Vec<_>>(),
@@ -411,6 +413,7 @@ mod tests {
             restored: Vec::new(),
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
+            measures: Vec::new(),
             run: RunState::default(),
             released: Vec::new(),
             counts: Counts::default(),

@@ -14,6 +14,7 @@ use crate::domain::universe::UniverseName;
 use super::Order;
 use super::hands::{Hands, is_of_funds};
 use super::market::{Market, Standing};
+use super::measure::Measure;
 use super::outcome::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
 use super::policy::Policy;
 use super::seats::Seats;
@@ -34,6 +35,8 @@ pub(super) struct Draft<'a> {
     pub(super) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(super) foreign: Vec<ForeignCleanup>,
     pub(super) warnings: Vec<Warning>,
+    /// What the guards measured so far.
+    pub(super) measures: Vec<Measure>,
     /// What the themes call for, from the first sub-task that asks on.
     pub(super) themes: Option<Vec<Proposal<'a>>>,
     /// New listings that have their seats in themes already.
@@ -96,6 +99,7 @@ impl<'a> Draft<'a> {
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
+            measures: Vec::new(),
             themes: None,
             seated: HashSet::new(),
             recent_exits,

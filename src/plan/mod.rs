@@ -51,7 +51,7 @@ use crate::domain::task::{Mode, SyncTask};
 
 use draft::Draft;
 use market::Market;
-use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
+use outcome::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
 use quarantine::{QUARANTINED, Quarantined};
 use run_state::Since;
@@ -59,6 +59,7 @@ use snapshot::Snapshot;
 use wording::{counted, first_few};
 
 mod candidates;
+pub mod chronicle;
 pub mod date;
 mod delisting;
 pub mod digest;
@@ -71,15 +72,18 @@ mod hands;
 mod ipo;
 pub mod market;
 mod market_cap;
+pub mod measure;
 pub mod outcome;
 pub mod policy;
 pub mod quarantine;
+pub mod replay;
 pub mod revert;
 pub mod review;
 mod run_state;
 mod seats;
 mod settle;
 pub mod snapshot;
+pub mod tally;
 mod themes;
 pub mod universes;
 mod why;
@@ -111,7 +115,17 @@ pub fn plan(
     order: &Order,
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
-    check_order(snapshot, *order)?;
+    plan_measured(snapshot, policy, order, observe).map_err(|refused| refused.refusal)
+}
+
+/// The same with what the guards measured, also where the job is refused.
+pub fn plan_measured(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    order: &Order,
+    observe: &mut dyn FnMut(&TaskReport),
+) -> Result<Plan, Refused> {
+    check_order(snapshot, *order).map_err(|refusal| Refused { refusal, measures: Vec::new() })?;
     let market = Market::of(snapshot, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
 }
@@ -129,12 +143,14 @@ fn plan_on(
     policy: &Policy,
     order: Order,
     observe: &mut dyn FnMut(&TaskReport),
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
     let mut draft = Draft::new(snapshot, policy, &order, market);
-    guard::check_cache_types(&draft)?;
-    guard::check_market(&draft, &since)?;
-    let sector_doubt = guard::sector_doubt(&draft, &since);
+    let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
+    if let Err(refusal) = believed {
+        return Err(Refused { refusal, measures: draft.measures });
+    }
+    let sector_doubt = guard::sector_doubt(&mut draft, &since);
     let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
 
     let mut tasks = Vec::new();
@@ -154,7 +170,7 @@ fn plan_on(
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
-    let Draft { universes, foreign, warnings, .. } = draft;
+    let Draft { universes, foreign, warnings, measures, .. } = draft;
     Ok(Plan {
         as_of: order.as_of,
         mode: order.mode,
@@ -163,6 +179,7 @@ fn plan_on(
         restored: Vec::new(),
         tasks,
         warnings,
+        measures,
         run,
         released: market.released().to_vec(),
         counts: market.counts(policy),

@@ -119,6 +119,11 @@ pub struct Guards {
     pub quarantine: bool,
 }
 
+impl Guards {
+    /// Largest believable share of stocks whose sector is blank or another at once.
+    pub const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
+}
+
 impl Default for Guards {
     fn default() -> Self {
         Self {

@@ -214,6 +214,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         restored,
         tasks: Vec::new(),
         warnings,
+        measures: Vec::new(),
         run,
         released: Vec::new(),
         counts: Counts::default(),

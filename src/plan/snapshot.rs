@@ -13,6 +13,11 @@ use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
 use super::quarantine::Quarantine;
+/// For how many sessions a membership that ended with its security is remembered.
+pub const EXIT_SESSIONS: u32 = 5;
+/// The reasons that lie in the security and not in the rules.
+pub const EXIT_REASONS: [ExitReason; 4] =
+    [ExitReason::Delisted, ExitReason::Missing, ExitReason::NoCap, ExitReason::Ineligible];
 
 /// Everything the rules may look at. Nothing else decides.
 #[derive(Debug, Clone, Default)]

@@ -17,6 +17,8 @@
 //! ```
 //! A plan without changes needs two statements: how each universe fares, and what was seen.
 //!
+//! What is reconstructed of the past, [`backfill`] writes into history and audit alone.
+//!
 //! # Why foreign rows come last
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
@@ -42,6 +44,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
+use crate::plan::chronicle::Chronicled;
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::{RunState, Snapshot};
 
@@ -51,6 +54,7 @@ use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
+mod backfill;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -69,6 +73,15 @@ pub struct ApplyContext<'a> {
     pub batch_size: usize,
     /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
     pub entries: &'a Entries,
+}
+
+/// What reconstructed history is written for.
+#[derive(Debug, Clone, Copy)]
+pub struct BackfillContext<'a> {
+    /// The job, as history and audit will name it.
+    pub job_id: &'a JobId,
+    /// The time of every row that is written.
+    pub now: DateTime<Utc>,
 }
 
 /// What was written.
@@ -130,6 +143,19 @@ pub async fn apply(
     }
     note_foreign_left(tx, plan, ctx.job_id).await?;
     Ok(applied)
+}
+
+/// Writes reconstructed history into the transaction under the lease; commits nothing, and changes nothing that exists.
+///
+/// `securities` are those of today: they say who a symbol is. Everything in `history` must lie before all that was
+/// recorded, which the caller has looked at in the same transaction.
+pub async fn backfill(
+    lease: &Lease<'_>,
+    history: &Chronicled,
+    securities: &[Security],
+    ctx: BackfillContext<'_>,
+) -> Result<(), Failure> {
+    backfill::write(lease, history, securities, ctx).await
 }
 
 /// One row of `cache_sync_staged`.

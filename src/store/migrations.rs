@@ -45,6 +45,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/migrations/0002_quarantine.sql"),
     },
     Migration { version: 3, name: "pins", sql: include_str!("../../sql/migrations/0003_pins.sql") },
+    Migration {
+        version: 5,
+        name: "reconstructed",
+        sql: include_str!("../../sql/migrations/0005_reconstructed.sql"),
+    },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.

@@ -2,7 +2,7 @@
 //!
 //! The sync and the `plan` command share it, so that what is shown is what would be done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -14,7 +14,6 @@ use super::layout::{self, Entries, Layout};
 use super::snapshot::{self, Applied, Wanted, WantedRows};
 use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
-use crate::domain::security::Security;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
@@ -181,17 +180,10 @@ fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
 
 /// How far the data reaches, counted from what was read.
 pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
-    let active: Vec<&Security> =
-        market.securities.iter().filter(|security| security.active == Some(true)).collect();
-    let mut latest_closes = BTreeMap::new();
-    for close in active.iter().filter_map(|security| security.close) {
-        *latest_closes.entry(close.date).or_insert(0) += 1;
-    }
     Coverage {
-        latest_closes,
-        active: active.len(),
         last_applied: applied.last,
         last_modes: applied.last_modes,
         applied_closes: applied.recent_closes,
+        ..Coverage::of(&market.securities)
     }
 }

@@ -29,7 +29,8 @@ use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
 use crate::plan::quarantine::Quarantine;
 use crate::plan::snapshot::{
-    ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
+    EXIT_REASONS, EXIT_SESSIONS, ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent,
+    StoredUniverse, UniverseState,
 };
 
 use super::layout::Entries;
@@ -42,11 +43,6 @@ use super::statement::query;
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
 const USUAL_DATES: i64 = 20;
-/// For how many sessions a membership that ended with its security is remembered.
-const EXIT_SESSIONS: u32 = 5;
-/// The reasons that lie in the security and not in the rules.
-const EXIT_REASONS: [ExitReason; 4] =
-    [ExitReason::Delisted, ExitReason::Missing, ExitReason::NoCap, ExitReason::Ineligible];
 
 /// What of our own tables a plan needs.
 #[derive(Debug, Clone, Copy)]
@@ -401,7 +397,16 @@ async fn read_recent_exits(
     as_of: NaiveDate,
     universes: &[UniverseName],
 ) -> Result<Vec<RecentExit>, Failure> {
-    let first = sessions_back(as_of, EXIT_SESSIONS);
+    read_exits(tx, sessions_back(as_of, EXIT_SESSIONS), as_of, universes).await
+}
+
+/// The memberships that ended in a span of dates because the security itself went away.
+pub(super) async fn read_exits(
+    tx: &Transaction<'_>,
+    first: NaiveDate,
+    last: NaiveDate,
+    universes: &[UniverseName],
+) -> Result<Vec<RecentExit>, Failure> {
     let reasons = EXIT_REASONS.map(ExitReason::as_str);
     let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
     let sql = include_str!("../../sql/queries/exits_read.sql");
@@ -411,7 +416,7 @@ async fn read_recent_exits(
         sql,
         &[
             (&first, Type::DATE),
-            (&as_of, Type::DATE),
+            (&last, Type::DATE),
             (&reasons.as_slice(), Type::TEXT_ARRAY),
             (&names, Type::TEXT_ARRAY),
         ],

@@ -7,6 +7,8 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::plan::Order;
+use cache_sync::plan::chronicle::Chronicle;
+use cache_sync::plan::measure::Guard;
 use cache_sync::plan::outcome::{Plan, Refusal};
 use cache_sync::plan::policy::Policy;
 use cache_sync::plan::snapshot::{ForeignRow, Snapshot};
@@ -146,6 +148,49 @@ proptest! {
             let is_held = sectors_hold || !group.iter().all(|name| believed[name]);
             prop_assert_eq!(universe.status == UniverseStatus::Held, is_held, "{}: {:?}", name, universe.hold);
             prop_assert_eq!(universe.hold.is_some(), is_held);
+            // What a guard measured says the same.
+            let exceeds = |name: &String| {
+                plan.measures.iter().any(|measure| {
+                    measure.is_exceeded() && measure.universe.as_ref().is_some_and(|of| of.as_str() == *name)
+                })
+            };
+            let sectors_exceed =
+                plan.measures.iter().any(|measure| measure.guard == Guard::SectorsChanged && measure.is_exceeded());
+            prop_assert_eq!((by_sector && sectors_exceed) || group.iter().any(exceeds), is_held, "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_chronicle_has_on_every_day_the_members_of_that_day(markets in prop::collection::vec(market(), 1..4)) {
+        let (mut state, mut chronicle, mut days) = (Snapshot::default(), Chronicle::default(), Vec::new());
+        for (rows, later) in markets.iter().zip(0..) {
+            state = Snapshot { securities: securities(rows), ..state };
+            let order = Order { mode: Mode::Full, accept_churn: true, as_of: TODAY + Days::new(later) };
+            let plan = cache_sync::plan::plan(&state, &policy(), &order, &mut |_| {}).expect("nothing is guarded");
+            chronicle.add(&plan);
+            state = world::applied(&state, &plan, Vec::new());
+            days.push(plan);
+        }
+        let recorded = TODAY + Days::new(9);
+        let history = chronicle.lead_up_to(recorded);
+        prop_assert_eq!(history.days, days.len());
+        let changes: usize = days.iter().map(Plan::total_changes).sum();
+        prop_assert_eq!(history.changes.len(), changes);
+        for plan in days {
+            for universe in &plan.universes {
+                let wanted: BTreeSet<String> = universe.members.iter().map(|symbol| symbol.key().into_owned()).collect();
+                let found: Vec<String> = history.episodes.iter()
+                    .filter(|episode| episode.universe == universe.name)
+                    .filter(|episode| episode.valid_from <= plan.as_of && plan.as_of < episode.valid_to)
+                    .map(|episode| episode.symbol.key().into_owned())
+                    .collect();
+                prop_assert_eq!(found.len(), wanted.len(), "no overlaps");
+                prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
+            }
+        }
+        for episode in &history.episodes {
+            prop_assert!(episode.valid_from < episode.valid_to);
+            prop_assert_eq!(episode.is_handed_over, episode.valid_to == recorded);
         }
     }
 

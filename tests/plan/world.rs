@@ -10,7 +10,8 @@ use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
 use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, PlannedUniverse};
 use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
-use cache_sync::plan::snapshot::{Snapshot, StoredContent, StoredUniverse, UniverseState};
+use cache_sync::plan::replay::next_state;
+use cache_sync::plan::snapshot::Snapshot;
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
 
@@ -66,47 +67,8 @@ fn sector_names() -> Vec<(String, Sector)> {
 
 /// The state that a plan leaves behind, with `securities` as the market of the next day.
 pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>) -> Snapshot {
-    let mut universes = before.universes.clone();
-    for planned in &plan.universes {
-        universes.insert(planned.name.clone(), stored(planned, before.universes.get(&planned.name), plan));
-    }
-    Snapshot {
-        securities,
-        unreadable_symbols: Vec::new(),
-        universes,
-        foreign: before.foreign.clone(),
-        last_run: Some(plan.run.clone()),
-        approved: Vec::new(),
-        recent_exits: Vec::new(),
-        pins: before.pins.clone(),
-    }
-}
-
-fn stored(planned: &PlannedUniverse, before: Option<&StoredUniverse>, plan: &Plan) -> StoredUniverse {
-    let known = before.and_then(|stored| stored.state.clone());
-    let applied = UniverseState { last_as_of: plan.as_of, held_runs: 0 };
-    let state = match (&planned.hold, plan.recalculates(planned)) {
-        (Some(hold), _) => UniverseState { held_runs: hold.runs, ..known.unwrap_or(applied) },
-        (None, true) => applied,
-        (None, false) => known.unwrap_or(applied),
-    };
-    let kept = before.and_then(|stored| stored.content.clone());
-    StoredUniverse {
-        cache_type: Some(planned.cache_type.to_string()),
-        members: planned.members.clone(),
-        content: if planned.rewrite { Some(content(planned)) } else { kept },
-        state: Some(state),
-    }
-}
-
-fn content(planned: &PlannedUniverse) -> StoredContent {
-    let text = serde_json::json!({
-        "symbols": planned.members,
-        "count": planned.members.len(),
-        "last_updated": "2026-07-21T21:00:00Z",
-        "metadata": planned.metadata,
-    });
-    StoredContent::parse(&text.to_string())
+    let unreadable_symbols = Vec::new();
+    next_state(Snapshot { unreadable_symbols, ..before.clone() }, plan, securities)
 }
 
 /// The members of each universe after a plan.

@@ -229,7 +229,7 @@ impl<'a> Explainer<'a> {
         };
         let (plan, refusal) = match decide(false) {
             Ok(plan) => (Some(plan), None),
-            Err(refusal) => (decide(true).ok(), Some(refusal)),
+            Err(refused) => (decide(true).ok(), Some(refused.refusal)),
         };
         let judge = Judge::new(market, policy);
         let hands = Hands::new(snapshot, market, policy);

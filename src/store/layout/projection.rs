@@ -304,6 +304,7 @@ mod tests {
             restored: Vec::new(),
             tasks: Vec::new(),
             warnings: Vec::new(),
+            measures: Vec::new(),
             run: RunState {
                 stocks: vec![stock("A", Some(200_050)), stock("B", Some(100_000)), stock("C", None)],
                 ..RunState::default()
