@@ -288,10 +288,16 @@ async fn strike(outage: Outage, world: &World, workers: &[Process], disk: Option
     Struck { lasted: began.elapsed(), cpu: usage.0, lines: usage.1, from_line, remarks }
 }
 
+/// Lines that a worker has logged, but for the milestones of jobs that it does.
+fn lines(worker: &Process) -> usize {
+    let is_milestone = |line: &&str| line.contains(" INFO job load-");
+    worker.log().lines().filter(|line| !is_milestone(line)).count()
+}
+
 /// Looks at the workers for a while: the highest percentage of a processor, and the most lines a second, of any of them.
 async fn usage_over(workers: &[Process], time: Duration) -> (f64, f64) {
     let look = || -> Vec<(f64, usize)> {
-        workers.iter().map(|worker| (cpu_seconds(worker.id()), worker.log().lines().count())).collect()
+        workers.iter().map(|worker| (cpu_seconds(worker.id()), lines(worker))).collect()
     };
     // What was under way still ends.
     tokio::time::sleep(time.min(Duration::from_secs(1))).await;
