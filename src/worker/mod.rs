@@ -12,6 +12,8 @@
 //! Each step has a fault point before and one behind it ([`crate::fault`]), and `deploy/faults.sh` has a worker die, stall
 //! and fail at every one of them.
 #![doc = include_str!("steps.md")]
+//!
+#![doc = include_str!("hazards.md")]
 
 pub mod attempt;
 pub mod backoff;
