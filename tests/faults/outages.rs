@@ -449,7 +449,7 @@ impl Producer {
     }
 }
 
-/// A disk of a few megabytes, on which one of our tables lives.
+/// A disk of a few megabytes, on which the table lives that every sync writes some kilobytes to.
 struct SmallDisk {
     folder: PathBuf,
 }
@@ -473,7 +473,7 @@ impl SmallDisk {
             ));
         }
         world.sql(&format!("create tablespace small location '{shown}'")).await;
-        world.sql("alter table cache_sync_changes set tablespace small").await;
+        world.sql("alter table cache_sync_runs set tablespace small").await;
         Ok(Self { folder })
     }
 
@@ -482,8 +482,6 @@ impl SmallDisk {
         world
             .sql(&format!("copy (select 1) to program 'cat /dev/zero > {waste} 2> /dev/null || true'"))
             .await;
-        // What is free in the pages that the table has would do for a while.
-        world.sql("alter table cache_sync_changes set (fillfactor = 10)").await;
     }
 
     async fn make_room(&self, world: &World) {
@@ -492,7 +490,7 @@ impl SmallDisk {
     }
 
     async fn unmount(self, world: &World) {
-        world.sql("alter table cache_sync_changes set tablespace pg_default").await;
+        world.sql("alter table cache_sync_runs set tablespace pg_default").await;
         world.sql("checkpoint").await;
         world.sql("drop tablespace small").await;
         // The server may still hold a file of the table that was moved.
