@@ -68,6 +68,9 @@ pub mod doctor;
 pub mod domain;
 pub mod failure;
 pub mod fault;
+#[cfg(test)]
+#[path = "hostile/tests.rs"]
+mod hostile;
 pub mod http;
 pub mod plan;
 pub mod publish;

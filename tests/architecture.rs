@@ -291,3 +291,26 @@ fn this_test_sees_what_it_looks_for() {
     );
     assert!(sources().len() > 50);
 }
+
+/// Names of tests that a text gives in backticks: words of at least four parts.
+fn tests_named_in(text: &str) -> BTreeSet<String> {
+    let words = text.split('`').skip(1).step_by(2);
+    let is_test = |word: &&str| {
+        word.matches('_').count() >= 3 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    words.filter(is_test).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_test_that_the_table_of_hazards_names_exists() {
+    let table = fs::read_to_string(root().join("src/worker/hazards.md")).unwrap();
+    let folders = [root().join("src"), root().join("tests")];
+    let files: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder, "rs")).collect();
+    let code: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let named = tests_named_in(&table);
+    assert!(named.len() > 25, "{named:?}");
+    for name in named {
+        let function = format!("fn {name}(");
+        assert!(code.iter().any(|text| text.contains(&function)), "there is no test {name}");
+    }
+}

@@ -23,6 +23,8 @@ mod explaining;
 mod failovers;
 #[path = "service/guards.rs"]
 mod guards;
+#[path = "service/hostile.rs"]
+mod hostile;
 #[path = "service/http.rs"]
 mod http;
 #[path = "service/imports.rs"]

@@ -35,7 +35,7 @@ pub(super) fn start(format: LogFormat, verbose: u8, is_terminal: bool) -> Result
 }
 
 /// What the drivers say of connections that broke: our own lines say what could not be done because of it, once.
-const DRIVERS: &str = "deadpool_postgres=error,tokio_postgres=error";
+const DRIVERS: &str = "deadpool=error,tokio_postgres=error";
 
 /// The variable where it is set, else warnings, with `-v` milestones, with `-vv` everything of ours.
 fn filter(variable: Option<&str>, verbose: u8) -> Result<EnvFilter, Exit> {
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_variable_beats_the_flag_and_nonsense_is_refused() {
         let shown = |variable, verbose| filter(variable, verbose).map(|filter| filter.to_string());
-        assert_eq!(shown(None, 0), Ok("deadpool_postgres=error,tokio_postgres=error,warn".to_owned()));
+        assert_eq!(shown(None, 0), Ok("tokio_postgres=error,deadpool=error,warn".to_owned()));
         assert!(shown(Some(" "), 1).is_ok_and(|shown| shown.contains("cache_sync=info")));
         assert_eq!(shown(Some("debug"), 0), Ok("debug".to_owned()));
         let refused = filter(Some("cache_sync=loud"), 0).expect_err("no level of that name");

@@ -24,6 +24,12 @@ impl Problem {
         Self { status, error, message: message.into() }
     }
 
+    /// Its sentence.
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 400: the request says what it can't say.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)

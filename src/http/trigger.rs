@@ -105,8 +105,11 @@ fn invalid(rejection: &Rejection) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::task::Mode;
+    use crate::hostile::{any_json, assert_is_a_sentence, corpus};
 
     fn id() -> JobId {
         JobId::parse("job-1").expect("valid")
@@ -161,6 +164,34 @@ mod tests {
             ("\u{feff}{}", "can't be read as JSON"),
         ] {
             assert!(problem(body).contains(words), "{}", problem(body));
+        }
+    }
+
+    fn assert_is_read(body: &[u8]) {
+        match asked(body, id(), at()) {
+            Ok(request) => assert_eq!((request.job_id, request.triggered_by.as_str()), (id(), "api")),
+            Err(problem) => assert_is_a_sentence(problem.message()),
+        }
+    }
+
+    #[test]
+    fn every_body_of_the_corpus_is_a_request_or_a_sentence() {
+        for (name, body) in corpus("http_bodies") {
+            println!("{name}");
+            assert_is_read(&body);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_body_is_a_request_or_a_sentence(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            value in any_json(&["mode", "force", "accept_churn", "as_of", "dedupe_key", "full", "revert", "2026-01-02"]),
+        ) {
+            assert_is_read(&bytes);
+            assert_is_read(value.to_string().as_bytes());
         }
     }
 }

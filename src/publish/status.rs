@@ -303,7 +303,10 @@ mod as_seconds {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::hostile::{assert_is_a_sentence, corpus};
 
     fn at(ms: i64) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_millis(1_767_389_400_000 + ms)
@@ -480,6 +483,86 @@ mod tests {
             fields.insert(field.to_owned(), value.to_owned());
             let sentence = format!("the status hash has {value:?} in {field}, which can't be read");
             assert_eq!(StatusHash::from_fields(&fields), Err(sentence));
+        }
+    }
+
+    /// A hash of the corpus: a field a line, with `\n`, `\\` and `\xNN` for bytes.
+    fn hash(bytes: &[u8]) -> HashMap<String, String> {
+        let text = std::str::from_utf8(bytes).expect("the corpus is text");
+        let unescaped = |value: &str| {
+            let value = value.replace("\\n", "\n").replace("\\x1b", "\u{1b}").replace("\\\\", "\\");
+            value.to_owned()
+        };
+        let fields = text.lines().filter_map(|line| line.split_once(' '));
+        fields.map(|(name, value)| (name.to_owned(), unescaped(value))).collect()
+    }
+
+    fn assert_is_read(fields: &HashMap<String, String>) {
+        match StatusHash::from_fields(fields) {
+            Ok(status) => {
+                assert!(status.percentage() <= 100);
+                let _ = super::super::monitor::job_monitor(&status, Some(u64::MAX), Utc::now());
+                let again =
+                    StatusHash::from_fields(&map(&status)).expect("what was read can be written and read");
+                assert_eq!(again.job_id, status.job_id);
+            }
+            Err(sentence) => assert_is_a_sentence(&sentence),
+        }
+    }
+
+    #[test]
+    fn every_hash_of_the_corpus_is_a_status_or_a_sentence() {
+        for (name, bytes) in corpus("status") {
+            println!("{name}");
+            assert_is_read(&hash(&bytes));
+        }
+    }
+
+    fn any_hash() -> impl Strategy<Value = HashMap<String, String>> {
+        const VALUES: &[&str] = &[
+            "",
+            "job-1",
+            "running",
+            "completed",
+            "failed",
+            "full",
+            "-1",
+            "1",
+            "100",
+            "18446744073709551616",
+            "NaN",
+            "1e999",
+            "[]",
+            "{}",
+            "[1]",
+            "null",
+            "2026-01-02",
+            "2026-01-02T21:30:00Z",
+            "+262143-12-31T23:59:59Z",
+            "market_cap_recalculation",
+            "{\"ipo_assignment\":{}}",
+            "\u{1b}[31m",
+        ];
+        let names: Vec<&'static str> = ended().to_fields().iter().map(|(name, _)| *name).collect();
+        let value = prop_oneof![proptest::sample::select(VALUES).prop_map(str::to_owned), ".{0,20}"];
+        let others = proptest::collection::hash_map(
+            proptest::sample::select(names).prop_map(str::to_owned),
+            value,
+            0..20,
+        );
+        others.prop_map(|mut fields| {
+            fields.entry("job_id".to_owned()).or_insert_with(|| "job-1".to_owned());
+            fields.entry("status".to_owned()).or_insert_with(|| "running".to_owned());
+            fields
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_hash_is_a_status_or_a_sentence(fields in any_hash()) {
+            assert_is_read(&fields);
         }
     }
 }

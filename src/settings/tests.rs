@@ -3,12 +3,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
+use crate::hostile::{any_json, assert_is_a_sentence, corpus};
 use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
 use crate::plan::universes::Universe;
 
@@ -663,4 +666,80 @@ fn one_problem_is_one_sentence_and_several_are_a_list() {
     let two = SettingsError { problems: vec!["a is b".to_owned(), "c is d".to_owned()] };
     assert_eq!(two.to_string(), "the configuration has 2 problems:\n  a is b\n  c is d");
     assert!(Path::new(USUAL_FILE).is_relative());
+}
+
+/// Reads a text as each of the three files; complaints must be fit for a terminal and show no password.
+fn assert_is_read(text: &str) {
+    let read = |file: &str, text: &str| {
+        let mut layers =
+            [Layers::new(USUAL_FILE, SHIPPED, OPEN_SECTIONS), sectors::layers(), themes::layers()];
+        let names = ["cache_sync.toml", "sectors.toml", "themes.toml"];
+        for (layer, name) in layers.iter_mut().zip(names) {
+            if name == file {
+                layer.add_file(Path::new(name), text);
+            }
+        }
+        let [mut main, mut sectors, mut themes] = layers;
+        rules::read(None, None, &mut main, &mut sectors, &mut themes);
+        [main, sectors, themes].into_iter().flat_map(Layers::into_problems).collect::<Vec<String>>()
+    };
+    for file in ["cache_sync.toml", "sectors.toml", "themes.toml"] {
+        for problem in read(file, text) {
+            assert_is_a_sentence(&problem);
+            assert!(!problem.contains("hunter2") && !problem.contains("secret@"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_corpus_is_a_configuration_or_a_list_of_problems() {
+    for (name, bytes) in corpus("settings") {
+        println!("{name}");
+        assert_is_read(&String::from_utf8_lossy(&bytes));
+    }
+}
+
+fn any_file() -> impl Strategy<Value = String> {
+    let keys: Vec<String> = SHIPPED
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split('=').next().unwrap_or_default().trim().to_owned())
+        .collect();
+    let value =
+        any_json(&["full", "all", "CS", "16:10", "127.0.0.1:8080", "redis://:hunter2@h:1", "top_100"]);
+    let line = prop_oneof![
+        6 => (proptest::sample::select(keys.clone()), value)
+            .prop_map(|(key, value)| if key.starts_with('[') { key } else { format!("{key} = {value}") }),
+        1 => proptest::sample::select(keys),
+        1 => ".{0,30}",
+    ];
+    proptest::collection::vec(line, 0..8).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_file_is_a_configuration_or_a_list_of_problems(text in any_file()) {
+        assert_is_read(&text);
+    }
+
+    #[test]
+    fn any_environment_is_a_configuration_or_a_list_of_problems(
+        variables in proptest::collection::vec(
+            ("(DATABASE_URL|REDIS_URL|CACHE_SYNC__[A-Z_]{0,20}|CACHE_SYNC__(WORKER__LEASE_SECONDS|REDIS__SENTINELS|HTTP__LISTEN))",
+             proptest::collection::vec(1..=255_u8, 0..20)),
+            0..5,
+        ),
+    ) {
+        let env = variables.into_iter().map(|(name, value)| {
+            (OsString::from(name), std::os::unix::ffi::OsStringExt::from_vec(value))
+        });
+        let directory = PathBuf::from("/nowhere");
+        if let Err(error) = Settings::load(LoadArgs { config: None, directory, env, overrides: Vec::new() }) {
+            for problem in error.problems {
+                assert_is_a_sentence(&problem);
+            }
+        }
+    }
 }

@@ -202,6 +202,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn no_day_and_no_instant_panics(number in proptest::num::i64::ANY) {
+            let _ = (date_of_day(number), date_of_instant(number));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
         fn no_bytes_make_a_numeric_panic(raw in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
             let _ = numeric(&raw);
         }

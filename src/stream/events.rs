@@ -98,12 +98,13 @@ impl Follower {
         command.arg("STREAMS").arg(&self.stream).arg(self.after.to_string());
         let reply: Option<StreamReadReply> =
             command.query_async(&mut self.connection).await.map_err(redis_failure(DOING))?;
-        let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-        let events: Vec<KeptEvent> = entries.filter_map(|entry| KeptEvent::of(&entry)).collect();
-        if let Some(last) = events.last() {
-            self.after = last.id;
+        let entries: Vec<StreamId> =
+            reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect();
+        // Also past what is no event, which would be read again and again else.
+        if let Some(last) = entries.last().and_then(|entry| EventId::parse(&entry.id)) {
+            self.after = last;
         }
-        Ok(events)
+        Ok(entries.iter().filter_map(KeptEvent::of).collect())
     }
 }
 

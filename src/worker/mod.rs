@@ -12,6 +12,8 @@
 //! Each step has a fault point before and one behind it ([`crate::fault`]), and `deploy/faults.sh` has a worker die, stall
 //! and fail at every one of them.
 #![doc = include_str!("steps.md")]
+//!
+#![doc = include_str!("hazards.md")]
 
 pub mod attempt;
 pub mod backoff;
@@ -25,7 +27,7 @@ pub mod telling;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::backoff::ExponentialBackoff;
 use ::backoff::backoff::Backoff;
@@ -48,6 +50,8 @@ use crate::stream::identity::Identity;
 
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often a worker says again that a server is away.
+const SAY_EVERY: Duration = Duration::from_secs(15);
 /// Middle pause between two jobs where one after the other fails; with its spread it stays below four seconds.
 const LONGEST_STREAK_PAUSE: Duration = Duration::from_secs(3);
 /// Pause between two rounds of relay and sweeper.
@@ -194,37 +198,27 @@ impl Worker {
 
     /// Waits for Postgres; tables that are not there are no matter of waiting.
     async fn wait_for_tables(&self) -> Result<(), Failure> {
-        let mut pause = reconnecting(LONGEST_PAUSE);
+        let mut patience = Patience::new();
         while !self.shutdown.is_asked() {
             match migrations::check(&self.database, &self.entries).await {
-                Err(failure) if failure.is_transient() => self.wait_after(&failure, &mut pause).await,
+                Err(failure) if failure.is_transient() => patience.wait(&failure, &self.shutdown).await,
                 checked => return checked,
             }
         }
         Ok(())
     }
 
-    /// Says what is wrong and waits a moment, unless asked to stop.
-    async fn wait_after(&self, failure: &Failure, pause: &mut ExponentialBackoff) {
-        let delay = pause.next_backoff().unwrap_or(LONGEST_PAUSE);
-        warn!("{failure}; trying again in {:.1} s", delay.as_secs_f64());
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = self.shutdown.asked.cancelled() => {}
-        }
-    }
-
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
-        let mut pause = reconnecting(LONGEST_PAUSE);
+        let mut patience = Patience::new();
         while !self.shutdown.is_asked() {
             match self.step(consumer, until).await {
                 Ok(Step::Worked) => {
-                    pause.reset();
+                    patience.is_over();
                     self.pause_in_a_streak().await;
                 }
-                Ok(Step::Idle) => pause.reset(),
+                Ok(Step::Idle) => patience.is_over(),
                 Ok(Step::Done) => return Ok(()),
-                Err(failure) => self.wait_after(&failure, &mut pause).await,
+                Err(failure) => patience.wait(&failure, &self.shutdown).await,
             }
         }
         Ok(())
@@ -278,6 +272,39 @@ impl Worker {
                 Ok(true)
             }
             Ok(_) => Ok(true),
+        }
+    }
+}
+
+/// Waits between two tries to reach a server that is away, and says so when it begins and now and then.
+struct Patience {
+    schedule: ExponentialBackoff,
+    said_at: Option<Instant>,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { schedule: reconnecting(LONGEST_PAUSE), said_at: None }
+    }
+
+    /// Waits a moment, unless asked to stop.
+    async fn wait(&mut self, failure: &Failure, shutdown: &Shutdown) {
+        let delay = self.schedule.next_backoff().unwrap_or(LONGEST_PAUSE);
+        if self.said_at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            self.said_at = Some(Instant::now());
+            warn!("{failure}; trying again, every {:.0} s at least", LONGEST_PAUSE.as_secs_f64());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shutdown.asked.cancelled() => {}
+        }
+    }
+
+    /// It answers.
+    fn is_over(&mut self) {
+        self.schedule.reset();
+        if self.said_at.take().is_some() {
+            info!("at work again");
         }
     }
 }

@@ -67,15 +67,15 @@ async fn has_entry(worker: &Worker, row: &JobRow) -> Result<bool, Failure> {
 }
 
 async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure> {
-    if row.status == JobStatus::Retrying {
-        debug!(job.id = %row.id(), "job {} is due again; putting it on the stream", row.id());
-    } else {
-        info!(job.id = %row.id(), status = %row.status, "job {} has no entry; putting it on the stream", row.id());
-    }
     let announcement = announcement(row);
     let enqueued = producer::enqueue(&mut worker.redis.shared(), &worker.names, &row.request, &announcement)
         .await
         .map_err(redis_failure("put a job on the stream"))?;
+    if row.status == JobStatus::Retrying {
+        debug!(job.id = %row.id(), "job {} is due again, and was put on the stream", row.id());
+    } else {
+        info!(job.id = %row.id(), status = %row.status, "job {} had no entry, and was put on the stream", row.id());
+    }
     Ok(enqueued.entry_id)
 }
 

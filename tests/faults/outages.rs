@@ -288,10 +288,16 @@ async fn strike(outage: Outage, world: &World, workers: &[Process], disk: Option
     Struck { lasted: began.elapsed(), cpu: usage.0, lines: usage.1, from_line, remarks }
 }
 
+/// Lines that a worker has logged, but for the milestones of jobs that it does.
+fn lines(worker: &Process) -> usize {
+    let is_milestone = |line: &&str| line.contains(" INFO job load-");
+    worker.log().lines().filter(|line| !is_milestone(line)).count()
+}
+
 /// Looks at the workers for a while: the highest percentage of a processor, and the most lines a second, of any of them.
 async fn usage_over(workers: &[Process], time: Duration) -> (f64, f64) {
     let look = || -> Vec<(f64, usize)> {
-        workers.iter().map(|worker| (cpu_seconds(worker.id()), worker.log().lines().count())).collect()
+        workers.iter().map(|worker| (cpu_seconds(worker.id()), lines(worker))).collect()
     };
     // What was under way still ends.
     tokio::time::sleep(time.min(Duration::from_secs(1))).await;
@@ -443,7 +449,7 @@ impl Producer {
     }
 }
 
-/// A disk of a few megabytes, on which one of our tables lives.
+/// A disk of a few megabytes, on which the table lives that every sync writes some kilobytes to.
 struct SmallDisk {
     folder: PathBuf,
 }
@@ -467,7 +473,7 @@ impl SmallDisk {
             ));
         }
         world.sql(&format!("create tablespace small location '{shown}'")).await;
-        world.sql("alter table cache_sync_changes set tablespace small").await;
+        world.sql("alter table cache_sync_runs set tablespace small").await;
         Ok(Self { folder })
     }
 
@@ -476,8 +482,6 @@ impl SmallDisk {
         world
             .sql(&format!("copy (select 1) to program 'cat /dev/zero > {waste} 2> /dev/null || true'"))
             .await;
-        // What is free in the pages that the table has would do for a while.
-        world.sql("alter table cache_sync_changes set (fillfactor = 10)").await;
     }
 
     async fn make_room(&self, world: &World) {
@@ -486,7 +490,7 @@ impl SmallDisk {
     }
 
     async fn unmount(self, world: &World) {
-        world.sql("alter table cache_sync_changes set tablespace pg_default").await;
+        world.sql("alter table cache_sync_runs set tablespace pg_default").await;
         world.sql("checkpoint").await;
         world.sql("drop tablespace small").await;
         // The server may still hold a file of the table that was moved.

@@ -146,6 +146,24 @@ async fn a_job_commits_while_redis_is_dead_and_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_redis_that_is_full_is_waited_out_and_what_was_accepted_meanwhile_is_done() {
+    let world = World::new().await;
+    let limit = async |bytes: &str| {
+        let mut command = redis::cmd("CONFIG");
+        let _: () = world.ask_redis(command.arg("SET").arg("maxmemory").arg(bytes)).await;
+    };
+    let mut worker = world.spawn_worker();
+    until("the worker", async || world.consumers().await.len() == 1).await;
+    limit("1").await;
+    world.accept(&request("job")).await;
+    until("the worker to complain", async || worker.log().contains("OOM")).await;
+    limit("0").await;
+    assert_told_in_order_once(&world, "job").await;
+    worker.signal("TERM");
+    assert_eq!(worker.end().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_finished_job_that_redis_forgot_is_told_again_with_the_same_numbers_when_it_is_delivered_again() {
     let world = World::filled().await;
     let owed = "select seq from cache_sync_outbox where job_id = 'first' order by seq";

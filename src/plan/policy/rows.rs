@@ -82,16 +82,24 @@ impl Policy {
     }
 }
 
+impl ConfigRow {
+    /// Its name and key, fit for a log: whoever writes rows may write anything.
+    fn shown(&self) -> String {
+        let key: String = self.key.escape_debug().take(100).collect();
+        format!("{}.{key}", self.name)
+    }
+}
+
 impl Overridden {
     fn note(&mut self, row: &ConfigRow, set: Result<(), String>) {
         match set {
-            Ok(()) => self.taken.push(format!("{}.{}", row.name, row.key)),
+            Ok(()) => self.taken.push(row.shown()),
             Err(problem) => self.refuse(row, &problem),
         }
     }
 
     fn refuse(&mut self, row: &ConfigRow, problem: &str) {
-        self.problems.push(format!("{}.{} {problem}", row.name, row.key));
+        self.problems.push(format!("{} {problem}", row.shown()));
     }
 
     /// All bounds that rows set together, where they fall from mega to micro; else one after the other, those that
@@ -260,9 +268,12 @@ fn symbols(value: &Value) -> Option<BTreeSet<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::sector::Sector;
     use crate::domain::universe::UniverseName;
+    use crate::hostile::{any_json, assert_is_a_sentence};
     use crate::plan::policy::{FundRules, Guards, Method, SectorTable, Stability, ThemeRules};
     use serde_json::json;
 
@@ -396,5 +407,34 @@ mod tests {
         );
         assert_eq!(overridden.policy.fingerprint(), policy().fingerprint());
         assert!(overridden.taken.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_rows_leave_rules_that_hold_and_complaints_fit_for_a_log(
+            rows in proptest::collection::vec(
+                (
+                    proptest::sample::select(vec!["market_cap_thresholds", "universe_limits", "themes", "theme_definitions"]),
+                    prop_oneof![
+                        proptest::sample::select(vec![
+                            "mega_cap", "micro_cap", "top_100", "top_10_stocks", "top_", "top_99999999999", "cloud_computing",
+                        ]).prop_map(str::to_owned),
+                        ".{0,12}",
+                    ],
+                    any_json(&["value", "enabled", "symbols", "deny", "min_entry_usd", "min_exit_usd", "max_members"]),
+                ),
+                0..8,
+            ),
+        ) {
+            let rows: Vec<ConfigRow> = rows.into_iter().map(|(name, key, value)| row(name, &key, value)).collect();
+            let overridden = policy().overridden_by(&rows);
+            prop_assert!(fall(&overridden.policy.tier_floors));
+            prop_assert!(overridden.policy.rankings.iter().all(|ranking| (1..=MAX_RANKING as usize).contains(&ranking.limit)));
+            for problem in overridden.problems.iter().chain(&overridden.taken) {
+                assert_is_a_sentence(problem);
+            }
+        }
     }
 }

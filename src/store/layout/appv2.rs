@@ -225,8 +225,11 @@ pub fn tickers(json: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::universe::{ETF_ALL, Tier};
+    use crate::hostile::{any_json, corpus};
     use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
     use std::collections::{BTreeSet, HashSet};
 
@@ -283,5 +286,32 @@ mod tests {
             assert!(fund_title(category.universe().as_str()).ends_with(" ETFs"));
         }
         assert_eq!(fund_title(ETF_ALL), "All ETFs");
+    }
+
+    #[test]
+    fn contents_of_the_corpus_have_tickers_or_none() {
+        for (name, bytes) in corpus("contents") {
+            println!("{name}");
+            tickers(&String::from_utf8_lossy(&bytes));
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(
+            tickers(&deep).is_empty(),
+            "too deep to be a list of tickers, and no reason to run out of stack"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_content_has_tickers_or_none(
+            value in any_json(&["stocks", "etfs", "symbols", "ticker", "symbol", "AAPL"]),
+            text in ".{0,60}",
+        ) {
+            let found = tickers(&value.to_string());
+            prop_assert!(found.len() <= value.to_string().len());
+            tickers(&text);
+        }
     }
 }
