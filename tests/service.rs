@@ -25,6 +25,8 @@ mod guards;
 mod http;
 #[path = "service/imports.rs"]
 mod imports;
+#[path = "service/pins.rs"]
+mod pins;
 #[path = "service/requests.rs"]
 mod requests;
 #[path = "service/retries.rs"]
