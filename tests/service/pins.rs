@@ -114,9 +114,21 @@ async fn names_that_nobody_knows_and_contradictions_are_refused_with_a_way_out()
     let pin = ["pin", "BG130", "top_100", "--reason", "r"];
     for (args, code, sentence) in [
         (vec!["pin", "bg013", "top_100", "--reason", "r"], 1, "no symbol \"bg013\"; did you mean \"BG013\"?"),
-        (vec!["ban", "BG013", "top100", "--reason", "r"], 1, "no universe \"top100\" of ours; did you mean \"top_100\"?"),
-        (vec!["ban", "BRK-B", "mega_cap", "--reason", "r"], 1, "first take that back: cache-sync unpin BRK/B mega_cap"),
-        (vec!["pin", "BRK-B", "large_cap", "--reason", "r"], 1, "first take that back: cache-sync unpin BRK/B mega_cap"),
+        (
+            vec!["ban", "BG013", "top100", "--reason", "r"],
+            1,
+            "no universe \"top100\" of ours; did you mean \"top_100\"?",
+        ),
+        (
+            vec!["ban", "BRK-B", "mega_cap", "--reason", "r"],
+            1,
+            "first take that back: cache-sync unpin BRK/B mega_cap",
+        ),
+        (
+            vec!["pin", "BRK-B", "large_cap", "--reason", "r"],
+            1,
+            "first take that back: cache-sync unpin BRK/B mega_cap",
+        ),
         (vec!["unpin", "BRK.B", "top_100"], 1, "BRK.B is not pinned to top_100; but pinned to mega_cap"),
         (vec!["unban", "BRK.B", "mega_cap"], 1, "BRK.B is not banned from mega_cap; but pinned to mega_cap"),
         (vec!["unban", "BG001", "mega_cap"], 1, "`cache-sync pins` lists what is"),
@@ -131,11 +143,20 @@ async fn names_that_nobody_knows_and_contradictions_are_refused_with_a_way_out()
     let listed: Value = serde_json::from_str(&said(&world, &["pins", "--json"]).await).unwrap();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!(
-        (&listed[0]["kind"], &listed[0]["symbol"], &listed[0]["universe"], &listed[0]["reason"], &listed[0]["until"]),
+        (
+            &listed[0]["kind"],
+            &listed[0]["symbol"],
+            &listed[0]["universe"],
+            &listed[0]["reason"],
+            &listed[0]["until"]
+        ),
         (&json!("pin"), &json!("BRK/B"), &json!("mega_cap"), &json!("first"), &Value::Null)
     );
     let idle = world.run_command(&["pin", "BRK.B", "etf_bonds", "--reason", "r"]).await;
-    assert!(idle.code == 0 && idle.remarks.contains("no exchange-traded product; it has no effect"), "{idle:?}");
+    assert!(
+        idle.code == 0 && idle.remarks.contains("no exchange-traded product; it has no effect"),
+        "{idle:?}"
+    );
 }
 
 #[tokio::test]

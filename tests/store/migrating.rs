@@ -219,7 +219,7 @@ async fn a_database_that_a_newer_version_migrated_is_accepted_and_reported() {
     let world = World::migrated().await;
     world.sql("insert into cache_sync_migrations values (9, 'later', 'x')").await;
     let migrated = world.migrate().await.unwrap();
-    assert_eq!((migrated.already.len(), migrated.newer), (1, vec!["0009_later".to_owned()]));
+    assert_eq!((migrated.already.len(), migrated.newer), (ALL.len(), vec!["0009_later".to_owned()]));
 }
 
 #[tokio::test]
