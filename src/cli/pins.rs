@@ -303,7 +303,7 @@ mod tests {
             until: until.map(|date| date.parse().expect("a date")),
         };
         let created_at = "2026-07-21T21:00:00Z".parse().expect("a time");
-        StoredPin { pin, created_at, created_by: "mira".to_owned() }
+        StoredPin { pin, created_at, created_by: "admin".to_owned() }
     }
 
     #[test]
@@ -314,7 +314,12 @@ mod tests {
             stored(PinKind::Pin, "OLDE", "top_100", Some("2026-07-20")),
         ];
         let today = "2026-07-21".parse().expect("a date");
-        insta::assert_snapshot!(render(&all, today, &Style::PLAIN), @r"");
+        insta::assert_snapshot!(render(&all, today, &Style::PLAIN), @r"
+        UNIVERSE   SYMBOL  KIND  UNTIL             SINCE       BY    REASON
+        large_cap  ACME    pin   2026-07-31        2026-07-21  mira  its shares lag
+        top_500    BRK/B   ban   for ever          2026-07-21  mira  its shares lag
+        top_100    OLDE    pin   2026-07-20, over  2026-07-21  mira  its shares lag
+        ");
         assert_eq!(render(&[], today, &Style::PLAIN), "nothing is pinned or banned\n");
     }
 

@@ -130,6 +130,21 @@ impl Present<'_, '_> {
     }
 }
 
+/// A tier, its members where it keeps them within a band, and the band.
+struct TierDoor {
+    universe: UniverseName,
+    members: Marks,
+    from: Usd,
+    below: Option<Usd>,
+}
+
+impl TierDoor {
+    /// Whether a stock with this cap is a member and stays one.
+    fn keeps(&self, index: u32, cap: Usd) -> bool {
+        self.members.has(index) && cap >= self.from && self.below.is_none_or(|below| cap < below)
+    }
+}
+
 /// Gives out seats.
 struct Giver<'g, 'a> {
     market: &'a Market<'a>,
@@ -232,44 +247,36 @@ impl<'a> Giver<'_, 'a> {
     }
 
     fn tiers(&self, lines: &HashMap<u32, u32>) -> Vec<(UniverseName, Vec<u32>)> {
-        let names: Vec<UniverseName> = Tier::ALL.iter().map(|tier| tier.universe()).collect();
         let has_bands = self.policy.stability.has_bands();
-        let members: Vec<Marks> =
-            names.iter().filter(|_| has_bands).map(|name| self.present.members(name)).collect();
-        let mut tiers: Vec<Vec<u32>> = vec![Vec::new(); names.len()];
+        let doors: Vec<TierDoor> = Tier::ALL.iter().map(|tier| self.door(*tier, has_bands)).collect();
+        let mut tiers: Vec<Vec<u32>> = vec![Vec::new(); doors.len()];
         // Those without a cap are in a tier only if they are pinned to it.
         for index in self.market.ranked().iter().chain(self.market.unranked()) {
-            let pinned = (0..names.len()).find(|tier| self.hands.pin(&names[*tier], *index).is_some());
-            let by_rule = || {
-                let cap = self.market.cap(*index).filter(|_| !lines.contains_key(index))?;
-                let is_free = |tier: Tier| self.hands.ban(&names[tier as usize], *index).is_none();
-                self.tier(cap, is_free, |tier| {
-                    members.get(tier as usize).is_some_and(|members| members.has(*index))
-                })
-            };
-            if let Some(tier) = pinned.or_else(|| by_rule().map(|tier| tier as usize)) {
+            let pinned = || doors.iter().position(|door| self.hands.pin(&door.universe, *index).is_some());
+            let pinned = if self.hands.are_empty() { None } else { pinned() };
+            if let Some(tier) = pinned.or_else(|| self.by_cap(&doors, lines, *index)) {
                 tiers[tier].push(*index);
             }
         }
-        names.into_iter().zip(tiers).collect()
+        doors.into_iter().map(|door| door.universe).zip(tiers).collect()
+    }
+
+    fn door(&self, tier: Tier, has_bands: bool) -> TierDoor {
+        let universe = tier.universe();
+        let members = if has_bands { self.present.members(&universe) } else { Marks::default() };
+        let (from, below) = band(self.policy, tier);
+        TierDoor { universe, members, from, below }
     }
 
     /// The tier of a cap: the one whose member it is and within whose band it lies, else that of the rule.
-    fn tier(
-        &self,
-        cap: Usd,
-        is_free: impl Fn(Tier) -> bool,
-        is_member: impl Fn(Tier) -> bool,
-    ) -> Option<Tier> {
-        let by_rule = self.policy.tier_of(cap).filter(|tier| is_free(*tier));
-        let keeps = |tier: Tier| {
-            let (from, below) = band(self.policy, tier);
-            is_member(tier) && is_free(tier) && cap >= from && below.is_none_or(|below| cap < below)
-        };
-        by_rule
-            .filter(|tier| keeps(*tier))
-            .or_else(|| Tier::ALL.iter().copied().find(|tier| keeps(*tier)))
-            .or(by_rule)
+    fn by_cap(&self, doors: &[TierDoor], lines: &HashMap<u32, u32>, index: u32) -> Option<usize> {
+        let cap = self.market.cap(index).filter(|_| !lines.contains_key(&index))?;
+        let is_free = |tier: usize| self.hands.ban(&doors[tier].universe, index).is_none();
+        let by_rule = self.policy.tier_of(cap).map(|tier| tier as usize);
+        let keeps = |tier: usize| doors[tier].keeps(index, cap) && is_free(tier);
+        // Of an edited row a stock may be a member of two tiers; that of the rule comes first.
+        let kept = by_rule.filter(|tier| keeps(*tier)).or_else(|| (0..doors.len()).find(|tier| keeps(*tier)));
+        kept.or(by_rule.filter(|tier| is_free(*tier)))
     }
 
     fn rankings(&self, contest: &[u32]) -> Vec<(UniverseName, Vec<u32>)> {
@@ -296,7 +303,7 @@ impl<'a> Giver<'_, 'a> {
                 let free = room[place].saturating_sub(kept.len());
                 kept.extend(within.take(free).collect::<Vec<u32>>());
             }
-            rights.push(Marks::new(self.market, kept.iter().chain(&pins[place]).copied()));
+            rights.push(self.marks(kept.iter().chain(&pins[place]).copied()));
         }
         let mut filled: Vec<(UniverseName, Vec<u32>)> = Vec::with_capacity(rankings.len());
         for (ranking, rights) in rankings.iter().zip(rights).rev() {
@@ -320,12 +327,20 @@ impl<'a> Giver<'_, 'a> {
             let kept: Vec<u32> = contest.iter().copied().take(last).filter(keeps).take(free).collect();
             rights.extend(kept);
         }
-        self.seat(contest, &Marks::new(self.market, rights), &universe, SECTOR_LEADERS)
+        self.seat(contest, &self.marks(rights), &universe, SECTOR_LEADERS)
+    }
+
+    /// Some stocks; mostly nobody, which costs nothing.
+    fn marks(&self, indices: impl IntoIterator<Item = u32>) -> Marks {
+        let mut indices = indices.into_iter().peekable();
+        if indices.peek().is_none() { Marks::default() } else { Marks::new(self.market, indices) }
     }
 
     /// Those of `from` who have a right to a seat, and as many of the others, best first, as there are seats left.
     fn seat(&self, from: &[u32], rights: &Marks, universe: &UniverseName, limit: usize) -> Vec<u32> {
-        let mut left = limit.saturating_sub(from.iter().filter(|index| rights.has(**index)).count());
+        let claimed =
+            if rights.is_empty() { 0 } else { from.iter().filter(|index| rights.has(**index)).count() };
+        let mut left = limit.saturating_sub(claimed);
         let mut seated = Vec::with_capacity(limit.min(from.len()));
         for index in from {
             if seated.len() == limit {

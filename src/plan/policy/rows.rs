@@ -350,6 +350,22 @@ mod tests {
     }
 
     #[test]
+    fn bounds_leave_room_for_the_bands_around_them() {
+        let stability = Stability { tier_band_pct: 10.0, ..Stability::default() };
+        let close = row("market_cap_thresholds", "mid_cap", json!(9_000));
+        let overridden = Policy { stability, ..policy() }.overridden_by(std::slice::from_ref(&close));
+        assert_eq!(overridden.policy.tier_floors[2].1, 5_000);
+        assert_eq!(
+            overridden.problems,
+            [
+                "market_cap_thresholds.mid_cap is 9000, but the five must fall from mega_cap to micro_cap, with room for \
+                 stability.tier_band_pct between them"
+            ]
+        );
+        assert!(policy().overridden_by(&[close]).problems.is_empty());
+    }
+
+    #[test]
     fn what_is_no_bound_is_reported_and_changes_nothing() {
         let bad = [json!("many"), json!(-5), json!(0), json!(null), json!([1]), json!(1.5), json!(true)];
         for value in bad {
