@@ -251,6 +251,7 @@ impl File {
                 "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
                 "adopt_existing" => policy.adopt_existing = true,
                 "quarantine" => policy.guards.quarantine = true,
+                "split_min_close" => policy.guards.split_min_close = value.parse().expect("dollars"),
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
