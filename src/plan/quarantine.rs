@@ -205,7 +205,7 @@ impl Quarantined {
             Anomaly::SuspectedSplit => {
                 format!("{closes} as by a split of {}, with as many shares", split(self.factor))
             }
-            Anomaly::UnexplainedJump => format!("shares x {:.3}, {closes}", self.factor),
+            Anomaly::UnexplainedJump => format!("{} times the shares, {closes}", times(self.factor)),
             Anomaly::Vanished => format!("neither close x shares nor a stored cap, {closes}"),
         }
     }
@@ -234,12 +234,12 @@ impl Quarantined {
         format!("cap {} since {}, {}, found {found}", self.keeps(), self.since, self.anomaly.title())
     }
 
-    /// `NFLX held at 472.59B since 2025-11-17 for a suspected split, found 46.86B`.
+    /// `NFLX held at 472.59B since 2025-11-17 (suspected split, found 46.86B)`.
     pub(super) fn in_short(&self) -> String {
         let found = self.found().map_or_else(|| "none".to_owned(), Usd::short);
         let Self { symbol, since, .. } = self;
         format!(
-            "{symbol} {} at {} since {since}, {}, found {found}",
+            "{symbol} {} at {} since {since} ({}, found {found})",
             self.keeps(),
             self.cap().short(),
             self.anomaly.title()
@@ -531,7 +531,7 @@ impl<'a> Court<'a> {
         let cap_cents = if is_held { night.last_cap.unwrap_or(0.0) } else { self.rolled_cap(night) };
         let entry = Quarantined {
             symbol: self.market.security(night.index).symbol.clone(),
-            cap_cents: cap_cents as i64,
+            cap_cents: cap_cents.round() as i64,
             found_cents: night.found.map(|cap| cap.cents() as i64),
             ..entry
         };
@@ -664,6 +664,12 @@ fn follows(shares: f64, price: f64) -> bool {
 fn split(factor: f64) -> String {
     let n = magnitude(factor).round();
     if factor < 1.0 { format!("{n}:1") } else { format!("1:{n}") }
+}
+
+/// A factor with up to three decimals.
+fn times(factor: f64) -> String {
+    let text = format!("{factor:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A price with as many decimals as it needs.
