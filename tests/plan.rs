@@ -6,6 +6,8 @@ mod examples;
 mod oracle;
 #[path = "plan/properties.rs"]
 mod properties;
+#[path = "plan/quarantine_properties.rs"]
+mod quarantine_properties;
 #[path = "plan/render.rs"]
 mod render;
 #[path = "plan/replays.rs"]

@@ -315,10 +315,10 @@ mod tests {
         ];
         let today = "2026-07-21".parse().expect("a date");
         insta::assert_snapshot!(render(&all, today, &Style::PLAIN), @r"
-        UNIVERSE   SYMBOL  KIND  UNTIL             SINCE       BY    REASON
-        large_cap  ACME    pin   2026-07-31        2026-07-21  mira  its shares lag
-        top_500    BRK/B   ban   for ever          2026-07-21  mira  its shares lag
-        top_100    OLDE    pin   2026-07-20, over  2026-07-21  mira  its shares lag
+        UNIVERSE   SYMBOL  KIND  UNTIL             SINCE       BY     REASON
+        large_cap  ACME    pin   2026-07-31        2026-07-21  admin  its shares lag
+        top_500    BRK/B   ban   for ever          2026-07-21  admin  its shares lag
+        top_100    OLDE    pin   2026-07-20, over  2026-07-21  admin  its shares lag
         ");
         assert_eq!(render(&[], today, &Style::PLAIN), "nothing is pinned or banned\n");
     }

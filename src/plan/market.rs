@@ -134,7 +134,7 @@ impl<'a> Market<'a> {
     pub fn of(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Self {
         let mut market = Self::appraised(&snapshot.securities, as_of, policy);
         if policy.guards.quarantine {
-            market.judgement = quarantine::judge(&market, snapshot);
+            market.judgement = quarantine::judge(&market, snapshot, &policy.guards);
             for kept in &market.judgement.kept {
                 market.appraisals[kept.index as usize].cap = Some(kept.entry.cap());
             }
@@ -211,7 +211,7 @@ impl<'a> Market<'a> {
 
     /// The market cap as found, believed or not.
     pub fn found_cap(&self, index: u32) -> Option<Usd> {
-        self.kept(index).map_or_else(|| self.cap(index), |kept| kept.entry.found())
+        self.kept(index).map_or_else(|| self.cap(index), |kept| kept.found)
     }
 
     /// The last close in dollars, however old.

@@ -117,6 +117,8 @@ pub struct Guards {
     pub ranking_added_pct: f64,
     /// Whether single values that can't be believed are put in [quarantine](super::quarantine).
     pub quarantine: bool,
+    /// A split of n:1 is suspected only of a share that cost at least so many dollars.
+    pub split_min_close: usize,
 }
 
 impl Guards {
@@ -134,6 +136,7 @@ impl Default for Guards {
             top_100_added_pct: 10.0,
             ranking_added_pct: 5.0,
             quarantine: true,
+            split_min_close: 10,
         }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! | anomaly | seen | cap meanwhile | until |
 //! |---|---|---|---|
-//! | suspected split | close moves by 3x or more, within 10 % of n:1 or 1:n, while shares stay | the last good one | shares follow, the price comes back, or 5 sessions |
+//! | suspected split | close moves by 3x or more, within 10 % of n:1 (of a share that is not cheap) or 1:n, while shares stay | the last good one | shares follow, the price comes back, or 5 sessions |
 //! | unexplained jump | shares move by more than 1.5x without a split, and nothing else says so | the last good one, rolled by price | it reverts, a split or a second field explains it, or 10 sessions |
 //! | vanished | it had a cap and has none | the last good one, rolled by price | there is one, or 10 sessions |
 //!
@@ -26,6 +26,10 @@
 //! that the source stores it is what the cap means against its price. So one rule serves both, and a change from one to
 //! the other is compared too.
 //!
+//! # Why cheap shares are not split
+//! A share of 5 dollars that falls to a quarter has crashed. Shares are split to be worth 50 or 100 dollars, so a fall is
+//! suspected only where the last good close was at least `guards.split_min_close`. Merged they are at any price.
+//!
 //! # Why price steps are remembered
 //! A split of 2:1 is no move of 3x, so nothing is suspected when the price halves; when the shares double a night later
 //! that is no unexplained jump either. Steps of the price are remembered for some sessions, and shares that follow are
@@ -42,6 +46,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::words;
 
 use super::market::{Market, Standing};
+use super::policy::Guards;
 use super::snapshot::{RunState, Snapshot, StockState};
 
 /// The code of the warning that names what is in quarantine.
@@ -57,6 +62,8 @@ const SPLIT_TOLERANCE: f64 = 0.1;
 const SPLIT_SESSIONS: u32 = 5;
 /// Shares that move by more between two sessions have been issued in bulk, or are wrong.
 const JUMP: f64 = 1.5;
+/// Factors that differ by less are the same one, worked out twice: caps are kept in whole cents.
+const EVEN: f64 = 1e-6;
 /// A value that has stood for so many sessions is meant.
 const JUMP_SESSIONS: u32 = 10;
 /// A cap that has been missing for so many sessions is gone.
@@ -198,7 +205,7 @@ impl Quarantined {
             Anomaly::SuspectedSplit => {
                 format!("{closes} as by a split of {}, with as many shares", split(self.factor))
             }
-            Anomaly::UnexplainedJump => format!("shares x {:.3}, {closes}", self.factor),
+            Anomaly::UnexplainedJump => format!("{} times the shares, {closes}", times(self.factor)),
             Anomaly::Vanished => format!("neither close x shares nor a stored cap, {closes}"),
         }
     }
@@ -227,12 +234,12 @@ impl Quarantined {
         format!("cap {} since {}, {}, found {found}", self.keeps(), self.since, self.anomaly.title())
     }
 
-    /// `NFLX held at 472.59B since 2025-11-17 for a suspected split, found 46.86B`.
+    /// `NFLX held at 472.59B since 2025-11-17 (suspected split, found 46.86B)`.
     pub(super) fn in_short(&self) -> String {
         let found = self.found().map_or_else(|| "none".to_owned(), Usd::short);
         let Self { symbol, since, .. } = self;
         format!(
-            "{symbol} {} at {} since {since}, {}, found {found}",
+            "{symbol} {} at {} since {since} ({}, found {found})",
             self.keeps(),
             self.cap().short(),
             self.anomaly.title()
@@ -281,6 +288,8 @@ pub(super) struct Judgement {
 pub(super) struct Kept {
     pub(super) index: u32,
     pub(super) entry: Quarantined,
+    /// The cap as found, to the last digit.
+    pub(super) found: Option<Usd>,
     pub(super) close_dollars: Option<f64>,
     pub(super) shares: Option<f64>,
 }
@@ -293,11 +302,11 @@ impl Judgement {
 }
 
 /// Compares every eligible stock of `market`, which has its caps as found, with what the last run kept of it.
-pub(super) fn judge(market: &Market, snapshot: &Snapshot) -> Judgement {
+pub(super) fn judge(market: &Market, snapshot: &Snapshot, guards: &Guards) -> Judgement {
     let as_of = market.as_of();
     let comparable = |last: &&RunState| sessions_between(last.as_of, as_of) <= MAX_GAP_SESSIONS;
     let Some(last) = snapshot.last_run.as_ref().filter(comparable) else { return Judgement::default() };
-    let mut court = Court::new(market, last, &snapshot.approved);
+    let mut court = Court::new(market, last, snapshot, guards);
     for stock in &last.stocks {
         let eligible = |index: &u32| market.standing(*index) == Standing::Eligible;
         if let Some(index) = market.index_of(&stock.symbol).filter(eligible) {
@@ -313,6 +322,7 @@ struct Court<'a> {
     last: &'a RunState,
     known: FxHashMap<&'a str, &'a Quarantined>,
     approved: &'a [Symbol],
+    split_min_close: f64,
     judgement: Judgement,
 }
 
@@ -329,11 +339,18 @@ enum Ruling {
 }
 
 impl<'a> Court<'a> {
-    fn new(market: &'a Market<'a>, last: &'a RunState, approved: &'a [Symbol]) -> Self {
+    fn new(market: &'a Market<'a>, last: &'a RunState, snapshot: &'a Snapshot, guards: &Guards) -> Self {
         let known = last.quarantine.symbols.iter().map(|entry| (entry.symbol.as_str(), entry)).collect();
         let is_remembered = |step: &&PriceStep| market.as_of() <= step.until;
         let steps = last.quarantine.steps.iter().filter(is_remembered).cloned().collect();
-        Self { market, last, known, approved, judgement: Judgement { steps, ..Judgement::default() } }
+        Self {
+            market,
+            last,
+            known,
+            approved: &snapshot.approved,
+            split_min_close: guards.split_min_close as f64,
+            judgement: Judgement { steps, ..Judgement::default() },
+        }
     }
 
     fn hear(&mut self, index: u32, stock: &'a StockState) {
@@ -365,7 +382,7 @@ impl<'a> Court<'a> {
         if follows(shares, price) {
             return Ruling::Believed;
         }
-        if is_split(price) && magnitude(shares) < FOLLOW_TOLERANCE {
+        if self.is_split(night) && magnitude(shares) < FOLLOW_TOLERANCE {
             return Ruling::Keep(Anomaly::SuspectedSplit);
         }
         if !is_jump(shares) || self.followed_step(night, shares) || night.second_field_agrees() {
@@ -407,7 +424,7 @@ impl<'a> Court<'a> {
         }
         let mut since = entry.since;
         if let Some(shares) = night.shares {
-            if !is_jump(shares) {
+            if magnitude(shares) <= JUMP {
                 return released_by(ReleasedBy::Reverted, self.first_look(night));
             }
             if night.price.is_some_and(|price| follows(shares, price)) {
@@ -434,6 +451,18 @@ impl<'a> Court<'a> {
         } else {
             Ruling::KeepOn { since: entry.since }
         }
+    }
+
+    /// Whether the price has moved as by a split. Shares are split n:1 where they are dear, and merged at any price.
+    fn is_split(&self, night: &Night) -> bool {
+        let is_dear = night.stock.close_dollars.is_some_and(|close| close >= self.split_min_close);
+        night.price.is_some_and(|price| is_split(price) && (price > 1.0 || is_dear))
+    }
+
+    /// The last good cap as the price has moved since. A price that moves as by a split says nothing about the worth.
+    fn rolled_cap(&self, night: &Night) -> f64 {
+        let factor = if self.is_split(night) { 1.0 } else { night.price.unwrap_or(1.0) };
+        night.last_cap.unwrap_or(0.0) * factor
     }
 
     fn followed_step(&self, night: &Night, shares: f64) -> bool {
@@ -499,14 +528,15 @@ impl<'a> Court<'a> {
         let stock = night.stock;
         let is_held = entry.anomaly == Anomaly::SuspectedSplit;
         let close_dollars = if is_held { stock.close_dollars } else { night.close.or(stock.close_dollars) };
-        let cap_cents = if is_held { night.last_cap.unwrap_or(0.0) } else { night.rolled_cap() };
+        let cap_cents = if is_held { night.last_cap.unwrap_or(0.0) } else { self.rolled_cap(night) };
         let entry = Quarantined {
             symbol: self.market.security(night.index).symbol.clone(),
-            cap_cents: cap_cents as i64,
+            cap_cents: cap_cents.round() as i64,
             found_cents: night.found.map(|cap| cap.cents() as i64),
             ..entry
         };
-        let kept = Kept { index: night.index, entry, close_dollars, shares: stock.shares };
+        let Night { index, found, .. } = *night;
+        let kept = Kept { index, entry, found, close_dollars, shares: stock.shares };
         self.judgement.kept.push(kept);
     }
 
@@ -589,12 +619,6 @@ impl<'a> Night<'a> {
         (self.cap.is_some() || self.last_cap.is_none()) && is_calm(self.price) && is_calm(self.shares)
     }
 
-    /// The last good cap as the price has moved since. A price that moves as by a split says nothing about the worth.
-    fn rolled_cap(&self) -> f64 {
-        let factor = self.price.filter(|price| !is_split(*price)).unwrap_or(1.0);
-        self.last_cap.unwrap_or(0.0) * factor
-    }
-
     /// Whether close x shares and the cap that the source stores say the same.
     fn second_field_agrees(&self) -> bool {
         let stored = self.security.stored_cap.positive().and_then(Usd::from_decimal);
@@ -617,8 +641,9 @@ fn magnitude(factor: f64) -> f64 {
     factor.max(1.0 / factor)
 }
 
+/// Whoever moved by just 1.5x has not jumped.
 fn is_jump(shares: f64) -> bool {
-    magnitude(shares) > JUMP
+    magnitude(shares) > JUMP * (1.0 + EVEN)
 }
 
 /// Whether a price moved by 3x or more, and within 10 % of n:1 or 1:n.
@@ -639,6 +664,12 @@ fn follows(shares: f64, price: f64) -> bool {
 fn split(factor: f64) -> String {
     let n = magnitude(factor).round();
     if factor < 1.0 { format!("{n}:1") } else { format!("1:{n}") }
+}
+
+/// A factor with up to three decimals.
+fn times(factor: f64) -> String {
+    let text = format!("{factor:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A price with as many decimals as it needs.

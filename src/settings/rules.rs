@@ -139,6 +139,7 @@ fn guards(main: &mut Layers) -> Guards {
         top_100_added_pct: main.percent("guards.top_100_added_pct", 100.0),
         ranking_added_pct: main.percent("guards.ranking_added_pct", 100.0),
         quarantine: main.switch("guards.quarantine"),
+        split_min_close: main.whole("guards.split_min_close", 0..=1_000_000) as usize,
     }
 }
 
