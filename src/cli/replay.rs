@@ -437,7 +437,7 @@ fn assumptions(order: &ReplayOrder, is_written: bool, header: &Header) -> Vec<St
     });
     match known.newest_close {
         Some(newest) if newest < order.to => {
-            lines.push(format!("Closes end on {newest}, and so did the replay."))
+            lines.push(format!("Closes end on {newest}, and so did the replay."));
         }
         Some(_) => {}
         None => lines.push("There are no closes.".to_owned()),
@@ -598,7 +598,6 @@ mod tests {
             last_run: Some(date(7)),
             newest_close: Some(date(9)),
             undated: 1,
-            ..Known::default()
         };
         let header = Header { fingerprint: "0123456789abcdef".to_owned(), guards: Guards::default(), known };
         insta::assert_snapshot!(render_summary(&order(), false, &header, &tally, &Style::PLAIN), @r"

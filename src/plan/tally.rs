@@ -11,7 +11,7 @@ use crate::domain::change::EntryReason;
 use crate::domain::universe::CacheType;
 
 use super::measure::{Guard, Measure};
-use super::outcome::Plan;
+use super::outcome::{Plan, PlannedUniverse};
 use super::replay::Decided;
 
 /// The code of the warning that names values that are not believed.
@@ -147,7 +147,7 @@ pub fn nearest(measures: &[Measure]) -> BTreeMap<Guard, &Measure> {
 
 /// Memberships that came with the first fill of a universe.
 pub fn filled(plan: &Plan) -> usize {
-    let joiners = plan.universes.iter().flat_map(|universe| universe.joiners());
+    let joiners = plan.universes.iter().flat_map(PlannedUniverse::joiners);
     joiners.filter(|joined| joined.reason == EntryReason::FirstFill).count()
 }
 
