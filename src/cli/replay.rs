@@ -37,7 +37,8 @@ use super::{Context, now};
 /// is evidence: delisted securities trade until their delisted_date, without one until their last close; nothing is there
 /// before its list_date, without one before its first close. Shares and sectors are those that the kept run of the day
 /// saw (the last 30 runs are kept), or the last one before it; without such, those of today. A stored market cap moves
-/// with the price. Types, names, codes and the assets of funds are those of today.
+/// with the price. Types, names, codes and the assets of funds are those of today. So where closes are not adjusted for
+/// splits, a split since then shows as a wrong cap before it, unless a run of that time is kept.
 ///
 /// With --backfill what was decided becomes history, for `universes NAME --as-of` and backtests: only for days before
 /// all that history tells of, with nothing changed that exists, in one transaction, as a job of its own. Memberships that
@@ -53,6 +54,7 @@ Examples:
   cache-sync replay --from 2026-03-02 --to 2026-03-02 --all
   cache-sync replay --from 2025-01-02 --to 2025-12-31 --backfill
   cache-sync replay --from 2025-01-02 --to 2025-12-31 --json | jq -c 'select(.status == \"refused\")'")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct ReplayArgs {
     /// The first day
     #[arg(long, value_name = "DATE")]
@@ -84,7 +86,7 @@ pub async fn replay(args: &ReplayArgs, context: &Context) -> Result<(), Exit> {
         return Err(Exit::Usage(format!("--from {from} is after --to {to}")));
     }
     let order = ReplayOrder { from, to, mode, accept_churn };
-    if order.sessions().is_empty() {
+    if !order.has_session() {
         return Err(Exit::Usage(format!("there is no trading day from {from} to {to}")));
     }
     let database = context.database()?;
@@ -308,7 +310,8 @@ fn remarks(decided: &Decided) -> Vec<String> {
             });
             let held = held_by_reason(&plan.universes);
             let held = held.iter().map(|(reason, names)| format!("held: {}: {reason}", names.join(", ")));
-            first.into_iter().chain(held).collect()
+            let quarantined = plan.warnings.iter().filter(|warning| warning.code == tally::QUARANTINED);
+            first.into_iter().chain(held).chain(quarantined.map(ToString::to_string)).collect()
         }
         Decided::Refused(refused) => vec![format!("refused: {}", refused.refusal)],
         Decided::Incomplete { have, usual } => {
@@ -397,10 +400,11 @@ fn render_moves(tally: &Tally, style: &Style) -> String {
 
 /// `10 days: 9 planned; on 1 of them something held; 1 refused`.
 fn outcome(tally: &Tally) -> String {
-    let Tally { planned, held, refused, incomplete, .. } = tally;
+    let Tally { planned, held, quarantined, refused, incomplete, .. } = tally;
     let days = planned + refused + incomplete;
     let mut parts = vec![format!("{planned} planned")];
     parts.extend((*held > 0).then(|| format!("on {held} of them something held")));
+    parts.extend((*quarantined > 0).then(|| format!("on {quarantined} of them a value not believed")));
     parts.extend((*refused > 0).then(|| format!("{refused} refused")));
     parts.extend((*incomplete > 0).then(|| format!("{incomplete} incomplete")));
     format!("{}: {}", counted(days, "day", "days"), parts.join("; "))
@@ -431,6 +435,13 @@ fn assumptions(order: &ReplayOrder, is_written: bool, header: &Header) -> Vec<St
         ),
         Some(_) | None => "Shares and sectors are those of today: no run of these days is kept.".to_owned(),
     });
+    match known.newest_close {
+        Some(newest) if newest < order.to => {
+            lines.push(format!("Closes end on {newest}, and so did the replay."));
+        }
+        Some(_) => {}
+        None => lines.push("There are no closes.".to_owned()),
+    }
     if known.undated > 0 {
         lines.push(format!(
             "{} without a delisted_date, taken as trading until the last close.",
@@ -518,6 +529,7 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
         "policy_fingerprint": header.fingerprint,
         "planned": tally.planned,
         "held": tally.held,
+        "quarantined": tally.quarantined,
         "refused": tally.refused,
         "incomplete": tally.incomplete,
         "first_fill": tally.filled,
@@ -584,8 +596,8 @@ mod tests {
             kept_runs: Some((date(9), date(12))),
             begins_with_history: true,
             last_run: Some(date(7)),
+            newest_close: Some(date(9)),
             undated: 1,
-            ..Known::default()
         };
         let header = Header { fingerprint: "0123456789abcdef".to_owned(), guards: Guards::default(), known };
         insta::assert_snapshot!(render_summary(&order(), false, &header, &tally, &Style::PLAIN), @r"
@@ -599,6 +611,7 @@ mod tests {
         Rules 0123456789abcdef, mode full; nothing was written.
         The first day began with the universes of history, compared with the run of 2026-01-07.
         Shares and sectors are those that the kept runs saw from 2026-01-09 on, before that those of today.
+        Closes end on 2026-01-09, and so did the replay.
         1 inactive security without a delisted_date, taken as trading until the last close.
         ");
         let summary = &summary_json(&order(), true, &header, &tally)["summary"];

@@ -11,8 +11,11 @@ use crate::domain::change::EntryReason;
 use crate::domain::universe::CacheType;
 
 use super::measure::{Guard, Measure};
-use super::outcome::Plan;
+use super::outcome::{Plan, PlannedUniverse};
 use super::replay::Decided;
+
+/// The code of the warning that names values that are not believed.
+pub const QUARANTINED: &str = "quarantined";
 
 /// Replayed days, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +24,8 @@ pub struct Tally {
     pub planned: usize,
     /// Those of them on which a universe was held.
     pub held: usize,
+    /// Those of them on which the value of a stock was not believed.
+    pub quarantined: usize,
     /// Days that would have been refused.
     pub refused: usize,
     /// Days whose import is not complete.
@@ -29,7 +34,6 @@ pub struct Tally {
     pub filled: usize,
     /// What else changed, by kind of universe.
     pub moves: BTreeMap<CacheType, Moves>,
-    /// Days on which a universe of a kind changed beyond its first fill are among these.
     samples: BTreeMap<Guard, Vec<Sample>>,
 }
 
@@ -82,6 +86,8 @@ impl Tally {
             Decided::Planned(plan) => {
                 self.planned += 1;
                 self.held += usize::from(plan.universes.iter().any(|universe| universe.hold.is_some()));
+                self.quarantined +=
+                    usize::from(plan.warnings.iter().any(|warning| warning.code == QUARANTINED));
                 self.filled += filled(plan);
                 for (kind, moves) in moves(plan) {
                     let sum = self.moves.entry(kind).or_default();
@@ -141,7 +147,7 @@ pub fn nearest(measures: &[Measure]) -> BTreeMap<Guard, &Measure> {
 
 /// Memberships that came with the first fill of a universe.
 pub fn filled(plan: &Plan) -> usize {
-    let joiners = plan.universes.iter().flat_map(|universe| universe.joiners());
+    let joiners = plan.universes.iter().flat_map(PlannedUniverse::joiners);
     joiners.filter(|joined| joined.reason == EntryReason::FirstFill).count()
 }
 

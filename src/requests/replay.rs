@@ -46,12 +46,21 @@ pub struct ReplayOrder {
 }
 
 impl ReplayOrder {
-    /// The sessions of the span, in order.
-    pub fn sessions(&self) -> Vec<NaiveDate> {
-        let first =
-            if calendar::is_session(self.from) { self.from } else { calendar::next_session(self.from) };
-        let sessions = std::iter::successors(Some(first), |date| Some(calendar::next_session(*date)));
-        sessions.take_while(|date| *date <= self.to).collect()
+    /// Whether there is a session in the span at all.
+    pub fn has_session(&self) -> bool {
+        self.first_session() <= self.to
+    }
+
+    /// The sessions of the span, in order, as far as there are closes.
+    fn sessions(&self, newest_close: Option<NaiveDate>) -> Vec<NaiveDate> {
+        let last = newest_close.map(|newest| newest.min(self.to));
+        let sessions =
+            std::iter::successors(Some(self.first_session()), |date| Some(calendar::next_session(*date)));
+        sessions.take_while(|date| last.is_some_and(|last| *date <= last)).collect()
+    }
+
+    fn first_session(&self) -> NaiveDate {
+        if calendar::is_session(self.from) { self.from } else { calendar::next_session(self.from) }
     }
 }
 
@@ -90,7 +99,7 @@ pub async fn replay(
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
     let (mut past, beginning) = Past::read(&transaction, from, order.from).await?;
     let policy = Arc::clone(&past.policy);
-    let sessions = order.sessions();
+    let sessions = order.sessions(past.known.newest_close);
     let mut goes_on = watch(Turn::Begins { policy: &policy, known: &past.known, days: sessions.len() });
     let mut replay = Replay::new(&policy, order.mode, order.accept_churn, beginning);
     for date in sessions {

@@ -55,6 +55,8 @@ pub struct Known {
     pub begins_with_history: bool,
     /// The date of the run that the first day is compared with.
     pub last_run: Option<NaiveDate>,
+    /// The newest close.
+    pub newest_close: Option<NaiveDate>,
     /// Securities that still traded on the first day and are inactive now, without a date since when.
     pub undated: usize,
 }
@@ -138,6 +140,7 @@ impl Past {
             kept_runs: dates.clone().min().zip(dates.max()),
             begins_with_history: !evening.members.is_empty(),
             last_run: evening.last_run.as_ref().map(|run| run.as_of),
+            newest_close: self.today.iter().filter_map(|security| Some(security.close?.date)).max(),
             undated: self.today.iter().filter(is_undated).count(),
         }
     }

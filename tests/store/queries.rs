@@ -22,6 +22,7 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
     let mut client = world.dedicated().await;
     let tx = client.begin().await.unwrap();
     tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.unwrap();
+    tx.batch_execute(include_str!("../../sql/queries/past_staged_create.sql")).await.unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/queries");
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
