@@ -25,6 +25,7 @@ use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::Tier;
 
 use super::{MAX_FLOOR, MAX_RANKING, Policy, Ranking, Theme, sort_rankings};
+use crate::plan::wording::first_few;
 
 /// A theme has at most so many seats; every stock of the market is fewer.
 const MAX_MEMBERS: i64 = 1_000_000;
@@ -85,8 +86,11 @@ impl Policy {
 impl ConfigRow {
     /// Its name and key, fit for a log: whoever writes rows may write anything.
     fn shown(&self) -> String {
-        let key: String = self.key.escape_debug().take(100).collect();
-        format!("{}.{key}", self.name)
+        format!("{}.{}", self.name, self.shown_key())
+    }
+
+    fn shown_key(&self) -> String {
+        self.key.escape_debug().take(100).collect()
     }
 }
 
@@ -141,7 +145,7 @@ impl Overridden {
         for row in rows {
             let themes = &mut self.policy.themes.themes;
             match themes.iter_mut().find(|theme| theme.universe.as_str() == row.key) {
-                None => strangers.push(row.key.as_str()),
+                None => strangers.push(row.shown_key()),
                 Some(theme) => {
                     let problems = set_theme(theme, row);
                     if problems.is_empty() {
@@ -155,7 +159,7 @@ impl Overridden {
         }
         // A database that another program kept has a dozen of them; one sentence is enough.
         if !strangers.is_empty() {
-            self.problems.push(format!("no themes of ours are called {}", strangers.join(", ")));
+            self.problems.push(format!("no themes of ours are called {}", first_few(strangers.iter())));
         }
     }
 }
