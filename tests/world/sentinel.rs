@@ -31,6 +31,13 @@ impl World {
         })
         .await
         .unwrap();
+        // First: a Sentinel asks a primary for its replicas at once, and then every ten seconds.
+        until("a replica in step", async || {
+            let mut info = redis::cmd("INFO");
+            let info = ask_server(primary.port(), info.arg("replication")).await;
+            info.is_some_and(|info| format!("{info:?}").contains("state=online"))
+        })
+        .await;
         let sentinel = Sentinel::start(primary.port());
         // Only the Sentinel knows where the primary is: nobody listens at the address of the URL.
         let address = format!("[\"127.0.0.1:1\", \"127.0.0.1:{}\"]", sentinel.port);
@@ -103,10 +110,11 @@ impl Sentinel {
         std::fs::create_dir(&folder).unwrap();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
         let file = folder.join("sentinel.conf");
+        // Longer than a busy machine keeps a server from answering: only its death is to be one.
         let config = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nlogfile {}\n\
              sentinel monitor {NAME} 127.0.0.1 {primary} 1\n\
-             sentinel down-after-milliseconds {NAME} 2000\n\
+             sentinel down-after-milliseconds {NAME} 4000\n\
              sentinel failover-timeout {NAME} 10000\n",
             folder.display(),
             folder.join("log").display(),
