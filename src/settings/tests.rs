@@ -769,3 +769,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sentinels_are_named_by_their_addresses_and_their_passwords_show_nowhere() {
+    let sentinels = r#"["a.example:26379", "redis://:hunter2@b.example:26380"]"#;
+    let world = World::new()
+        .env("CACHE_SYNC__REDIS__SENTINELS", sentinels)
+        .env("REDIS_URL", "redis://:hunter2@nowhere.example:1/3");
+    let settings = world.settings();
+    assert_eq!(settings.redis.address(), "mymaster/3, by Sentinel at a.example:26379 b.example:26380");
+    assert!(!format!("{settings:?} {}", settings.summary()).contains("hunter2"));
+    for wrong in [r#"["a.example"]"#, r#"["unix:///redis.sock"]"#, r#"["http://:hunter2@a.example:1"]"#] {
+        let problems = World::new().env("CACHE_SYNC__REDIS__SENTINELS", wrong).problems();
+        assert!(problems.contains("`redis.sentinels` must be a list such as"), "{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+    let socket =
+        World::new().env("CACHE_SYNC__REDIS__SENTINELS", sentinels).env("REDIS_URL", "unix:///redis.sock");
+    assert!(socket.problems().contains("no Sentinel can move a server"), "{}", socket.problems());
+}

@@ -17,7 +17,7 @@ async fn a_promoted_replica_that_lacks_the_last_writes_loses_and_doubles_no_acce
 
     world.redis.kill_hard().unwrap();
     gate.open().await;
-    watched.promoted().await;
+    watched.fail_over().await;
     for id in ["committed", "waiting"] {
         let status = world.ended(id).await;
         assert_eq!((status["status"].as_str(), status["attempt"].as_str()), ("completed", "1"), "{id}");

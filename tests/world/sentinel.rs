@@ -31,12 +31,26 @@ impl World {
         })
         .await
         .unwrap();
+        // First: a Sentinel asks a primary for its replicas at once, and then every ten seconds.
+        until("a replica in step", async || {
+            let mut info = redis::cmd("INFO");
+            let info = ask_server(primary.port(), info.arg("replication")).await;
+            info.is_some_and(|info| format!("{info:?}").contains("state=online"))
+        })
+        .await;
         let sentinel = Sentinel::start(primary.port());
         // Only the Sentinel knows where the primary is: nobody listens at the address of the URL.
         let address = format!("[\"127.0.0.1:1\", \"127.0.0.1:{}\"]", sentinel.port);
         let mut settings = settings.to_vec();
         settings.extend([("redis.sentinels", address.as_str()), ("redis.sentinel_master", NAME)]);
         let watched = Watched { replica, sentinel };
+        // A Sentinel that was kept waiting for two seconds does nothing for thirty; a busy machine does that to it.
+        let mut patience = redis::cmd("SENTINEL");
+        patience.arg("DEBUG").arg("TILT-TRIGGER").arg(600_000).arg("INFO-PERIOD").arg(1_000);
+        until("a Sentinel that answers", async || {
+            ask_server(watched.sentinel.port, &patience).await.is_some()
+        })
+        .await;
         until("a Sentinel that knows the replica", async || watched.sentinel_knows_the_replica().await).await;
         let database = servers::new_database().await;
         (Self::around_redis(database, primary, "redis://127.0.0.1:1/0", &settings), watched)
@@ -72,8 +86,12 @@ impl Watched {
         .await;
     }
 
-    /// Waits until the replica has been promoted.
-    pub(crate) async fn promoted(&self) {
+    /// Has the Sentinel promote the replica, and waits until it is the primary. By order, for how soon a Sentinel would see
+    /// by itself that a primary is dead, and whether it takes a replica, depends on times that a busy machine stretches.
+    pub(crate) async fn fail_over(&self) {
+        let mut order = redis::cmd("SENTINEL");
+        order.arg("FAILOVER").arg(NAME);
+        until("a Sentinel that obeys", async || ask_server(self.sentinel.port, &order).await.is_some()).await;
         until("a promoted replica", async || {
             let role = ask_server(self.replica.port(), &redis::cmd("ROLE")).await;
             role.is_some_and(|role| format!("{role:?}").contains("master"))
@@ -106,8 +124,8 @@ impl Sentinel {
         let config = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nlogfile {}\n\
              sentinel monitor {NAME} 127.0.0.1 {primary} 1\n\
-             sentinel down-after-milliseconds {NAME} 2000\n\
-             sentinel failover-timeout {NAME} 10000\n",
+             sentinel down-after-milliseconds {NAME} 60000\n\
+             sentinel failover-timeout {NAME} 60000\n",
             folder.display(),
             folder.join("log").display(),
         );
