@@ -435,7 +435,8 @@ async fn a_second_sync_writes_no_row_and_a_new_day_only_those_that_differ() {
 
 #[tokio::test]
 async fn rankings_nest_here_too_under_a_buffer_and_with_pins() {
-    let world = World::appv2(KEYS[0], &[("stability.rank_buffer_pct", "20")]).await;
+    let switches = [("stability.rank_buffer_pct", "20"), ("guards.quarantine", "false")];
+    let world = World::appv2(KEYS[0], &switches).await;
     world.sync("first").await;
     let (grown, leapt) = (background(11), background(60));
     world.close_next_day(&[(&grown, 1.3), (&leapt, 40.0)]).await;

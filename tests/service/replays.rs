@@ -81,6 +81,9 @@ fn replayed_holds(days: &[Value]) -> Vec<String> {
     held.collect()
 }
 
+/// Without quarantine, so that it is the guards that do not believe a crash.
+const BELIEVING: [(&str, &str); 1] = [("guards.quarantine", "false")];
+
 /// A week in which stocks rise and fall over the bounds of tiers, one is delisted and one leaves its window as a new
 /// listing; on one day a dozen of large ones fall so far that the guards don't believe it, and on the next they are back.
 async fn an_eventful_week(world: &World) -> Vec<String> {
@@ -103,7 +106,7 @@ async fn an_eventful_week(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn days_that_were_synced_one_by_one_are_replayed_to_the_same_history() {
-    let world = World::new().await;
+    let world = World::with(&BELIEVING).await;
     let days = an_eventful_week(&world).await;
     let (first, last) = (&days[0], days.last().unwrap());
     assert!(!world.recorded_holds(first).await.is_empty(), "the crash was held");
@@ -134,7 +137,7 @@ async fn days_that_were_synced_one_by_one_are_replayed_to_the_same_history() {
 
 #[tokio::test]
 async fn a_replay_writes_nothing_and_says_what_would_have_been_kept_back() {
-    let world = World::new().await;
+    let world = World::with(&BELIEVING).await;
     let days = an_eventful_week(&world).await;
     // A day of which only part was imported, and one on which half of the market is gone.
     let part = world.close_part_of_next_day(60, &[]).await.to_string();
@@ -157,7 +160,7 @@ async fn a_replay_writes_nothing_and_says_what_would_have_been_kept_back() {
 
 #[tokio::test]
 async fn what_the_guards_measured_agrees_with_what_they_kept_back() {
-    let world = World::new().await;
+    let world = World::with(&BELIEVING).await;
     let days = an_eventful_week(&world).await;
     let crash = days[4].as_str();
     let told = world.replay(&["--from", &days[0], "--to", crash]).await;
