@@ -327,6 +327,7 @@ struct Court<'a> {
 }
 
 /// What becomes of one stock.
+#[derive(Clone, Copy)]
 enum Ruling {
     /// Its value is taken as found.
     Believed,
@@ -524,17 +525,14 @@ impl<'a> Court<'a> {
     }
 
     /// Keeps a stock in quarantine, with the cap and the last good values that follow from its anomaly.
-    fn keep(&mut self, night: &Night, entry: Quarantined) {
+    fn keep(&mut self, night: &Night, mut entry: Quarantined) {
         let stock = night.stock;
         let is_held = entry.anomaly == Anomaly::SuspectedSplit;
         let close_dollars = if is_held { stock.close_dollars } else { night.close.or(stock.close_dollars) };
         let cap_cents = if is_held { night.last_cap.unwrap_or(0.0) } else { self.rolled_cap(night) };
-        let entry = Quarantined {
-            symbol: self.market.security(night.index).symbol.clone(),
-            cap_cents: cap_cents.round() as i64,
-            found_cents: night.found.map(|cap| cap.cents() as i64),
-            ..entry
-        };
+        entry.symbol = self.market.security(night.index).symbol.clone();
+        entry.cap_cents = cap_cents.round() as i64;
+        entry.found_cents = night.found.map(|cap| cap.cents() as i64);
         let Night { index, found, .. } = *night;
         let kept = Kept { index, entry, found, close_dollars, shares: stock.shares };
         self.judgement.kept.push(kept);

@@ -1,6 +1,7 @@
 //! What holds for values that are not believed, night after night, tried on made markets.
 
 use cache_sync::domain::calendar::{next_session, sessions_between};
+use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
@@ -65,8 +66,8 @@ fn markets(nights: &[(Move, Vec<Move>)]) -> Vec<Vec<Security>> {
             *price = (*price).min(Decimal::from(900));
             Security {
                 close: Some(Close { date: day, price: (*price).into() }),
-                shares: if has_shares { (*shares).into() } else { Default::default() },
-                stored_cap: if is_stored { (*price * *shares).into() } else { Default::default() },
+                shares: if has_shares { (*shares).into() } else { Figure::default() },
+                stored_cap: if is_stored { (*price * *shares).into() } else { Figure::default() },
                 ..Security::new(Symbol::parse(&format!("S{place}")).expect("a symbol"), "CS")
             }
         });
