@@ -25,13 +25,13 @@ fn symbol(text: &str) -> Symbol {
     Symbol::parse(text).expect("a symbol")
 }
 
-fn close(at: &str, cents: i64) -> Option<Close> {
-    Some(Close { date: date(at), price: Decimal::new(cents, 2).into() })
+fn closed(at: &str, cents: i64) -> Close {
+    Close { date: date(at), price: Decimal::new(cents, 2).into() }
 }
 
 /// A stock that closed at 20 dollars on the newest date.
 fn stock(text: &str) -> Security {
-    Security { close: close(NEWEST, 20_00), ..Security::new(symbol(text), "CS") }
+    Security { close: Some(closed(NEWEST, 2_000)), ..Security::new(symbol(text), "CS") }
 }
 
 /// What is made of a stock on a day on which it had this close; `None` where it was not there.
@@ -54,10 +54,10 @@ fn who_was_delisted_later_was_active_before() {
         let gone = Security {
             active: Some(false),
             delisted_date: delisted.map(date),
-            close: close("2026-07-22", 20_00),
+            close: Some(closed("2026-07-22", 2_000)),
             ..stock("GONE")
         };
-        let made = looked_back(gone, close(THEN, 20_00), None).expect("it was there");
+        let made = looked_back(gone, Some(closed(THEN, 2_000)), None).expect("it was there");
         assert_eq!(made.active, is_active, "{delisted:?}");
     }
 }
@@ -65,12 +65,12 @@ fn who_was_delisted_later_was_active_before() {
 #[test]
 fn without_a_date_the_last_close_tells_when_somebody_went() {
     for (last, is_active) in [("2026-07-20", false), (THEN, true), ("2026-07-29", true), (NEWEST, false)] {
-        let gone = Security { active: Some(false), close: close(last, 20_00), ..stock("GONE") };
-        let made = looked_back(gone, close("2026-07-20", 20_00), None).expect("it was there");
+        let gone = Security { active: Some(false), close: Some(closed(last, 2_000)), ..stock("GONE") };
+        let made = looked_back(gone, Some(closed("2026-07-20", 2_000)), None).expect("it was there");
         assert_eq!(made.active, Some(is_active), "{last}");
     }
     for active in [Some(true), None] {
-        let made = looked_back(Security { active, ..stock("ACME") }, close(THEN, 20_00), None);
+        let made = looked_back(Security { active, ..stock("ACME") }, Some(closed(THEN, 2_000)), None);
         assert_eq!(made.expect("it was there").active, active);
     }
 }
@@ -81,7 +81,7 @@ fn who_was_listed_or_first_traded_later_was_not_there() {
     assert!(looked_back(listed(Some("2026-07-22")), None, None).is_none());
     assert!(looked_back(listed(None), None, None).is_none(), "its first close is its beginning");
     assert!(looked_back(listed(Some(THEN)), None, None).is_some(), "listed, not traded yet");
-    assert!(looked_back(listed(Some("2026-07-22")), close(THEN, 20_00), None).is_some(), "it traded");
+    assert!(looked_back(listed(Some("2026-07-22")), Some(closed(THEN, 2_000)), None).is_some(), "it traded");
     let never = Security { close: None, ..listed(None) };
     assert!(looked_back(never, None, None).is_some(), "nothing says that it was not there");
 }
@@ -91,11 +91,11 @@ fn a_stored_cap_moves_with_the_price() {
     let worth = |cap: Figure, then| looked_back(Security { stored_cap: cap, ..stock("ACME") }, then, None);
     let stored = Figure::Value(Decimal::from(1_000));
     assert_eq!(
-        worth(stored, close(THEN, 10_00)).expect("there").stored_cap,
+        worth(stored, Some(closed(THEN, 1_000))).expect("there").stored_cap,
         Figure::Value(Decimal::from(500))
     );
-    assert_eq!(worth(stored, close(THEN, 20_00)).expect("there").stored_cap, stored);
-    assert_eq!(worth(Figure::Invalid, close(THEN, 10_00)).expect("there").stored_cap, Figure::Invalid);
+    assert_eq!(worth(stored, Some(closed(THEN, 2_000))).expect("there").stored_cap, stored);
+    assert_eq!(worth(Figure::Invalid, Some(closed(THEN, 1_000))).expect("there").stored_cap, Figure::Invalid);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn shares_sector_and_cap_are_those_that_the_kept_run_saw() {
     };
     let state = StockState {
         symbol: symbol("ACME"),
-        cap_cents: Some(1_000_00),
+        cap_cents: Some(100_000),
         close_dollars: Some(10.0),
         shares: Some(100.0),
         sector: Some(Sector::RealEstate),
@@ -119,15 +119,16 @@ fn shares_sector_and_cap_are_those_that_the_kept_run_saw() {
         stocks: vec![state.clone()],
         ..RunState::default()
     };
-    let of_the_day = looked_back(now.clone(), close(THEN, 10_00), Some(&run(THEN))).expect("there");
+    let of_the_day = looked_back(now.clone(), Some(closed(THEN, 1_000)), Some(&run(THEN))).expect("there");
     assert_eq!(of_the_day.shares.value(), Some(Decimal::from(100)));
     assert_eq!(of_the_day.sector.as_deref(), Some("Real Estate"));
     assert_eq!(of_the_day.stored_cap.value(), Some(Decimal::from(1_000)));
     let of_the_day_before =
-        looked_back(now.clone(), close(THEN, 12_00), Some(&run("2026-07-20"))).expect("there");
+        looked_back(now.clone(), Some(closed(THEN, 1_200)), Some(&run("2026-07-20"))).expect("there");
     assert_eq!(of_the_day_before.stored_cap.value(), Some(Decimal::from(1_200)));
     // A stock that the run did not see is as it is today.
-    let other = looked_back(Security { symbol: symbol("ELSE"), ..now }, close(THEN, 10_00), Some(&run(THEN)));
+    let other =
+        looked_back(Security { symbol: symbol("ELSE"), ..now }, Some(closed(THEN, 1_000)), Some(&run(THEN)));
     assert_eq!(other.expect("there").shares.value(), Some(Decimal::from(200)));
 }
 
