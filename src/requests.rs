@@ -348,7 +348,7 @@ pub async fn explain(
         Err(refusal) => return Ok(Answer::Refused(refusal)),
     };
     let history = match Symbol::parse(&question.symbol) {
-        Some(symbol) => history::symbol_history(&transaction, &symbol).await?,
+        Some(symbol) => history::symbol_history(&transaction, &symbol, None).await?,
         None => Vec::new(),
     };
     drop(transaction);

@@ -8,6 +8,8 @@ mod world;
 mod applying;
 #[path = "store/histories.rs"]
 mod histories;
+#[path = "store/knowing.rs"]
+mod knowing;
 #[path = "store/migrating.rs"]
 mod migrating;
 #[path = "store/queries.rs"]

@@ -1,5 +1,6 @@
 //! `history`: one symbol's memberships over time.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::domain::money::Usd;
@@ -9,16 +10,21 @@ use crate::store::history::{self, Membership};
 use super::Context;
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table};
+use super::universes::parse_moment;
 
 /// Shows in which universes a symbol has been, from when to when, and why it came and went
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cache-sync history NVDA
+  cache-sync history NVDA --known-at 2026-01-09T21:30:00Z
   cache-sync history BRK.B --json | jq -r '.[] | [.universe, .valid_from, .valid_to] | @tsv'")]
 pub struct HistoryArgs {
     /// The symbol; / - . are one
     symbol: String,
+    /// By what had been recorded at this moment (ISO 8601, without offset UTC): what was known then
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_moment)]
+    known_at: Option<DateTime<Utc>>,
     /// Print a JSON array of memberships
     #[arg(long)]
     json: bool,
@@ -26,12 +32,15 @@ pub struct HistoryArgs {
 
 /// Runs `history`.
 pub async fn history(args: &HistoryArgs, context: &Context) -> Result<(), Exit> {
-    let unknown = || Exit::NotDone(format!("{:?} has never been in a universe of ours", args.symbol));
+    let unknown = || {
+        let then = args.known_at.map_or_else(String::new, |at| format!(", as known at {}", screen::iso(at)));
+        Exit::NotDone(format!("{:?} has never been in a universe of ours{then}", args.symbol))
+    };
     let symbol = Symbol::parse(&args.symbol).ok_or_else(unknown)?;
     let desk = context.desk()?;
     let mut client = desk.database.client().await?;
     let transaction = client.begin().await?;
-    let memberships = history::symbol_history(&transaction, &symbol).await?;
+    let memberships = history::symbol_history(&transaction, &symbol, args.known_at).await?;
     if memberships.is_empty() {
         return Err(unknown());
     }

@@ -7,6 +7,7 @@
 //! ```text
 //! plan ─┬─ changes ──COPY──> cache_sync_staged ─┬─> cache_sync_instruments     who they are
 //!       │                                       ├─> universe_membership        out, then in
+//!       │                                       ├─> cache_sync_retractions     what it says no longer
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
 //!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
@@ -340,16 +341,16 @@ async fn write_history(
     applied: &mut Applied,
 ) -> Result<(), Failure> {
     let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
+    let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     if applied.removed + applied.foreign_removed > 0 {
         let sql = include_str!("../../sql/queries/memberships_close.sql");
-        applied.closed = counted(tx, sql, &[(&as_of, Type::DATE), (&job_id, Type::TEXT)]).await?;
+        applied.closed = counted(tx, sql, &params).await?;
     }
     if applied.added + applied.adopted > 0 {
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
         let sql = include_str!("../../sql/queries/memberships_open.sql");
-        let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
         applied.opened = counted(tx, sql, &params).await?;
     }
     let sql = include_str!("../../sql/queries/changes_insert.sql");
@@ -475,11 +476,12 @@ async fn release(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Re
     if names.is_empty() {
         return Ok(());
     }
-    let params: [Param<'_>; 4] = [
+    let params: [Param<'_>; 5] = [
         (&plan.as_of, Type::DATE),
         (&ctx.job_id.as_str(), Type::TEXT),
         (&names, Type::TEXT_ARRAY),
         (&ExitReason::Revert.as_str(), Type::TEXT),
+        (&ctx.now, Type::TIMESTAMPTZ),
     ];
     execute(tx, DOING, include_str!("../../sql/queries/memberships_release.sql"), &params).await?;
     let sql = include_str!("../../sql/queries/metadata_forget.sql");

@@ -37,8 +37,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") },
+    Migration {
+        version: 4,
+        name: "identity_and_history",
+        sql: include_str!("../../sql/migrations/0004_identity_and_history.sql"),
+    },
+];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -227,9 +233,12 @@ impl Migration {
         crate::domain::hex(&Sha256::digest(self.sql.replace("\r\n", "\n")))
     }
 
-    /// The tables that it makes, but for those it only makes where they are missing.
+    /// The tables and views that it makes, but for those it only makes where they are missing.
     fn tables(&self) -> Vec<&'static str> {
-        let made = self.sql.lines().filter_map(|line| line.strip_prefix("create table "));
+        let made = |line: &'static str| {
+            line.strip_prefix("create table ").or_else(|| line.strip_prefix("create view "))
+        };
+        let made = self.sql.lines().filter_map(made);
         let names = made.filter_map(|rest| rest.split([' ', '(']).next());
         names.filter(|name| *name != "if").collect()
     }
@@ -253,7 +262,7 @@ mod tests {
         files.sort();
         let known: Vec<String> = MIGRATIONS.iter().map(|m| format!("{}.sql", m.file_name())).collect();
         assert_eq!(files, known);
-        assert!(MIGRATIONS.iter().zip(1..).all(|(migration, version)| migration.version == version));
+        assert!(MIGRATIONS.windows(2).all(|pair| pair[0].version < pair[1].version));
     }
 
     #[test]
@@ -261,5 +270,7 @@ mod tests {
         let tables = MIGRATIONS[0].tables();
         assert!(tables.contains(&"cache_sync_lease") && tables.contains(&"universe_membership"));
         assert!(!tables.contains(&"cache_entries") && !tables.contains(&"if"));
+        let all: Vec<&str> = MIGRATIONS.iter().flat_map(Migration::tables).collect();
+        assert!(all.contains(&"cache_sync_retractions") && all.contains(&"universe_sessions"));
     }
 }

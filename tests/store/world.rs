@@ -20,6 +20,7 @@ use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
+use cache_sync::store::revert;
 use cache_sync::store::snapshot::{Wanted, WantedRows, complete, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
@@ -168,21 +169,53 @@ impl World {
         wanted: &[(&str, &[&str])],
         adjust: impl FnOnce(&mut Plan),
     ) -> Applied {
+        self.sync_at(job, as_of, evening_of(as_of), wanted, adjust).await
+    }
+
+    /// The same at a moment.
+    pub(crate) async fn sync_at(
+        &self,
+        job: &str,
+        as_of: &str,
+        now: DateTime<Utc>,
+        wanted: &[(&str, &[&str])],
+        adjust: impl FnOnce(&mut Plan),
+    ) -> Applied {
         let mut client = self.db.dedicated().await.unwrap();
         let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
         let snapshot = self.snapshot(lease.transaction(), as_of, wanted).await;
         let mut plan = plan(&snapshot, as_of, wanted);
         adjust(&mut plan);
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext {
-            job_id: &job_id,
-            now: evening_of(as_of),
-            batch_size: 3,
-            entries: &Entries::Universe,
-        };
+        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &Entries::Universe };
         let applied = apply(&lease, &plan, &snapshot, ctx).await.unwrap();
         lease.commit().await.unwrap();
         applied
+    }
+
+    /// Notes that a job has ended well, as its worker would: a revert looks for it.
+    pub(crate) async fn note_job(&self, job: &str, as_of: &str, now: DateTime<Utc>) {
+        self.sql(&format!(
+            "insert into cache_sync_jobs (job_id, mode, status, as_of, triggered_by, requested_at, created_at,
+                 updated_at, end_time, result)
+             values ('{job}', 'full', 'completed', '{as_of}', 'test', '{now}', '{now}', '{now}', '{now}',
+                     '{{\"digest\": \"done\"}}')"
+        ))
+        .await;
+    }
+
+    /// Reverts `target`; false where there is nothing to revert.
+    pub(crate) async fn revert_at(&self, job: &str, target: &str, now: DateTime<Utc>) -> bool {
+        let mut client = self.db.dedicated().await.unwrap();
+        let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
+        let target = JobId::parse(target).unwrap();
+        let (found, entries) = revert::read(lease.transaction(), &self.entries, &target).await.unwrap();
+        let Ok(plan) = cache_sync::plan::revert::plan(&target, &found) else { return false };
+        let job_id = JobId::parse(job).unwrap();
+        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &entries };
+        apply(&lease, &plan, &Snapshot::default(), ctx).await.unwrap();
+        lease.commit().await.unwrap();
+        true
     }
 
     /// Applies without committing.
