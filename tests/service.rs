@@ -23,6 +23,8 @@ mod explaining;
 mod guards;
 #[path = "service/http.rs"]
 mod http;
+#[path = "service/identities.rs"]
+mod identities;
 #[path = "service/imports.rs"]
 mod imports;
 #[path = "service/requests.rs"]

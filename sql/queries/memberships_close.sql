@@ -1,11 +1,12 @@
--- Ends the memberships of those who leave; returns how many. A membership of this very date never was: its row goes,
+-- Ends the memberships of those who leave, and of the old symbols of those who are renamed; returns how many. A membership of this very date never was: its row goes,
 -- and what it said is kept as retracted.
 -- Uses universe_membership_open.
 -- $1 date of the sync, $2 job id, $3 now
 with leaving as (
-    select universe, symbol, reason
+    select universe, coalesce(renamed_from, symbol) as symbol,
+        case when action = 'renamed' then 'missing' else reason end as reason
     from cache_sync_staged
-    where action = 'removed'
+    where action in ('removed', 'renamed')
 ),
 withdrawn as (
     delete from universe_membership m

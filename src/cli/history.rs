@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
+use crate::plan::snapshot::Instrument;
 use crate::store::history::{self, Membership};
 
 use super::Context;
@@ -41,14 +42,38 @@ pub async fn history(args: &HistoryArgs, context: &Context) -> Result<(), Exit> 
     let mut client = desk.database.client().await?;
     let transaction = client.begin().await?;
     let memberships = history::symbol_history(&transaction, &symbol, args.known_at).await?;
+    let instruments = history::instruments(&transaction, &symbol).await?;
     if memberships.is_empty() {
         return Err(unknown());
     }
     if args.json {
         screen::print_json(&json!(memberships))
     } else {
-        screen::print(&render_history(&memberships, &context.style))
+        let style = &context.style;
+        screen::print(&(render_instruments(&instruments, style) + &render_history(&memberships, style)))
     }
+}
+
+/// Who has gone by the symbol, and by which symbols they have gone, where there is more to say than one name of one
+/// instrument. Rows of one number are one instrument.
+pub fn render_instruments(instruments: &[Instrument], style: &Style) -> String {
+    if instruments.len() < 2 {
+        return String::new();
+    }
+    let mut table = Table::new(["SYMBOL", "#INSTRUMENT", "FROM", "TO", "FIGI", "CIK"]);
+    for Instrument { symbol, lineage, identity, valid_from, valid_to } in instruments {
+        let ink = if valid_to.is_some() { Ink::Dim } else { Ink::Plain };
+        let figi = identity.share_class_figi.as_ref().or(identity.composite_figi.as_ref());
+        table.row([
+            Cell::new(ink, symbol.as_str()),
+            lineage.to_string().into(),
+            valid_from.to_string().into(),
+            valid_to.map(|date| date.to_string()).unwrap_or_default().into(),
+            figi.map(String::as_str).unwrap_or_default().into(),
+            identity.cik.as_deref().unwrap_or_default().into(),
+        ]);
+    }
+    format!("{}\n", table.render(style))
 }
 
 /// A table of memberships; the dates are half-open: the last day is the one before `TO`.

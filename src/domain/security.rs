@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::figure::Figure;
+use super::identity::{Identity, plain_cik};
 use super::symbol::Symbol;
 
 /// One row of `symbols` with its latest close. Texts are trimmed, and empty ones are `None`.
@@ -88,6 +89,21 @@ impl Security {
             esg_score: Figure::Missing,
             close: None,
         }
+    }
+
+    /// Who it is, whatever its symbol.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            share_class_figi: self.share_class_figi.clone(),
+            composite_figi: self.composite_figi.clone(),
+            cik: self.cik.clone(),
+            kind: self.kind.clone(),
+        }
+    }
+
+    /// The issuer's number, without idle zeros.
+    pub fn cik(&self) -> Option<&str> {
+        plain_cik(self.cik.as_deref()?)
     }
 
     /// Whether the source says that it no longer trades on `date`. Unknown is no.

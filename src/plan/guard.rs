@@ -8,7 +8,7 @@
 //! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
 //!
 //! # What is no churn
-//! The first fill, adoption, new listings, ends of their windows, returns and delistings. A seat that a delisted member
+//! The first fill, adoption, new listings, ends of their windows, returns, renames and delistings. A seat that a delisted member
 //! leaves is filled by the next in rank: that addition is part of the delisting.
 
 use chrono::NaiveDate;

@@ -39,6 +39,7 @@
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -47,11 +48,12 @@ use chrono::NaiveDate;
 use crate::domain::task::{Mode, SyncTask};
 
 use draft::Draft;
+use identity::Identities;
 use market::Market;
 use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
 use run_state::Since;
-use snapshot::Snapshot;
+use snapshot::{RunState, Snapshot};
 use wording::{counted, first_few};
 
 mod candidates;
@@ -63,6 +65,7 @@ mod etf;
 mod evidence;
 pub mod explain;
 mod guard;
+pub mod identity;
 mod ipo;
 pub mod market;
 mod market_cap;
@@ -100,8 +103,16 @@ pub fn plan(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
-    let market = Market::new(&snapshot.securities, order.as_of, policy);
+    let market = market_of(snapshot, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
+}
+
+/// The market of a snapshot, with what is known of the symbols that its securities have gone by.
+pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Market<'a> {
+    let mut market = Market::new(&snapshot.securities, as_of, policy);
+    let identities = Identities::find(&market, snapshot, Mode::Full);
+    market.learn(&identities);
+    market
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -113,7 +124,8 @@ fn plan_on(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
-    let mut draft = Draft::new(snapshot, policy, &order, market);
+    let identities = Identities::find(market, snapshot, order.mode);
+    let mut draft = Draft::new(snapshot, policy, &order, market, &identities);
     guard::check_cache_types(&draft)?;
     guard::check_market(&draft, &since)?;
     let sector_doubt = guard::sector_doubt(&draft, &since);
@@ -131,16 +143,22 @@ fn plan_on(
     let accepted = order.accept_churn && order.mode.runs(SyncTask::MarketCapRecalculation);
     let keep_sectors = sector_doubt.is_some() && !accepted;
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
-    let run = run_state::run_state(market, kept_sectors);
+    let last_identities = snapshot.last_run.as_ref().and_then(|last| last.identities.as_deref());
+    let run = RunState {
+        identities: run_state::identities(market, order.mode, last_identities),
+        ..run_state::run_state(market, kept_sectors)
+    };
     warn_of_unreadable_symbols(&mut draft);
     warn_of_holds(&mut draft);
-    let Draft { universes, foreign, warnings, .. } = draft;
+    let Draft { universes, foreign, mut warnings, .. } = draft;
+    warnings.extend(identities.warnings);
     Ok(Plan {
         as_of: order.as_of,
         mode: order.mode,
         universes: universes.into_values().collect(),
         foreign,
         restored: Vec::new(),
+        identities: identities.changes,
         tasks,
         warnings,
         run,

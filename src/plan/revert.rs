@@ -212,6 +212,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         universes,
         foreign: Vec::new(),
         restored,
+        identities: Vec::new(),
         tasks: Vec::new(),
         warnings,
         run,
@@ -320,6 +321,7 @@ impl Reverting<'_> {
             before: Before::Managed,
             joined: Vec::new(),
             left: Vec::new(),
+            renamed: Vec::new(),
             // What was held back is not known any more; the next sync decides it anew.
             status: match status {
                 UniverseStatus::Ok | UniverseStatus::Held => UniverseStatus::Ok,
@@ -455,6 +457,7 @@ mod tests {
                 active_stocks: 120,
                 closes: 119,
                 stocks: vec![stock],
+                identities: None,
             }),
             later_jobs: Vec::new(),
             rows,

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::sector::Sector;
+use crate::domain::task::Mode;
 
+use super::identity;
 use super::market::{Market, Standing};
 use super::snapshot::{RunState, StockState};
 
@@ -47,6 +49,17 @@ impl Since {
     }
 }
 
+/// Who was who, for the next run. Only a full sync looks at every symbol that is not as it was, so after another one
+/// those are still to be looked at.
+pub(super) fn identities(market: &Market, mode: Mode, last: Option<&[i64]>) -> Option<Vec<i64>> {
+    let now = identity::hashes(market);
+    match (mode, last) {
+        (Mode::Full, _) => Some(now),
+        (_, None) => None,
+        (_, Some(last)) => Some(now.into_iter().filter(|hash| last.binary_search(hash).is_ok()).collect()),
+    }
+}
+
 /// What the next run compares with: the market of today, with the sectors of `kept_sectors` instead of today's.
 pub(super) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunState {
     let kept: HashMap<u32, Sector> = kept_sectors.iter().copied().collect();
@@ -64,6 +77,7 @@ pub(super) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunS
         as_of: market.as_of(),
         active_stocks: market.eligible(),
         closes: market.closes(),
+        identities: None,
         stocks: market.ranked().iter().chain(market.unranked()).map(state).collect(),
     }
 }

@@ -7,6 +7,9 @@
 //! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for; or
 //!   [`Draft::keep_without_source`], because nothing else can be said.
 //!
+//! "As it was" speaks of companies: one that changed its symbol stays under the new one, and one whose ticker is
+//! another's now is gone.
+//!
 //! [`Draft::seat`] puts new listings into a theme before the sub-task that owns it has its turn.
 
 use serde_json::Value;
@@ -17,7 +20,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 
 use super::draft::{Change, Draft, Prior, PriorMember};
-use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse};
+use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse, Renamed};
 use super::snapshot::StoredContent;
 use super::universes::{Rule, Universe};
 use super::{guard, why};
@@ -29,6 +32,7 @@ impl<'a> Draft<'a> {
     /// Settles a universe as proposed.
     pub(super) fn accept(&mut self, change: Change<'a>) {
         let Change { universe, prior, members, joined, left } = change;
+        let renamed = self.renamed(&universe, &prior, &members);
         let symbols: Vec<Symbol> =
             members.iter().map(|index| self.market.security(*index).symbol.clone()).collect();
         let metadata = universe.metadata(self.policy, symbols.len());
@@ -43,7 +47,15 @@ impl<'a> Draft<'a> {
         self.settle(
             &universe,
             &prior,
-            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
+            Settled {
+                members: symbols,
+                metadata,
+                joined,
+                left,
+                renamed,
+                status: UniverseStatus::Ok,
+                hold: None,
+            },
             &members,
         );
     }
@@ -60,7 +72,7 @@ impl<'a> Draft<'a> {
             .collect();
         let would_leave = left
             .into_iter()
-            .filter(|(_, reason)| *reason != ExitReason::Delisted)
+            .filter(|(place, _)| self.departure(&prior.members[*place]).is_none())
             .map(|(place, _)| prior.members[place].symbol.clone())
             .collect();
         let hold = Hold { reason, runs: held_runs + 1, would_join, would_leave };
@@ -90,11 +102,9 @@ impl<'a> Draft<'a> {
     pub(super) fn seat(&mut self, universe: &Universe, joiners: &[u32]) {
         let prior = self.prior(&universe.name);
         let cleans_up = self.order.mode.runs(SyncTask::DelistedCleanup);
-        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
-            prior.members.iter().partition(|member| cleans_up && self.is_delisted(member.index));
-        let left = leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
-
-        let stayers = stayers.iter().map(|member| (member.symbol, member.index));
+        let (stayers, left) =
+            self.part(universe, &prior, |reason| cleans_up || reason == ExitReason::Missing);
+        let stayers = stayers.iter().map(|member| (self.symbol_now(member), member.index));
         let newcomers = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index)));
         let mut seats: Vec<(&Symbol, Option<u32>)> = stayers.chain(newcomers).collect();
         // Stable: those without a rank stay behind the others, in their order.
@@ -106,16 +116,64 @@ impl<'a> Draft<'a> {
             let index = index.filter(is_joiner)?;
             Some(self.joined(universe, index, place + 1, EntryReason::Listing))
         });
+        let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
         let settled = Settled {
             joined: joined.collect(),
             left,
+            renamed: self.renamed(universe, &prior, &indices),
             metadata: universe.metadata(self.policy, seats.len()),
             members: seats.iter().map(|(symbol, _)| (*symbol).clone()).collect(),
             status: UniverseStatus::Ok,
             hold: None,
         };
-        let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
         self.settle(universe, &prior, settled, &indices);
+    }
+
+    /// The members who stay, and those who leave whatever the rules say for a reason that counts here.
+    fn part<'p>(
+        &self,
+        universe: &Universe,
+        prior: &'p Prior<'a>,
+        counts: impl Fn(ExitReason) -> bool,
+    ) -> (Vec<&'p PriorMember<'a>>, Vec<Left>) {
+        let (mut stayers, mut left) = (Vec::with_capacity(prior.members.len()), Vec::new());
+        for member in &prior.members {
+            match self.departure(member).filter(|reason| counts(*reason)) {
+                Some(reason) => left.push(self.left(universe, member, reason)),
+                None => stayers.push(member),
+            }
+        }
+        (stayers, left)
+    }
+
+    /// The symbol that a member goes on by.
+    fn symbol_now<'m>(&self, member: &PriorMember<'m>) -> &'m Symbol
+    where
+        'a: 'm,
+    {
+        match member.index {
+            Some(index) if member.renamed_by.is_some() => &self.market.security(index).symbol,
+            Some(_) | None => member.symbol,
+        }
+    }
+
+    /// Who of the members goes on in the universe, which has these securities then, under another symbol.
+    fn renamed(&self, universe: &Universe, prior: &Prior<'a>, indices: &[u32]) -> Vec<Renamed> {
+        let renamed = prior.members.iter().filter_map(|member| {
+            let (by, index) = (member.renamed_by?, member.index?);
+            let place = indices.iter().position(|other| *other == index)?;
+            let symbol = self.market.security(index).symbol.clone();
+            let why = why::renamed(self.market, self.policy, universe, index, place + 1, (member.symbol, by));
+            Some(Renamed {
+                from: member.symbol.clone(),
+                symbol,
+                by,
+                rank: place + 1,
+                cap: self.market.cap(index),
+                why,
+            })
+        });
+        renamed.collect()
     }
 
     fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {
@@ -142,15 +200,16 @@ impl<'a> Draft<'a> {
             reason,
             task,
             cap: member.index.and_then(|index| self.market.cap(index)),
-            why: why::left(self.market, self.policy, universe, member.index, reason),
+            why: if member.has_lost_ticker {
+                "its ticker is another company's now".to_owned()
+            } else {
+                why::left(self.market, self.policy, universe, member.index, reason)
+            },
         }
     }
 
     fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {
-        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
-            prior.members.iter().partition(|member| self.is_delisted(member.index));
-        let left: Vec<Left> =
-            leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
+        let (stayers, left) = self.part(universe, prior, |_| true);
         let joined = match prior.before {
             Before::Unmanaged => stayers
                 .iter()
@@ -161,8 +220,10 @@ impl<'a> Draft<'a> {
         };
         let metadata = self.retained_metadata(universe, prior, stayers.len());
         let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
-        let members = stayers.iter().map(|member| member.symbol.clone()).collect();
-        self.settle(universe, prior, Settled { members, metadata, joined, left, status, hold }, &indices);
+        let members = stayers.iter().map(|member| self.symbol_now(member).clone()).collect();
+        let renamed = self.renamed(universe, prior, &indices);
+        let settled = Settled { members, metadata, joined, left, renamed, status, hold };
+        self.settle(universe, prior, settled, &indices);
     }
 
     /// A member that is kept in its own spelling, with a row in `symbols` or without.
@@ -198,7 +259,7 @@ impl<'a> Draft<'a> {
         let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
         let total_cap: Usd = caps().sum();
         let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, status, hold } = settled;
+        let Settled { members, metadata, joined, left, renamed, status, hold } = settled;
         let planned = PlannedUniverse {
             name: universe.name.clone(),
             cache_type: universe.cache_type(),
@@ -209,6 +270,7 @@ impl<'a> Draft<'a> {
             before: prior.before,
             joined,
             left,
+            renamed,
             status,
             hold,
             total_cap,
@@ -224,6 +286,7 @@ struct Settled {
     metadata: Value,
     joined: Vec<Joined>,
     left: Vec<Left>,
+    renamed: Vec<Renamed>,
     status: UniverseStatus,
     hold: Option<Hold>,
 }

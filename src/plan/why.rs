@@ -1,7 +1,9 @@
 //! Why a security joined or left a universe, in a few words and numbers for a person.
 
 use crate::domain::change::ExitReason;
+use crate::domain::identity::SameBy;
 use crate::domain::money::Usd;
+use crate::domain::symbol::Symbol;
 use crate::domain::universe::Tier;
 
 use super::candidates::goes_by_list;
@@ -36,6 +38,24 @@ pub(super) fn joined(
         }
         Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
     }
+}
+
+/// Why a member goes on, at `place` from 1, under the symbol of the security at `index` instead of an old one.
+pub(super) fn renamed(
+    market: &Market,
+    policy: &Policy,
+    universe: &Universe,
+    index: u32,
+    place: usize,
+    (from, by): (&Symbol, SameBy),
+) -> String {
+    let sign = match by {
+        SameBy::ShareClassFigi => "share-class FIGI",
+        SameBy::CompositeFigi => "composite FIGI",
+        SameBy::Cik => "CIK and type",
+    };
+    let why = joined(market, policy, universe, index, place);
+    format!("was {from} until now, same {sign}; {why}")
 }
 
 fn listed(market: &Market, index: u32) -> String {

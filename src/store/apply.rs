@@ -24,7 +24,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
+mod instruments;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -76,6 +77,8 @@ pub struct Applied {
     pub added: usize,
     /// Memberships removed from our universes.
     pub removed: usize,
+    /// Memberships that go on under another symbol.
+    pub renamed: usize,
     /// Symbols adopted into history.
     pub adopted: usize,
     /// Rows of `cache_entries` that were written for our universes.
@@ -106,8 +109,8 @@ pub async fn apply(
     let mut applied = count(plan);
     if !changes.is_empty() {
         stage(tx, &changes, ctx.batch_size).await?;
-        write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
+    write_history(tx, plan, ctx, !changes.is_empty(), &mut applied).await?;
     insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
@@ -141,6 +144,7 @@ struct StagedChange<'a> {
     why: Option<&'a str>,
     proposal: Option<Value>,
     security: Option<&'a Security>,
+    renamed_from: Option<&'a str>,
     is_foreign: bool,
 }
 
@@ -153,6 +157,7 @@ fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> Vec<StagedChang
     for universe in &plan.universes {
         changes.extend(removals(universe));
         changes.extend(additions(universe, &securities));
+        changes.extend(renamings(universe));
         changes.extend(universe.hold.iter().map(|hold| held(universe, hold)));
     }
     changes.extend(foreign_removals(plan));
@@ -189,6 +194,22 @@ fn removals(universe: &PlannedUniverse) -> impl Iterator<Item = StagedChange<'_>
         cap: left.cap,
         why: Some(&left.why),
         ..StagedChange::new(Action::Removed.as_str(), universe.name.as_str(), left.reason.as_str(), left.task)
+    })
+}
+
+fn renamings(universe: &PlannedUniverse) -> impl Iterator<Item = StagedChange<'_>> {
+    universe.renamed.iter().map(|renamed| StagedChange {
+        symbol: Some(renamed.symbol.as_str()),
+        rank: Some(renamed.rank),
+        cap: renamed.cap,
+        why: Some(&renamed.why),
+        renamed_from: Some(renamed.from.as_str()),
+        ..StagedChange::new(
+            Action::Renamed.as_str(),
+            universe.name.as_str(),
+            renamed.by.as_str(),
+            universe.task,
+        )
     })
 }
 
@@ -244,6 +265,7 @@ impl<'a> StagedChange<'a> {
             why: None,
             proposal: None,
             security: None,
+            renamed_from: None,
             is_foreign: false,
         }
     }
@@ -276,6 +298,7 @@ fn count(plan: &Plan) -> Applied {
         applied.added += joiners(universe);
         applied.adopted += universe.joined.len() - joiners(universe);
         applied.removed += universe.left.len();
+        applied.renamed += universe.renamed.len();
         applied.rewritten += usize::from(universe.rewrite);
         applied.held += usize::from(universe.hold.is_some());
     }
@@ -285,7 +308,7 @@ fn count(plan: &Plan) -> Applied {
 
 /// Copies the changes to the server, `batch_size` rows a message.
 async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: usize) -> Result<(), Failure> {
-    const COLUMNS: [Type; 12] = [
+    const COLUMNS: [Type; 16] = [
         Type::TEXT,
         Type::TEXT,
         Type::TEXT,
@@ -295,6 +318,10 @@ async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: u
         Type::NUMERIC,
         Type::TEXT,
         Type::JSONB,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
         Type::TEXT,
         Type::TEXT,
         Type::BOOL,
@@ -323,6 +350,10 @@ async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: u
                     &change.proposal,
                     &change.cik(),
                     &change.figi(),
+                    &change.security.and_then(|security| security.share_class_figi.as_deref()),
+                    &change.security.and_then(|security| security.composite_figi.as_deref()),
+                    &change.security.map(|security| security.kind.as_str()),
+                    &change.renamed_from,
                     &change.is_foreign,
                 ])
                 .await
@@ -333,31 +364,40 @@ async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: u
     Ok(())
 }
 
-/// Carries the staged changes into instruments, memberships and audit.
+/// Carries what is known of symbols and the staged changes into instruments, memberships and audit.
 async fn write_history(
     tx: &Transaction<'_>,
-    as_of: NaiveDate,
+    plan: &Plan,
     ctx: ApplyContext<'_>,
+    is_staged: bool,
     applied: &mut Applied,
 ) -> Result<(), Failure> {
+    let as_of = plan.as_of;
     let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
     let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
-    if applied.removed + applied.foreign_removed > 0 {
+    if applied.removed + applied.renamed + applied.foreign_removed > 0 {
         let sql = include_str!("../../sql/queries/memberships_close.sql");
         applied.closed = counted(tx, sql, &params).await?;
     }
-    if applied.added + applied.adopted > 0 {
+    if !plan.identities.is_empty() {
+        // After the ends, which are of those who had the symbols before, and before the beginnings.
+        instruments::follow(tx, as_of, &plan.identities).await?;
+    }
+    if applied.added + applied.adopted + applied.renamed > 0 {
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
         let sql = include_str!("../../sql/queries/memberships_open.sql");
         applied.opened = counted(tx, sql, &params).await?;
     }
+    if !is_staged {
+        return Ok(());
+    }
     let sql = include_str!("../../sql/queries/changes_insert.sql");
     execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
-/// Records what was seen. What the last run saw of the stocks already is not sent again.
+/// Records what was seen. What the last run saw already is not sent again.
 async fn insert_run(
     tx: &Transaction<'_>,
     plan: &Plan,
@@ -375,6 +415,8 @@ async fn insert_run(
     let shares: Option<Vec<Option<f64>>> = is_news.then(|| stocks.iter().map(|stock| stock.shares).collect());
     let sectors: Option<Vec<Option<&str>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
+    let identities = plan.run.identities.as_deref();
+    let identities = identities.filter(|now| last.and_then(|last| last.identities.as_deref()) != Some(*now));
     let (sql, previous): (&str, Param<'_>);
     let (names, kept);
     match ctx.entries {
@@ -407,6 +449,7 @@ async fn insert_run(
             (&sectors, Type::TEXT_ARRAY),
             previous,
             (&(KEPT_RUNS - 1), Type::INT8),
+            (&identities, Type::INT8_ARRAY),
         ],
     )
     .await
@@ -531,8 +574,9 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     let names: Vec<&str> = universes.iter().map(|u| u.name.as_str()).collect();
     let types: Vec<&str> = universes.iter().map(|u| u.cache_type.as_str()).collect();
     let members: Vec<i32> = universes.iter().map(|u| u.members.len() as i32).collect();
-    let added: Vec<i32> = universes.iter().map(|u| u.joiners().count() as i32).collect();
-    let removed: Vec<i32> = universes.iter().map(|u| u.left.len() as i32).collect();
+    // Whoever goes on under another symbol is new to the row as that, and gone from it as this.
+    let added: Vec<i32> = universes.iter().map(|u| (u.joiners().count() + u.renamed.len()) as i32).collect();
+    let removed: Vec<i32> = universes.iter().map(|u| (u.left.len() + u.renamed.len()) as i32).collect();
     let totals: Vec<Decimal> = universes.iter().map(|u| to_numeric(u.total_cap)).collect();
     let averages: Vec<Option<Decimal>> =
         universes.iter().map(|u| u.total_cap.divided_by(u.members_with_cap).map(to_numeric)).collect();

@@ -12,10 +12,12 @@ use tokio_postgres::{Row, Transaction};
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
+use crate::plan::snapshot::Instrument;
 use crate::settings::EntriesSettings;
 
 use super::layout::appv2::{Slot, Table, tickers};
 use super::layout::{self, Layout, rows};
+use super::snapshot::read_instruments;
 use super::statement::{Param, query};
 
 const DOING: &str = "look up history";
@@ -167,13 +169,24 @@ pub async fn symbol_history(
     symbol: &Symbol,
     known_at: Option<DateTime<Utc>>,
 ) -> Result<Vec<Membership>, Failure> {
-    let key = symbol_key(symbol.as_str());
-    let spellings =
-        [symbol.as_str().to_owned(), key.to_string(), key.replace('.', "/"), key.replace('.', "-")];
+    let spellings = spellings(symbol);
     let sql = include_str!("../../sql/queries/symbol_history.sql");
     let params: [Param<'_>; 2] = [(&spellings.as_slice(), Type::TEXT_ARRAY), (&known_at, Type::TIMESTAMPTZ)];
     let rows = query(tx, DOING, sql, &params).await?;
     Ok(rows.iter().map(membership).collect())
+}
+
+/// Who a symbol has been, however its share class is spelled, and by which other symbols the same instruments have gone,
+/// the oldest first.
+pub async fn instruments(tx: &Transaction<'_>, symbol: &Symbol) -> Result<Vec<Instrument>, Failure> {
+    let mut instruments = read_instruments(tx, &spellings(symbol)).await?;
+    instruments.sort_by(|a, b| (a.valid_from, &a.symbol).cmp(&(b.valid_from, &b.symbol)));
+    Ok(instruments)
+}
+
+fn spellings(symbol: &Symbol) -> [String; 4] {
+    let key = symbol_key(symbol.as_str());
+    [symbol.as_str().to_owned(), key.to_string(), key.replace('.', "/"), key.replace('.', "-")]
 }
 
 async fn members_now(tx: &Transaction<'_>, universe: &str) -> Result<Option<Vec<Member>>, Failure> {

@@ -21,7 +21,7 @@ use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
 use cache_sync::store::revert;
-use cache_sync::store::snapshot::{Wanted, WantedRows, complete, read_state};
+use cache_sync::store::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -249,7 +249,8 @@ impl World {
         let market = read_securities(tx, &source, None).await.unwrap();
         let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
         let state = read_state(tx, Wanted { universes: &universes, rows }).await.unwrap();
-        complete(tx, &source, market, state, &universes, date(as_of)).await.unwrap().0
+        let completing = Completing { universes: &universes, in_question: &[] };
+        complete(tx, &source, market, state, completing, date(as_of)).await.unwrap().0
     }
 
     /// The symbols of a row, in its order.
@@ -329,10 +330,11 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         universes: universes.collect(),
         foreign: Vec::new(),
         restored: Vec::new(),
+        identities: Vec::new(),
         tasks: Vec::new(),
         warnings: Vec::new(),
         counts: cache_sync::plan::outcome::Counts::default(),
-        run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, stocks: Vec::new() },
+        run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, ..RunState::default() },
         total_symbols: snapshot.securities.len(),
     }
 }
@@ -380,6 +382,7 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
         before,
         joined: joined.collect(),
         left: left.collect(),
+        renamed: Vec::new(),
         status: UniverseStatus::Ok,
         hold: None,
         total_cap: Usd::dollars(1_000 * members.len() as i64),

@@ -277,6 +277,7 @@ mod tests {
             before: Before::Nothing,
             joined: Vec::new(),
             left: Vec::new(),
+            renamed: Vec::new(),
             status: UniverseStatus::Ok,
             hold: None,
             total_cap: Usd::from_cents(300_050),
@@ -298,6 +299,7 @@ mod tests {
             universes,
             foreign: Vec::new(),
             restored: Vec::new(),
+            identities: Vec::new(),
             tasks: Vec::new(),
             warnings: Vec::new(),
             run: RunState {
