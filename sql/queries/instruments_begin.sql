@@ -37,9 +37,14 @@ known as (
 ),
 resumed as (
     update cache_sync_instruments i
-    set valid_to = null
+    set valid_to = null,
+        share_class_figi = coalesce(last.share_class_figi, i.share_class_figi),
+        composite_figi = coalesce(last.composite_figi, i.composite_figi),
+        figi = coalesce(last.share_class_figi, last.composite_figi, i.figi),
+        cik = coalesce(last.cik, i.cik),
+        kind = coalesce(last.kind, i.kind)
     from (
-        select distinct on (c.symbol) o.id
+        select distinct on (c.symbol) o.id, c.share_class_figi, c.composite_figi, c.cik, c.kind
         from changed c
         join cache_sync_instruments o on o.symbol = c.symbol and o.valid_to = $1
         where c.action = 'renamed'
