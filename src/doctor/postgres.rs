@@ -345,6 +345,18 @@ mod tests {
     }
 
     #[test]
+    fn overlapping_memberships_are_an_error_and_history_in_order_is_no_news() {
+        assert_eq!(history_findings(&[]), None);
+        let overlaps = ["A in top_100 from 2026-03-02 beyond 2026-03-03".to_owned()];
+        let found = history_findings(&overlaps).expect("a finding");
+        assert_eq!(found.level, Level::Error);
+        assert_eq!(
+            found.what,
+            "memberships of one symbol overlap: A in top_100 from 2026-03-02 beyond 2026-03-03"
+        );
+    }
+
+    #[test]
     fn a_healthy_server_is_one_line_whatever_its_time_zone() {
         let findings = server_findings(&healthy(), DateTime::UNIX_EPOCH);
         assert_eq!(lines(&findings), ["ok version 16.2, encoding UTF8, time zone America/New_York"]);

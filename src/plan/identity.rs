@@ -23,6 +23,10 @@
 //! modes leave the symbol as it is, and the next full sync looks at it again. A rename has no such trouble: wherever
 //! the old symbol still is a member, it is known who it became.
 //!
+//! # Why many at once are not believed
+//! A feed that gets its columns wrong for a night gives every ticker another owner. Then all are taken for who they were,
+//! a warning says so, and the next sync looks again.
+//!
 //! # Why it costs nothing on an ordinary day
 //! Reading who every symbol was would cost more than the rest of a sync that changes nothing. A run keeps a
 //! [hash](hashes) of every symbol with its identifiers, so only those without one of the last run are
@@ -41,12 +45,18 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 
+use super::Order;
 use super::market::{FUND_KINDS, Market, Standing};
 use super::outcome::{IdentityChange, Warning};
 use super::policy::Policy;
 use super::snapshot::{Instrument, RunState, Snapshot, StoredUniverse};
 use super::universes::LISTING_DAYS;
-use super::wording::{counted, first_few};
+use super::wording::{counted, first_few, grouped, percent, share};
+
+/// Tickers change hands a few a month. More than this share of a market in one night is a feed that got its columns wrong.
+const MAX_REUSED_PCT: f64 = 1.0;
+/// Fewer than this are never too many.
+const MIN_REUSED: usize = 5;
 
 /// What was found out about symbols and their owners.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +67,8 @@ pub(super) struct Identities {
     reused: BTreeSet<u32>,
     /// The keys that an instrument has gone by before, by the security that it is now.
     former: BTreeMap<u32, BTreeSet<String>>,
+    /// Whether identifiers are not believed, so that the next sync has to look again.
+    pub(super) are_doubted: bool,
     /// What is to be written down.
     pub(super) changes: Vec<IdentityChange>,
     /// What a person should look at.
@@ -72,33 +84,15 @@ pub(super) struct Successor {
 
 impl Identities {
     /// Finds out who goes by which symbol now. In modes other than the full one no ticker is taken for reused.
-    pub(super) fn find(market: &Market, snapshot: &Snapshot, mode: Mode) -> Self {
+    pub(super) fn find(market: &Market, snapshot: &Snapshot, order: Order) -> Self {
         if snapshot.instruments.is_empty() {
             return Self::default();
         }
         let known = Known::new(&snapshot.instruments);
         let mut found = Self::default();
-        for (key, instrument) in &known.now {
-            let Some(index) = market.find(key).filter(|index| trades(market, *index)) else { continue };
-            let identity = market.security(index).identity();
-            match instrument.identity.likeness(&identity) {
-                Likeness::Other if mode == Mode::Full => {
-                    found.reused.insert(index);
-                }
-                Likeness::Other => {}
-                Likeness::Same(_) if instrument.identity.differs_from(&identity) && mode == Mode::Full => {
-                    let symbol = market.security(index).symbol.clone();
-                    let identity = identity.or(&instrument.identity);
-                    found.changes.push(IdentityChange::Reorganised { symbol, identity });
-                }
-                Likeness::Same(_) | Likeness::Unknown => {
-                    found.former.insert(index, known.former_keys(instrument));
-                    if instrument.identity.lacks_of(&identity) {
-                        let symbol = market.security(index).symbol.clone();
-                        found.changes.push(IdentityChange::Completed { symbol, identity });
-                    }
-                }
-            }
+        found.find_owners(market, &known, order.mode);
+        if !order.accept_churn {
+            found.doubt(market);
         }
         found.find_renames(market, snapshot, &known);
         for index in &found.reused {
@@ -110,6 +104,54 @@ impl Identities {
             }
         }
         found
+    }
+
+    /// Compares every symbol that is known with who it was.
+    fn find_owners(&mut self, market: &Market, known: &Known, mode: Mode) {
+        for (key, instrument) in &known.now {
+            let Some(index) = market.find(key).filter(|index| trades(market, *index)) else { continue };
+            let identity = market.security(index).identity();
+            match instrument.identity.likeness(&identity) {
+                Likeness::Other if mode == Mode::Full => {
+                    self.reused.insert(index);
+                }
+                Likeness::Other => {}
+                Likeness::Same(_) if instrument.identity.differs_from(&identity) && mode == Mode::Full => {
+                    let symbol = market.security(index).symbol.clone();
+                    let identity = identity.or(&instrument.identity);
+                    self.changes.push(IdentityChange::Reorganised { symbol, identity });
+                }
+                Likeness::Same(_) | Likeness::Unknown => {
+                    self.former.insert(index, known.former_keys(instrument));
+                    if instrument.identity.lacks_of(&identity) {
+                        let symbol = market.security(index).symbol.clone();
+                        self.changes.push(IdentityChange::Completed { symbol, identity });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Believes no identifier of a market in which too many tickers changed hands at once.
+    fn doubt(&mut self, market: &Market) {
+        let (seen, of) = (self.reused.len(), market.eligible() + market.funds().len());
+        if seen < MIN_REUSED || share(seen, of) <= MAX_REUSED_PCT {
+            return;
+        }
+        let symbols = self.reused.iter().map(|index| &market.security(*index).symbol);
+        let text = format!(
+            "the FIGI or CIK of {} of {} is another than before ({}: {}), at most {} is expected; all are taken for who \
+             they were; check the import; if it is right, submit --accept-churn",
+            grouped(seen),
+            counted(of, "ticker"),
+            percent(share(seen, of)),
+            first_few(symbols),
+            percent(MAX_REUSED_PCT),
+        );
+        self.warnings.push(Warning { code: "identities_doubted", text });
+        self.reused.clear();
+        self.changes.clear();
+        self.are_doubted = true;
     }
 
     /// The security that a member's old symbol became, if it did.
@@ -133,12 +175,14 @@ impl Identities {
     }
 
     fn find_renames(&mut self, market: &Market, snapshot: &Snapshot, known: &Known) {
-        let members = member_keys(&snapshot.universes);
-        let departed: Vec<Departed> =
-            members.iter().filter_map(|key| self.departed(market, known, key)).collect();
-        if departed.is_empty() {
+        // Few symbols are known and gone, and most days none is, so the members are looked through last.
+        let gone: Vec<Departed> = known.keys().filter_map(|key| self.departed(market, known, key)).collect();
+        if gone.is_empty() {
             return;
         }
+        let members = member_keys(&snapshot.universes);
+        let departed: Vec<Departed> =
+            gone.into_iter().filter(|gone| members.contains(gone.key.as_str())).collect();
         let is_free = |index: u32| {
             self.reused.contains(&index) || !members.contains(&*market.security(index).symbol.key())
         };
@@ -154,7 +198,7 @@ impl Identities {
                 let rivals = of_kind
                     .iter()
                     .filter(|other| (other.departed == fit.departed) != (other.index == fit.index));
-                let (old, new) = (departed[fit.departed].key, market.security(fit.index));
+                let (old, new) = (&departed[fit.departed].key, market.security(fit.index));
                 if rivals.count() == 0 {
                     self.rename(&departed[fit.departed], market, *fit, known);
                 } else {
@@ -176,14 +220,14 @@ impl Identities {
         }
     }
 
-    /// The member of this key, where it is gone: without a row, no longer trading, or with its ticker in other hands.
-    fn departed<'k>(&self, market: &Market, known: &Known, key: &'k str) -> Option<Departed<'k>> {
-        let index = market.find(key);
+    /// The symbol of this key, where it is gone: without a row, no longer trading, or with its ticker in other hands.
+    fn departed(&self, market: &Market, known: &Known, key: String) -> Option<Departed> {
+        let index = market.find(&key);
         let is_gone = match index {
             None => true,
             Some(index) => market.standing(index) == Standing::Delisted || self.reused.contains(&index),
         };
-        let instrument = if is_gone { known.latest(key)? } else { return None };
+        let instrument = if is_gone { known.latest(&key)? } else { return None };
         let row = index.map(|index| market.security(index).identity());
         let row = row.filter(|row| instrument.identity.likeness(row) != Likeness::Other);
         let identity = instrument.identity.clone().or(&row.unwrap_or_default());
@@ -200,9 +244,9 @@ impl Identities {
         let security = market.security(index);
         let mut former = known.keys_of(departed.lineage);
         former.remove(&*security.symbol.key());
-        former.insert(departed.key.to_owned());
+        former.insert(departed.key.clone());
         self.former.insert(index, former);
-        self.renamed.insert(departed.key.to_owned(), Successor { index, by });
+        self.renamed.insert(departed.key.clone(), Successor { index, by });
         self.changes.push(IdentityChange::Renamed {
             from: departed.symbol.clone(),
             symbol: security.symbol.clone(),
@@ -211,9 +255,9 @@ impl Identities {
     }
 }
 
-/// A member that is gone, as it was known.
-struct Departed<'k> {
-    key: &'k str,
+/// A symbol that is gone, as it was known.
+struct Departed {
+    key: String,
     symbol: Symbol,
     lineage: i64,
     identity: Identity,
@@ -247,7 +291,7 @@ fn fits(market: &Market, departed: &[Departed], may_follow: impl Fn(u32, i64) ->
         let alike: BTreeSet<usize> = alike.copied().collect();
         for place in alike {
             let member = &departed[place];
-            let is_itself = *security.symbol.key() == *member.key;
+            let is_itself = *security.symbol.key() == *member.key.as_str();
             let Likeness::Same(by) = member.identity.likeness(&security.identity()) else { continue };
             let is_enough = by != SameBy::Cik
                 || (member.identity.kind == security.kind && !FUND_KINDS.contains(&security.kind.as_str()));
@@ -274,14 +318,15 @@ fn trades(market: &Market, index: u32) -> bool {
 }
 
 /// The keys of all members of universes of ours.
-fn member_keys(universes: &BTreeMap<UniverseName, StoredUniverse>) -> BTreeSet<String> {
+fn member_keys(universes: &BTreeMap<UniverseName, StoredUniverse>) -> FxHashSet<Cow<'_, str>> {
     let managed = universes.values().filter(|stored| stored.state.is_some());
-    managed.flat_map(|stored| &stored.members).map(|symbol| symbol.key().into_owned()).collect()
+    managed.flat_map(|stored| &stored.members).map(Symbol::key).collect()
 }
 
 /// What was written down of instruments.
 struct Known<'s> {
     instruments: &'s [Instrument],
+    by_lineage: HashMap<i64, Vec<&'s Instrument>>,
     /// Whoever a symbol is now, by key.
     now: BTreeMap<String, &'s Instrument>,
 }
@@ -289,7 +334,22 @@ struct Known<'s> {
 impl<'s> Known<'s> {
     fn new(instruments: &'s [Instrument]) -> Self {
         let open = instruments.iter().filter(|instrument| instrument.valid_to.is_none());
-        Self { instruments, now: open.map(|known| (known.symbol.key().into_owned(), known)).collect() }
+        let mut by_lineage: HashMap<i64, Vec<&Instrument>> = HashMap::new();
+        for instrument in instruments {
+            by_lineage.entry(instrument.lineage).or_default().push(instrument);
+        }
+        Self {
+            instruments,
+            by_lineage,
+            now: open.map(|known| (known.symbol.key().into_owned(), known)).collect(),
+        }
+    }
+
+    /// The keys of all that is known, in order.
+    fn keys(&self) -> impl Iterator<Item = String> {
+        let keys: BTreeSet<String> =
+            self.instruments.iter().map(|known| known.symbol.key().into_owned()).collect();
+        keys.into_iter()
     }
 
     /// Whoever a symbol is, or was last.
@@ -299,7 +359,7 @@ impl<'s> Known<'s> {
     }
 
     fn keys_of(&self, lineage: i64) -> BTreeSet<String> {
-        let of_lineage = self.instruments.iter().filter(|known| known.lineage == lineage);
+        let of_lineage = self.by_lineage.get(&lineage).into_iter().flatten();
         of_lineage.map(|known| known.symbol.key().into_owned()).collect()
     }
 

@@ -39,6 +39,7 @@
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
 //! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
@@ -103,14 +104,17 @@ pub fn plan(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     check_order(snapshot, *order)?;
-    let market = market_of(snapshot, order.as_of, policy);
-    plan_on(&market, snapshot, policy, *order, observe)
+    let mut market = Market::new(&snapshot.securities, order.as_of, policy);
+    let identities = Identities::find(&market, snapshot, *order);
+    market.learn(&identities);
+    plan_on(&market, &identities, snapshot, policy, *order, observe)
 }
 
 /// The market of a snapshot, with what is known of the symbols that its securities have gone by.
 pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Market<'a> {
     let mut market = Market::new(&snapshot.securities, as_of, policy);
-    let identities = Identities::find(&market, snapshot, Mode::Full);
+    let order = Order { mode: Mode::Full, accept_churn: false, as_of };
+    let identities = Identities::find(&market, snapshot, order);
     market.learn(&identities);
     market
 }
@@ -118,14 +122,14 @@ pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
 fn plan_on(
     market: &Market,
+    identities: &Identities,
     snapshot: &Snapshot,
     policy: &Policy,
     order: Order,
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
-    let identities = Identities::find(market, snapshot, order.mode);
-    let mut draft = Draft::new(snapshot, policy, &order, market, &identities);
+    let mut draft = Draft::new(snapshot, policy, &order, market, identities);
     guard::check_cache_types(&draft)?;
     guard::check_market(&draft, &since)?;
     let sector_doubt = guard::sector_doubt(&draft, &since);
@@ -145,20 +149,24 @@ fn plan_on(
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
     let last_identities = snapshot.last_run.as_ref().and_then(|last| last.identities.as_deref());
     let run = RunState {
-        identities: run_state::identities(market, order.mode, last_identities),
+        identities: run_state::identities(
+            market,
+            order.mode == Mode::Full && !identities.are_doubted,
+            last_identities,
+        ),
         ..run_state::run_state(market, kept_sectors)
     };
     warn_of_unreadable_symbols(&mut draft);
     warn_of_holds(&mut draft);
     let Draft { universes, foreign, mut warnings, .. } = draft;
-    warnings.extend(identities.warnings);
+    warnings.extend(identities.warnings.iter().cloned());
     Ok(Plan {
         as_of: order.as_of,
         mode: order.mode,
         universes: universes.into_values().collect(),
         foreign,
         restored: Vec::new(),
-        identities: identities.changes,
+        identities: identities.changes.clone(),
         tasks,
         warnings,
         run,

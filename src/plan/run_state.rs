@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::sector::Sector;
-use crate::domain::task::Mode;
 
 use super::identity;
 use super::market::{Market, Standing};
@@ -49,14 +48,16 @@ impl Since {
     }
 }
 
-/// Who was who, for the next run. Only a full sync looks at every symbol that is not as it was, so after another one
-/// those are still to be looked at.
-pub(super) fn identities(market: &Market, mode: Mode, last: Option<&[i64]>) -> Option<Vec<i64>> {
+/// Who was who, for the next run. Only a full sync that believes what it sees settles who every symbol is that is not as
+/// it was; after another one those are still to be looked at.
+pub(super) fn identities(market: &Market, are_settled: bool, last: Option<&[i64]>) -> Option<Vec<i64>> {
     let now = identity::hashes(market);
-    match (mode, last) {
-        (Mode::Full, _) => Some(now),
-        (_, None) => None,
-        (_, Some(last)) => Some(now.into_iter().filter(|hash| last.binary_search(hash).is_ok()).collect()),
+    match (are_settled, last) {
+        (true, _) => Some(now),
+        (false, None) => None,
+        (false, Some(last)) => {
+            Some(now.into_iter().filter(|hash| last.binary_search(hash).is_ok()).collect())
+        }
     }
 }
 

@@ -31,6 +31,7 @@ use crate::domain::universe::{CacheType, UniverseName};
 use crate::domain::words;
 
 use super::candidates::{Judge, Marks};
+use super::identity::Identities;
 use super::market::Market;
 use super::outcome::{Plan, PlannedUniverse, Refusal};
 use super::policy::Policy;
@@ -217,9 +218,11 @@ pub struct Explainer<'a> {
 impl<'a> Explainer<'a> {
     /// Plans on `market`, which is that of `snapshot`, as a sync of all universes would.
     pub fn new(market: &'a Market<'a>, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
+        let order = Order { mode: Mode::Full, accept_churn: false, as_of: market.as_of() };
+        let identities = Identities::find(market, snapshot, order);
         let decide = |accept_churn| {
-            let order = Order { mode: Mode::Full, accept_churn, as_of: market.as_of() };
-            plan_on(market, snapshot, policy, order, &mut |_| {})
+            let order = Order { accept_churn, ..order };
+            plan_on(market, &identities, snapshot, policy, order, &mut |_| {})
         };
         let (plan, refusal) = match decide(false) {
             Ok(plan) => (Some(plan), None),
