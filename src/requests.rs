@@ -378,13 +378,13 @@ fn answer(
         }
     }
     let symbol = Symbol::parse(&question.symbol);
-    let explained = symbol.and_then(|symbol| {
+    let found = symbol.and_then(|symbol| {
         let episodes = episodes(history, &symbol, instruments);
         let mut explanation = explainer.explain(&symbol, &episodes)?;
         explanation.subject.remarks.extend(Explainer::remarks(&symbol, instruments));
         Some(explanation)
     });
-    let Some(mut explanation) = explained else {
+    let Some(mut explanation) = found else {
         let nearest = explainer.nearest_symbol(&question.symbol);
         return Answer::UnknownSymbol { nearest: nearest.map(ToString::to_string) };
     };

@@ -94,6 +94,7 @@ impl Identity {
     }
 
     /// This, with what only `other` knows.
+    #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
             share_class_figi: self.share_class_figi.or_else(|| other.share_class_figi.clone()),
