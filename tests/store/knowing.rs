@@ -81,7 +81,7 @@ async fn tell_what_was_shown(seed: u64) {
             let wanted = [("top_100", &first[..]), ("top_500", second)];
             let adjust = |plan: &mut Plan| {
                 if is_held {
-                    held(plan)
+                    held(plan);
                 }
             };
             world.sync_at(&job, &as_of, now, &wanted, adjust).await;
