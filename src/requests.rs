@@ -20,7 +20,8 @@ use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal, Warning};
 use crate::plan::policy::Policy;
 use crate::plan::quarantine::Quarantined;
-use crate::plan::{self, Order, plan};
+use crate::plan::snapshot::Instrument;
+use crate::plan::{self, Order, market_of, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
@@ -286,7 +287,7 @@ pub async fn review<T>(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     Ok(read_newest(&transaction, settings, now).await?.map(|ready| {
         let Ready { as_of, policy, snapshot, .. } = ready;
-        look(&Market::of(&snapshot, as_of, &policy), &policy)
+        look(&market_of(&snapshot, as_of, &policy), &policy)
     }))
 }
 
@@ -394,19 +395,27 @@ pub async fn explain(
         Ok(ready) => ready,
         Err(refusal) => return Ok(Answer::Refused(refusal)),
     };
-    let history = match Symbol::parse(&question.symbol) {
-        Some(symbol) => history::symbol_history(&transaction, &symbol).await?,
-        None => Vec::new(),
+    let (history, instruments) = match Symbol::parse(&question.symbol) {
+        Some(symbol) => tokio::try_join!(
+            history::symbol_history(&transaction, &symbol, None),
+            history::instruments(&transaction, &symbol)
+        )?,
+        None => (Vec::new(), Vec::new()),
     };
     drop(transaction);
-    let history: Vec<Episode> = history.into_iter().map(episode).collect();
     // Planning keeps a processor busy for a while, and others have events to wait for.
-    let answered = tokio::task::spawn_blocking(move || answer(&ready, &question, &history)).await;
+    let answered =
+        tokio::task::spawn_blocking(move || answer(&ready, &question, history, &instruments)).await;
     answered.map_err(|broken| Failure::permanent("explain the symbol", broken))
 }
 
-fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
-    let market = Market::of(&ready.snapshot, ready.as_of, &ready.policy);
+fn answer(
+    ready: &Ready,
+    question: &Question,
+    history: Vec<Membership>,
+    instruments: &[Instrument],
+) -> Answer {
+    let market = market_of(&ready.snapshot, ready.as_of, &ready.policy);
     let explainer = Explainer::new(&market, &ready.snapshot, &ready.policy);
     if let Some(name) = &question.universe {
         let known = explainer.universes();
@@ -416,8 +425,13 @@ fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
         }
     }
     let symbol = Symbol::parse(&question.symbol);
-    let explanation = symbol.and_then(|symbol| explainer.explain(&symbol, history));
-    let Some(mut explanation) = explanation else {
+    let found = symbol.and_then(|symbol| {
+        let episodes = episodes(history, &symbol, instruments);
+        let mut explanation = explainer.explain(&symbol, &episodes)?;
+        explanation.subject.remarks.extend(Explainer::remarks(&symbol, instruments));
+        Some(explanation)
+    });
+    let Some(mut explanation) = found else {
         let nearest = explainer.nearest_symbol(&question.symbol);
         return Answer::UnknownSymbol { nearest: nearest.map(ToString::to_string) };
     };
@@ -425,6 +439,29 @@ fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
         explanation.universes.retain(|verdict| verdict.universe.as_str() == name);
     }
     Answer::Explained(Box::new(explanation))
+}
+
+/// The memberships of whoever the symbol stands for now. One that went on under another symbol is one episode.
+fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<Episode> {
+    let of_symbol = instruments.iter().filter(|known| known.symbol.is_spelling_of(symbol));
+    let latest = of_symbol.max_by_key(|known| (known.valid_to.is_none(), known.valid_from));
+    let is_its_own = |membership: &Membership| latest.is_none_or(|l| l.lineage == membership.lineage_id);
+    let mut episodes: Vec<Episode> = Vec::new();
+    // By universe and date, so that whatever goes on stands right before what it goes on as.
+    for membership in history.into_iter().filter(is_its_own) {
+        let is_renamed = membership.evidence.as_ref().is_some_and(|e| e.get("renamed_from").is_some());
+        let mut next = episode(membership);
+        match episodes.last_mut() {
+            Some(last)
+                if is_renamed && last.universe == next.universe && last.valid_to == Some(next.valid_from) =>
+            {
+                next.valid_from = last.valid_from;
+                *last = next;
+            }
+            Some(_) | None => episodes.push(next),
+        }
+    }
+    episodes
 }
 
 fn episode(membership: Membership) -> Episode {

@@ -27,6 +27,8 @@ mod guards;
 mod hostile;
 #[path = "service/http.rs"]
 mod http;
+#[path = "service/identities.rs"]
+mod identities;
 #[path = "service/imports.rs"]
 mod imports;
 #[path = "service/losses.rs"]

@@ -8,6 +8,10 @@ mod world;
 mod applying;
 #[path = "store/histories.rs"]
 mod histories;
+#[path = "store/instruments.rs"]
+mod instruments;
+#[path = "store/knowing.rs"]
+mod knowing;
 #[path = "store/migrating.rs"]
 mod migrating;
 #[path = "store/queries.rs"]

@@ -1,6 +1,8 @@
 -- What one run saw.
 -- Uses cache_sync_runs_pkey.
 -- $1 the run
-select as_of, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors, quarantine::text as quarantine
+select
+    as_of, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors, quarantine::text as quarantine,
+    identities
 from cache_sync_runs
 where id = $1;

@@ -2,7 +2,8 @@
 -- Uses cache_sync_runs_pkey.
 -- $1 that other run
 select
-    as_of, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors, quarantine::text as quarantine
+    as_of, active_stocks, closes, symbols, caps_cents, closes_dollars, shares, sectors, quarantine::text as quarantine,
+    identities
 from cache_sync_runs
 where id < $1
 order by id desc

@@ -22,6 +22,7 @@ use crate::domain::universe::CacheType;
 use crate::publish::event::Source;
 use crate::requests::{Desk, Preview, preview};
 use crate::settings::{LoadArgs, Settings};
+use crate::store::history::When;
 use crate::store::{history, migrations};
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
@@ -226,7 +227,8 @@ async fn exhibits(settings: &Settings, desk: &Desk) -> Result<Vec<Exhibit>, Exit
     for universe in history::universes_now(&transaction).await? {
         let Some(cache_type) = CacheType::from_text(&universe.cache_type) else { continue };
         let members =
-            history::universe_members(&transaction, &settings.entries, &universe.universe, None).await?;
+            history::universe_members(&transaction, &settings.entries, &universe.universe, When::default())
+                .await?;
         let members = members.unwrap_or_default().into_iter().map(|member| member.symbol).collect();
         exhibits.push(Exhibit { universe: universe.universe, cache_type, members });
     }

@@ -1,5 +1,5 @@
-//! `plan`: what a sync would change now. Shown like the plans of infrastructure tools: `+` joins, `-` leaves, `!` is
-//! held, and a summary in one line.
+//! `plan`: what a sync would change now. Shown like the plans of infrastructure tools: `+` joins, `-` leaves, `~` goes on
+//! under another symbol, `!` is held, and a summary in one line.
 
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::plan::measure::Measure;
-use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse};
+use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 use crate::plan::quarantine::{QUARANTINED, Released};
 
 use crate::requests::{Preview, preview};
@@ -116,6 +116,8 @@ fn render_universe(universe: &PlannedUniverse, style: &Style) -> String {
     add_changes(&mut table, "  +", Ink::Green, joined, style);
     let left = universe.left.iter().map(|Left { symbol, why, .. }| (symbol, why.as_str()));
     add_changes(&mut table, "  -", Ink::Red, left, style);
+    let renamed = universe.renamed.iter().map(|Renamed { symbol, why, .. }| (symbol, why.as_str()));
+    add_changes(&mut table, "  ~", Ink::Yellow, renamed, style);
     text += &table.render(style);
     if let Some(hold) = &universe.hold {
         text += &render_hold(hold, style);
@@ -137,6 +139,9 @@ fn heading(universe: &PlannedUniverse) -> String {
                 screen::thousands(left as u64)
             ));
         }
+    }
+    if !universe.renamed.is_empty() {
+        facts.push(format!("{} renamed", screen::thousands(universe.renamed.len() as u64)));
     }
     match (universe.before, adopted(universe)) {
         (Before::Nothing, _) => facts.push("new".to_owned()),
@@ -262,16 +267,21 @@ fn render_quarantine(plan: &Plan, style: &Style) -> String {
 /// `Plan: 37 to add, 12 to remove in 9 universes; 2 held; 17 unchanged.`
 fn summary(plan: &Plan) -> String {
     let added: usize = plan.universes.iter().map(|universe| universe.joiners().count()).sum();
-    let removed = plan.total_changes() - added;
+    let renamed: usize = plan.universes.iter().map(|universe| universe.renamed.len()).sum();
+    let removed = plan.total_changes() - added - renamed;
     let adopted: usize = plan.universes.iter().map(adopted).sum();
     let rewritten =
         plan.universes.iter().filter(|universe| universe.rewrite && universe.changes() == 0).count();
     let unchanged = plan.universes.iter().filter(|universe| !is_worth_showing(universe)).count();
-    let mut parts = vec![if added + removed == 0 {
+    let mut parts = vec![if plan.total_changes() == 0 {
         "no memberships change".to_owned()
     } else {
+        let renamed = match renamed {
+            0 => String::new(),
+            renamed => format!(", {} to rename", screen::thousands(renamed as u64)),
+        };
         format!(
-            "{} to add, {} to remove in {}",
+            "{} to add, {} to remove{renamed} in {}",
             screen::thousands(added as u64),
             screen::thousands(removed as u64),
             counted(plan.updated().len(), "universe", "universes")
@@ -334,6 +344,13 @@ fn universe_json(universe: &PlannedUniverse) -> Value {
             "market_cap": left.cap.map(|cap| cap.to_string()), "why": left.why,
         })
     });
+    let renamed = universe.renamed.iter().map(|renamed| {
+        json!({
+            "action": "renamed", "symbol": renamed.symbol, "reason": renamed.by, "task": universe.task,
+            "rank": renamed.rank, "market_cap": renamed.cap.map(|cap| cap.to_string()), "why": renamed.why,
+            "before": {"symbol": renamed.from}, "after": {"symbol": renamed.symbol},
+        })
+    });
     let hold = universe.hold.as_ref().map(|hold| {
         json!({
             "reason": hold.reason, "held_runs": hold.runs, "added_symbols": hold.would_join,
@@ -348,10 +365,11 @@ fn universe_json(universe: &PlannedUniverse) -> Value {
         "symbol_count": universe.members.len(),
         "added": universe.joiners().count(),
         "removed": universe.left.len(),
+        "renamed": universe.renamed.len(),
         "total_market_cap": universe.total_cap.to_string(),
         "rewrite": universe.rewrite,
         "hold": hold,
-        "changes": joined.chain(left).collect::<Vec<_>>(),
+        "changes": joined.chain(left).chain(renamed).collect::<Vec<_>>(),
     })
 }
 
@@ -359,6 +377,7 @@ fn universe_json(universe: &PlannedUniverse) -> Value {
 mod tests {
     use super::*;
     use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
+    use crate::domain::identity::SameBy;
     use crate::domain::money::Usd;
     use crate::domain::task::SyncTask;
     use crate::domain::universe::{CacheType, UniverseName};
@@ -396,6 +415,7 @@ mod tests {
             before: Before::Managed,
             joined: Vec::new(),
             left: Vec::new(),
+            renamed: Vec::new(),
             status: UniverseStatus::Ok,
             hold: None,
             total_cap: Usd::dollars(1_000),
@@ -411,6 +431,7 @@ mod tests {
             universes,
             foreign: Vec::new(),
             restored: Vec::new(),
+            identities: Vec::new(),
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
             measures: Vec::new(),
@@ -493,6 +514,40 @@ mod tests {
     }
 
     #[test]
+    fn a_renamed_member_is_shown_once_under_its_new_symbol() {
+        let renamed = Renamed {
+            from: symbol("FB"),
+            symbol: symbol("META"),
+            by: SameBy::ShareClassFigi,
+            rank: 1,
+            cap: None,
+            why: "was FB until now, same share-class FIGI; rank 1 of 100".to_owned(),
+        };
+        let top = PlannedUniverse {
+            rewrite: true,
+            renamed: vec![renamed],
+            ..universe("top_100", CacheType::MarketLeader, "META AAA")
+        };
+        let plan = plan(vec![top]);
+        insta::assert_snapshot!(render_plan(&plan, &Style::PLAIN), @r"
+        Plan for 2026-01-09, mode full, from 5,612 securities
+
+        top_100  market_leader, 2 members: 1 renamed
+          ~ META  was FB until now, same share-class FIGI; rank 1 of 100
+
+        Plan: 0 to add, 0 to remove, 1 to rename in 1 universe.
+        ");
+        let json = &plan_json(&plan)["universes"][0];
+        assert_eq!((&json["added"], &json["removed"], &json["renamed"]), (&json!(0), &json!(0), &json!(1)));
+        let change = &json["changes"][0];
+        assert_eq!((&change["action"], &change["reason"]), (&json!("renamed"), &json!("share_class_figi")));
+        assert_eq!(
+            (&change["before"], &change["after"]),
+            (&json!({"symbol": "FB"}), &json!({"symbol": "META"}))
+        );
+    }
+
+    #[test]
     fn a_plan_without_changes_is_three_lines() {
         let quiet = plan(vec![universe("mega_cap", CacheType::MarketCap, "AAA")]);
         insta::assert_snapshot!(render_plan(&quiet, &Style::PLAIN), @r"
@@ -554,6 +609,7 @@ mod tests {
           "symbol_count": 3,
           "added": 2,
           "removed": 1,
+          "renamed": 0,
           "total_market_cap": "1000.00",
           "rewrite": true,
           "hold": null,

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::domain::change::UniverseStatus;
 use crate::domain::money::Usd;
 use crate::store::Limits;
-use crate::store::history::{self, Member, UniverseNow};
+use crate::store::history::{self, Member, UniverseNow, When};
+use crate::stream::entry::parse_time;
 
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table, counted};
@@ -18,13 +19,17 @@ use super::{Context, now};
 Examples:
   cache-sync universes
   cache-sync universes top_100
-  cache-sync universes large_cap --as-of 2025-12-31 --json | jq -r '.symbols[]'")]
+  cache-sync universes large_cap --as-of 2025-12-31 --json | jq -r '.symbols[]'
+  cache-sync universes top_100 --known-at 2026-01-09T21:30:00Z    (what the application showed then)")]
 pub struct UniversesArgs {
     /// The universe whose members to show
     pub name: Option<String>,
     /// As they were after the sync of the latest date on or before this one
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<NaiveDate>,
+    /// By what had been recorded at this moment (ISO 8601, without offset UTC): what the application showed then
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_moment)]
+    pub known_at: Option<DateTime<Utc>>,
     /// Print a JSON array of universes, or an object with the members of one
     #[arg(long)]
     pub json: bool,
@@ -37,21 +42,23 @@ pub async fn universes(args: &UniversesArgs, context: &Context) -> Result<(), Ex
     match &args.name {
         Some(name) => {
             let entries = &context.settings.entries;
-            let found = history::universe_members(&transaction, entries, name, args.as_of).await?;
+            let when = When { as_of: args.as_of, known_at: args.known_at };
+            let found = history::universe_members(&transaction, entries, name, when).await?;
             let Some(members) = found else {
                 return Err(Exit::NotDone(format!(
                     "there is no universe {name:?}; `cache-sync universes` lists them all"
                 )));
             };
-            let members = Members { universe: name, as_of: args.as_of, members: &members };
+            let members = Members { universe: name, when, members: &members };
             if args.json {
                 screen::print_json(&members_json(&members))
             } else {
                 screen::print(&render_members(&members, &context.style))
             }
         }
-        None if args.as_of.is_some() => Err(Exit::Usage(
-            "--as-of wants the name of a universe: cache-sync universes NAME --as-of DATE".to_owned(),
+        None if args.as_of.is_some() || args.known_at.is_some() => Err(Exit::Usage(
+            "--as-of and --known-at want the name of a universe: cache-sync universes NAME --as-of DATE"
+                .to_owned(),
         )),
         None => {
             let universes = history::universes_now(&transaction).await?;
@@ -64,14 +71,19 @@ pub async fn universes(args: &UniversesArgs, context: &Context) -> Result<(), Ex
     }
 }
 
-/// The members of one universe, now or after the sync of a date.
+/// The moment in the text of an option.
+pub(super) fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+    parse_time(text).ok_or_else(|| "not a time such as 2026-01-09T21:30:00Z".to_owned())
+}
+
+/// The members of one universe, now or at some time.
 #[derive(Debug, Clone, Copy)]
 pub struct Members<'a> {
     /// Its name.
     pub universe: &'a str,
-    /// The date that was asked for.
-    pub as_of: Option<NaiveDate>,
-    /// They, in the order of the universe, or of a date in the past by symbol.
+    /// The time that was asked about.
+    pub when: When,
+    /// They, in the order of the universe, or of a time in the past by symbol.
     pub members: &'a [Member],
 }
 
@@ -103,11 +115,9 @@ pub fn render_universes(universes: &[UniverseNow], now: DateTime<Utc>, style: &S
 
 /// The members of one universe in columns as wide as the screen; their order goes along the lines.
 pub fn render_members(of: &Members<'_>, style: &Style) -> String {
-    let when =
-        of.as_of.map_or("now".to_owned(), |date| format!("after the sync of {date} or the last before it"));
     let is_reconstructed = of.members.iter().any(|member| member.reconstructed);
     let how = if is_reconstructed { ", reconstructed afterwards by a replay" } else { "" };
-    let heading = format!("{}, {when}{how}", counted(of.members.len(), "member", "members"));
+    let heading = format!("{}, {}{how}", counted(of.members.len(), "member", "members"), when_text(of.when));
     let mut text = format!(
         "{}  {}\n",
         style.paint(Ink::Bold, &screen::printable(of.universe)),
@@ -123,11 +133,22 @@ pub fn render_members(of: &Members<'_>, style: &Style) -> String {
     text
 }
 
+fn when_text(when: When) -> String {
+    let date = when.as_of.map(|date| format!("after the sync of {date} or the last before it"));
+    let moment = when.known_at.map(|moment| format!("as known at {}", screen::iso(moment)));
+    match (date, moment) {
+        (None, None) => "now".to_owned(),
+        (Some(text), None) | (None, Some(text)) => text,
+        (Some(date), Some(moment)) => format!("{date}, {moment}"),
+    }
+}
+
 /// The members of one universe for a program.
 pub fn members_json(of: &Members<'_>) -> Value {
     json!({
         "universe": of.universe,
-        "as_of": of.as_of,
+        "as_of": of.when.as_of,
+        "known_at": of.when.known_at.map(screen::iso),
         "reconstructed": of.members.iter().any(|member| member.reconstructed),
         "symbol_count": of.members.len(),
         "symbols": of.members.iter().map(|member| &member.symbol).collect::<Vec<_>>(),
@@ -181,17 +202,29 @@ mod tests {
             entry_reason: None,
             reconstructed: false,
         });
-        let now = Members { universe: "top_100", as_of: None, members: &members };
+        let now = Members { universe: "top_100", when: When::default(), members: &members };
         insta::assert_snapshot!(render_members(&now, &Style { width: 24, ..Style::PLAIN }), @r"
         top_100  4 members, now
           NVDA   AAPL   BRK.B
           F
         ");
-        let past = Members { as_of: NaiveDate::from_ymd_opt(2026, 1, 9), members: &members[..1], ..now };
+        let when = When { as_of: NaiveDate::from_ymd_opt(2026, 1, 9), known_at: None };
+        let past = Members { when, members: &members[..1], ..now };
         insta::assert_snapshot!(render_members(&past, &Style::PLAIN), @r"
         top_100  1 member, after the sync of 2026-01-09 or the last before it
           NVDA
         ");
-        insta::assert_snapshot!(members_json(&past), @r#"{"universe":"top_100","as_of":"2026-01-09","reconstructed":false,"symbol_count":1,"symbols":["NVDA"],"members":[{"symbol":"NVDA","rank":null,"valid_from":null,"entry_reason":null,"reconstructed":false}]}"#);
+        insta::assert_snapshot!(members_json(&past), @r#"{"universe":"top_100","as_of":"2026-01-09","known_at":null,"reconstructed":false,"symbol_count":1,"symbols":["NVDA"],"members":[{"symbol":"NVDA","rank":null,"valid_from":null,"entry_reason":null,"reconstructed":false}]}"#);
+        let known = Members { when: When { known_at: Some(at("2026-01-09T21:30:00Z")), ..when }, ..past };
+        insta::assert_snapshot!(render_members(&known, &Style { width: 120, ..Style::PLAIN }), @r"
+        top_100  1 member, after the sync of 2026-01-09 or the last before it, as known at 2026-01-09T21:30:00.000Z
+          NVDA
+        ");
+        assert_eq!(
+            parse_moment("2026-01-09T21:30:00"),
+            Ok(at("2026-01-09T21:30:00Z")),
+            "without offset it is UTC"
+        );
+        assert!(parse_moment("yesterday").is_err());
     }
 }

@@ -9,6 +9,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::failure::{Failure, postgres};
 use crate::plan::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
+use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
 use crate::store::reading::{Rules, coverage_of, read_refusal, read_rules};
@@ -22,6 +23,8 @@ use super::{Finding, clock, coverage};
 const OLDEST_MAJOR: i32 = 15;
 /// Connections that should be free: two workers' worth.
 const SPARE_CONNECTIONS: i64 = 10;
+/// Overlapping memberships that are named.
+const SHOWN_OVERLAPS: i64 = 5;
 const SUBJECT: &str = "postgres";
 
 /// Everything about Postgres and what is in it.
@@ -48,6 +51,9 @@ pub(super) async fn examine(
     }
     let policy =
         entries(&transaction, &settings.entries, Arc::new(settings.policy()), &tables, findings).await?;
+    if tables.has_jobs {
+        findings.extend(history_findings(&overlapping(&transaction, SHOWN_OVERLAPS).await?));
+    }
     if tables.can_read_source() {
         data(&transaction, settings, &policy, &tables, now, findings).await?;
     }
@@ -82,6 +88,18 @@ async fn entries(
         findings.extend(refusal.map(|refusal| Finding::error("schema", refusal.text, remedy)));
     }
     Ok(rules.policy)
+}
+
+/// There is one writer, so overlaps come from another hand; no constraint forbids them, since one would make every write
+/// many times as slow.
+fn history_findings(overlaps: &[String]) -> Option<Finding> {
+    (!overlaps.is_empty()).then(|| {
+        Finding::error(
+            "history",
+            format!("memberships of one symbol overlap: {}", overlaps.join("; ")),
+            "somebody else has written universe_membership; correct or remove those rows by hand",
+        )
+    })
 }
 
 fn layout_text(schema: &str, layout: &Layout) -> String {
@@ -333,6 +351,18 @@ mod tests {
 
     fn lines(findings: &[Finding]) -> Vec<String> {
         findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect()
+    }
+
+    #[test]
+    fn overlapping_memberships_are_an_error_and_history_in_order_is_no_news() {
+        assert_eq!(history_findings(&[]), None);
+        let overlaps = ["A in top_100 from 2026-03-02 beyond 2026-03-03".to_owned()];
+        let found = history_findings(&overlaps).expect("a finding");
+        assert_eq!(found.level, Level::Error);
+        assert_eq!(
+            found.what,
+            "memberships of one symbol overlap: A in top_100 from 2026-03-02 beyond 2026-03-03"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod change;
 pub mod figure;
+pub mod identity;
 pub mod job;
 pub mod money;
 pub mod pin;

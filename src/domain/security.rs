@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::figure::Figure;
+use super::identity::{Identity, plain_cik};
 use super::symbol::Symbol;
 
 /// A text of the source. Thousands of securities share a few hundred sectors, industries and types, so these are kept
@@ -97,6 +98,21 @@ impl Security {
             close: None,
             volume: Figure::Missing,
         }
+    }
+
+    /// Who it is, whatever its symbol.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            share_class_figi: self.share_class_figi.as_deref().map(str::to_owned),
+            composite_figi: self.composite_figi.as_deref().map(str::to_owned),
+            cik: self.cik.as_deref().map(str::to_owned),
+            kind: self.kind.to_string(),
+        }
+    }
+
+    /// The issuer's number, without idle zeros.
+    pub fn cik(&self) -> Option<&str> {
+        plain_cik(self.cik.as_deref()?)
     }
 
     /// Whether the source says that it no longer trades on `date`. Unknown is no.

@@ -205,25 +205,27 @@ fn has_scores(market: &Market) -> bool {
     market.securities().iter().any(|security| security.esg_score != Figure::Missing)
 }
 
-/// Whether a ticker of the list belongs to a company that was listed after the list was made.
+/// Whether a ticker of the list belongs to a company that was listed after the list was made. One that only changed its
+/// symbol is as old as it was.
 pub(super) fn is_listed_later(market: &Market, theme: &Theme, index: u32) -> bool {
-    market.security(index).list_date.is_some_and(|listed| listed > theme.curated)
+    !market.has_gone_by_another(index)
+        && market.security(index).list_date.is_some_and(|listed| listed > theme.curated)
 }
 
 /// Whether a stock is on the list of a theme, and counts as a seed.
 pub(super) fn is_seed(market: &Market, theme: &Theme, index: u32) -> bool {
-    theme.seeds.contains(&*market.security(index).symbol.key()) && !is_listed_later(market, theme, index)
+    market.is_on(&theme.seeds, index) && !is_listed_later(market, theme, index)
 }
 
 /// Those on the list of a theme that count as seeds.
 pub(super) fn seeds(market: &Market, theme: &Theme) -> Marks {
-    let known = theme.seeds.iter().filter_map(|key| market.find(key));
+    let known = theme.seeds.iter().filter_map(|key| market.find_listed(key));
     Marks::new(market, known.filter(|index| !is_listed_later(market, theme, *index)))
 }
 
 /// Those that a theme never takes.
 pub(super) fn denied(market: &Market, theme: &Theme) -> Marks {
-    Marks::new(market, theme.deny.iter().filter_map(|key| market.find(key)))
+    Marks::new(market, theme.deny.iter().filter_map(|key| market.find_listed(key)))
 }
 
 /// Of several share classes of one company (by CIK) one: the one that is a member, else the first. The order stays.
@@ -242,8 +244,7 @@ fn one_line_a_company(market: &Market, indices: &[u32], members: &Marks) -> Vec<
 
 /// Whose share class it is: the issuer's number, without idle zeros.
 pub(super) fn company<'a>(market: &Market<'a>, index: u32) -> Option<&'a str> {
-    let cik = market.security(index).cik.as_deref()?;
-    Some(cik.trim().trim_start_matches('0')).filter(|cik| !cik.is_empty())
+    market.security(index).cik()
 }
 
 /// Some of the securities of a market; asking for one costs one look.

@@ -32,7 +32,7 @@ pub(super) fn clean_up(draft: &mut Draft) {
 
 fn clean_ours(draft: &mut Draft, universe: &Universe) {
     let prior = draft.prior(&universe.name);
-    let loses_some = prior.members.iter().any(|member| draft.is_delisted(member.index));
+    let loses_some = prior.members.iter().any(|member| draft.departure(member).is_some());
     let is_settled_later = draft.order.mode.runs(universe.task());
     let is_wanted = match prior.before {
         Before::Managed => loses_some || !is_settled_later,

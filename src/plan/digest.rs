@@ -38,6 +38,13 @@ pub fn digest(plan: &Plan) -> String {
     parts.extend(list("not believed", "", &quarantined));
     let released: Vec<&Symbol> = plan.released.iter().map(|released| &released.was.symbol).collect();
     parts.extend(list("believed again", "", &released));
+    let renamed: Vec<String> =
+        plan.renamed().iter().take(NAMED).map(|(from, symbol)| format!("{from} to {symbol}")).collect();
+    if !renamed.is_empty() {
+        let rest = plan.renamed().len() - renamed.len();
+        let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
+        parts.push(format!("renamed {}{more}", renamed.join(", ")));
+    }
     for (reason, universes) in held_by_reason(&plan.universes) {
         parts.push(format!("{} held: {reason}", universes.join(", ")));
     }
@@ -72,7 +79,7 @@ fn watched(plan: &Plan, name: &str) -> Option<String> {
     let universe = plan.universes.iter().find(|universe| universe.name.as_str() == name)?;
     let joined: Vec<&Symbol> = universe.joiners().map(|joined| &joined.symbol).collect();
     let left: Vec<&Symbol> = universe.left.iter().map(|left| &left.symbol).collect();
-    if joined.len() + left.len() == 0 {
+    if joined.is_empty() && left.is_empty() {
         return None;
     }
     let parts: Vec<String> = list("", "+", &joined).into_iter().chain(list("", "-", &left)).collect();

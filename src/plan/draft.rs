@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::domain::change::{EntryReason, ExitReason};
+use crate::domain::identity::SameBy;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 
 use super::Order;
 use super::hands::{Hands, is_of_funds};
+use super::identity::{Identities, Successor};
 use super::market::{Market, Standing};
 use super::measure::Measure;
 use super::outcome::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
@@ -32,6 +34,7 @@ pub(super) struct Draft<'a> {
     pub(super) hands: Hands<'a>,
     /// The seats by rank and size, from the sub-task that gives them out on.
     pub(super) seats: Option<Seats<'a>>,
+    pub(super) identities: &'a Identities,
     pub(super) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(super) foreign: Vec<ForeignCleanup>,
     pub(super) warnings: Vec<Warning>,
@@ -59,8 +62,12 @@ pub(super) struct Prior<'a> {
 /// A member before the plan.
 pub(super) struct PriorMember<'a> {
     pub(super) symbol: &'a Symbol,
-    /// Its row in `symbols`, where there is one.
+    /// Its row in `symbols`, where there is one; after a rename that of the new symbol.
     pub(super) index: Option<u32>,
+    /// What says that the row of another symbol is this one's, where it is.
+    pub(super) renamed_by: Option<SameBy>,
+    /// Whether its symbol is another company's now.
+    pub(super) has_lost_ticker: bool,
 }
 
 /// The difference between a universe and what a rule wants it to be.
@@ -82,6 +89,7 @@ impl<'a> Draft<'a> {
         policy: &'a Policy,
         order: &'a Order,
         market: &'a Market<'a>,
+        identities: &'a Identities,
     ) -> Self {
         let mut recent_exits: HashMap<_, HashSet<u32>> = HashMap::new();
         for exit in &snapshot.recent_exits {
@@ -96,6 +104,7 @@ impl<'a> Draft<'a> {
             market,
             hands: Hands::new(snapshot, market, policy),
             seats: None,
+            identities,
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
@@ -125,16 +134,43 @@ impl<'a> Draft<'a> {
         let mark = self.next_mark();
         let mut members = Vec::with_capacity(stored.map_or(0, |stored| stored.members.len()));
         for symbol in stored.map_or(&[][..], |stored| &stored.members) {
-            let index = self.market.index_of(symbol);
+            let (index, renamed_by, has_lost_ticker) = self.owner(symbol, stored, before);
             let is_new = match index {
                 Some(index) => std::mem::replace(&mut self.marks[index as usize], mark) != mark,
                 None => unknown.insert(symbol.key()),
             };
             if is_new {
-                members.push(PriorMember { symbol, index });
+                members.push(PriorMember { symbol, index, renamed_by, has_lost_ticker });
             }
         }
         Prior { before, stored, members }
+    }
+
+    /// The row in `symbols` of a member, what says so where it has another symbol now, and whether its symbol is another
+    /// company's. A row that was never ours says nothing about who its symbols were.
+    fn owner(
+        &self,
+        symbol: &Symbol,
+        stored: Option<&StoredUniverse>,
+        before: Before,
+    ) -> (Option<u32>, Option<SameBy>, bool) {
+        let index = self.market.index_of(symbol);
+        if before != Before::Managed {
+            return (index, None, false);
+        }
+        if let Some(Successor { index, by }) = self.identities.successor(symbol) {
+            let successor = &self.market.security(index).symbol;
+            let is_member_too = !self.identities.is_reused(index)
+                && stored
+                    .is_some_and(|stored| stored.members.iter().any(|other| other.is_spelling_of(successor)));
+            if !is_member_too {
+                return (Some(index), Some(by), false);
+            }
+        }
+        match index {
+            Some(index) if self.identities.is_reused(index) => (None, None, true),
+            index => (index, None, false),
+        }
     }
 
     /// What would change if the universe had exactly `members`, in this order.
@@ -177,6 +213,10 @@ impl<'a> Draft<'a> {
         for universe in self.universes.values() {
             changes += universe.joiners().filter(|joined| counts_for(universe.task, joined.task)).count();
             changes += universe.left.iter().filter(|left| counts_for(universe.task, left.task)).count();
+            // A mode that does not run the universe's own sub-task has one only.
+            let runs_owner = self.order.mode.runs(universe.task);
+            let renames_count = if runs_owner { universe.task == task } else { true };
+            changes += if renames_count { universe.renamed.len() } else { 0 };
         }
         if task == SyncTask::DelistedCleanup {
             changes += self.foreign.iter().map(|row| row.elements.len()).sum::<usize>();
@@ -191,6 +231,15 @@ impl<'a> Draft<'a> {
                 theme(self.policy, place).max_members.saturating_sub(change.prior.members.len())
             }
             _ => usize::MAX,
+        }
+    }
+
+    /// Why a member leaves whatever the rules say, if it does: it no longer trades, or its ticker is another's.
+    pub(super) fn departure(&self, member: &PriorMember) -> Option<ExitReason> {
+        if member.has_lost_ticker {
+            Some(ExitReason::Missing)
+        } else {
+            self.is_delisted(member.index).then_some(ExitReason::Delisted)
         }
     }
 

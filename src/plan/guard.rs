@@ -9,9 +9,9 @@
 //! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
 //!
 //! # What is no churn
-//! The first fill, adoption, new listings, ends of their windows, returns and delistings, and what people have pinned or
-//! banned. A seat that a delisted or banned member leaves is filled by the next in rank: that addition is part of the
-//! delisting. Whoever gives way to a pin is part of the pin.
+//! The first fill, adoption, new listings, ends of their windows, returns, renames and delistings, and what people have
+//! pinned or banned. A seat that a delisted or banned member leaves is filled by the next in rank: that addition is part of
+//! the delisting. Whoever gives way to a pin is part of the pin.
 
 use chrono::NaiveDate;
 

@@ -17,6 +17,7 @@ use std::cmp::Reverse;
 use crate::domain::change::EntryReason;
 use crate::domain::task::SyncTask;
 
+use super::candidates::Marks;
 use super::draft::{Change, Draft};
 use super::guard;
 use super::market::{Market, Standing};
@@ -26,9 +27,11 @@ use super::universes::Universe;
 
 /// Settles `recent_ipos` and gives new listings their seats in themes.
 pub(super) fn assign(draft: &mut Draft, sector_doubt: Option<&str>) {
-    let listings = new_listings(draft.market);
+    let listings = new_listings(draft.market, &Marks::default());
     for universe in Universe::of_task(draft.policy, SyncTask::IpoAssignment) {
-        let members = as_decided(draft, &universe, listings.clone());
+        let prior = draft.prior(&universe.name);
+        let members = Marks::new(draft.market, prior.members.iter().filter_map(|member| member.index));
+        let members = as_decided(draft, &universe, new_listings(draft.market, &members));
         let change = draft.compare(universe, members);
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
         draft.settle_alone(change, doubt);
@@ -45,10 +48,14 @@ pub(super) fn assign(draft: &mut Draft, sector_doubt: Option<&str>) {
     draft.themes = Some(proposals);
 }
 
-/// The new listings of a market, newest first, those of one day in the global order.
-fn new_listings(market: &Market) -> Vec<u32> {
+/// The new listings of a market, newest first, those of one day in the global order. One that changed its symbol since
+/// is one only if it is a member already: the source may call the day of the change its listing date.
+fn new_listings(market: &Market, members: &Marks) -> Vec<u32> {
     let eligible = market.ranked().iter().chain(market.unranked()).copied();
-    let mut listings: Vec<u32> = eligible.filter(|index| market.is_new_listing(*index)).collect();
+    let is_one = |index: &u32| {
+        market.is_new_listing(*index) || (members.has(*index) && market.is_recently_listed(*index))
+    };
+    let mut listings: Vec<u32> = eligible.filter(is_one).collect();
     debug_assert!(listings.iter().all(|index| market.standing(*index) == Standing::Eligible));
     // Stable, and those without a cap stand behind those with one.
     listings.sort_by_key(|index| Reverse(market.security(*index).list_date));

@@ -19,6 +19,7 @@
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -33,6 +34,7 @@ use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::{Symbol, symbol_key};
 
+use super::identity::Identities;
 use super::outcome::{Counts, Warning};
 use super::policy::Policy;
 use super::quarantine::{self, Judgement, Kept, Quarantine, Quarantined, Released};
@@ -58,6 +60,10 @@ pub struct Market<'a> {
     by_sector: Vec<Vec<u32>>,
     /// Rows that another one counts for.
     duplicates: Vec<u32>,
+    /// By security the keys of the symbols that it has gone by before.
+    former: BTreeMap<u32, BTreeSet<String>>,
+    /// By the key of an old symbol the security that goes on as a member for it.
+    renamed: BTreeMap<String, u32>,
     faults: Vec<(u32, Fault)>,
     judgement: Judgement,
 }
@@ -155,6 +161,8 @@ impl<'a> Market<'a> {
             funds: Vec::new(),
             by_sector: vec![Vec::new(); Sector::ALL.len()],
             duplicates: Vec::new(),
+            former: BTreeMap::new(),
+            renamed: BTreeMap::new(),
             faults: Vec::new(),
             judgement: Judgement::default(),
         };
@@ -171,6 +179,43 @@ impl<'a> Market<'a> {
     /// The security that goes by the symbol in this text, in whatever spelling.
     pub fn find(&self, symbol: &str) -> Option<u32> {
         self.by_key.get(&*symbol_key(symbol)).copied()
+    }
+
+    /// Learns who has gone by which symbol before.
+    pub(super) fn learn(&mut self, identities: &Identities) {
+        self.former = identities.former().map(|(index, keys)| (index, keys.clone())).collect();
+        self.renamed = identities.renamed().map(|(key, index)| (key.to_owned(), index)).collect();
+    }
+
+    /// The security that a member of a universe is now, under whatever symbol.
+    pub(super) fn index_of_member(&self, symbol: &Symbol) -> Option<u32> {
+        let renamed = if self.renamed.is_empty() { None } else { self.renamed.get(&*symbol.key()) };
+        renamed.copied().or_else(|| self.index_of(symbol))
+    }
+
+    /// The security that a curated list means by this key: the eligible stock of that symbol, else the one that has
+    /// gone by it before, else whatever has the symbol.
+    pub(super) fn find_listed(&self, key: &str) -> Option<u32> {
+        let found = self.find(key);
+        if self.former.is_empty() || found.is_some_and(|index| self.standing(index) == Standing::Eligible) {
+            return found;
+        }
+        let successor = self.former.iter().find(|(_, keys)| keys.contains(key));
+        successor.map(|(index, _)| *index).or(found)
+    }
+
+    /// Whether a security has gone by another symbol before.
+    pub(super) fn has_gone_by_another(&self, index: u32) -> bool {
+        self.former.contains_key(&index)
+    }
+
+    /// Whether a security has gone by one of these keys, now or before.
+    pub(super) fn is_on(&self, list: &BTreeSet<String>, index: u32) -> bool {
+        let key = self.security(index).symbol.key();
+        list.contains(&*key)
+            || self.former.get(&index).is_some_and(|keys| {
+                keys.iter().any(|key| list.contains(key) && self.find_listed(key) == Some(index))
+            })
     }
 
     /// The date of the market.
@@ -280,8 +325,14 @@ impl<'a> Market<'a> {
         &self.funds
     }
 
-    /// Whether a security was listed in the last [`LISTING_DAYS`] days and has traded since.
+    /// Whether a security was listed in the last [`LISTING_DAYS`] days and has traded since. One that went by another
+    /// symbol before is no new listing, whatever its source says of the new symbol.
     pub fn is_new_listing(&self, index: u32) -> bool {
+        self.is_recently_listed(index) && !self.has_gone_by_another(index)
+    }
+
+    /// The same whatever it was before.
+    pub(super) fn is_recently_listed(&self, index: u32) -> bool {
         self.security(index).close.is_some() && self.is_in_listing_window(index)
     }
 

@@ -42,6 +42,8 @@
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
 //! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
+//! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
+//! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -50,12 +52,13 @@ use chrono::NaiveDate;
 use crate::domain::task::{Mode, SyncTask};
 
 use draft::Draft;
+use identity::Identities;
 use market::Market;
 use outcome::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
 use quarantine::{QUARANTINED, Quarantined};
 use run_state::Since;
-use snapshot::Snapshot;
+use snapshot::{RunState, Snapshot};
 use wording::{counted, first_few};
 
 mod candidates;
@@ -69,6 +72,7 @@ mod evidence;
 pub mod explain;
 mod guard;
 mod hands;
+pub mod identity;
 mod ipo;
 pub mod market;
 mod market_cap;
@@ -126,8 +130,19 @@ pub fn plan_measured(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refused> {
     check_order(snapshot, *order).map_err(|refusal| Refused { refusal, measures: Vec::new() })?;
-    let market = Market::of(snapshot, order.as_of, policy);
-    plan_on(&market, snapshot, policy, *order, observe)
+    let mut market = Market::of(snapshot, order.as_of, policy);
+    let identities = Identities::find(&market, snapshot, *order);
+    market.learn(&identities);
+    plan_on(&market, &identities, snapshot, policy, *order, observe)
+}
+
+/// The market of a snapshot, with what is known of the symbols that its securities have gone by.
+pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Market<'a> {
+    let mut market = Market::of(snapshot, as_of, policy);
+    let order = Order { mode: Mode::Full, accept_churn: false, as_of };
+    let identities = Identities::find(&market, snapshot, order);
+    market.learn(&identities);
+    market
 }
 
 /// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
@@ -139,13 +154,14 @@ pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
 fn plan_on(
     market: &Market,
+    identities: &Identities,
     snapshot: &Snapshot,
     policy: &Policy,
     order: Order,
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
-    let mut draft = Draft::new(snapshot, policy, &order, market);
+    let mut draft = Draft::new(snapshot, policy, &order, market, identities);
     let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
     if let Err(refusal) = believed {
         return Err(Refused { refusal, measures: draft.measures });
@@ -165,18 +181,28 @@ fn plan_on(
     let accepted = order.accept_churn && order.mode.runs(SyncTask::MarketCapRecalculation);
     let keep_sectors = sector_doubt.is_some() && !accepted;
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
-    let run = run_state::run_state(market, kept_sectors);
+    let last_identities = snapshot.last_run.as_ref().and_then(|last| last.identities.as_deref());
+    let run = RunState {
+        identities: run_state::identities(
+            market,
+            order.mode == Mode::Full && !identities.are_doubted,
+            last_identities,
+        ),
+        ..run_state::run_state(market, kept_sectors)
+    };
     warn_of_unreadable_symbols(&mut draft);
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
-    let Draft { universes, foreign, warnings, measures, .. } = draft;
+    let Draft { universes, foreign, mut warnings, measures, .. } = draft;
+    warnings.extend(identities.warnings.iter().cloned());
     Ok(Plan {
         as_of: order.as_of,
         mode: order.mode,
         universes: universes.into_values().collect(),
         foreign,
         restored: Vec::new(),
+        identities: identities.changes.clone(),
         tasks,
         warnings,
         measures,

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
+use crate::domain::identity::{Identity, SameBy};
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
@@ -30,6 +31,8 @@ pub struct Plan {
     /// Rows, ours and foreign ones, that come back to the letter. Only a revert has such; its universes are written by
     /// these and nothing else.
     pub restored: Vec<RestoredRow>,
+    /// What is to be written down of who goes by which symbol.
+    pub identities: Vec<IdentityChange>,
     /// How each sub-task of the mode went, in order.
     pub tasks: Vec<TaskReport>,
     /// What a person should know, `code: text` each.
@@ -80,6 +83,8 @@ pub struct PlannedUniverse {
     pub joined: Vec<Joined>,
     /// Who leaves.
     pub left: Vec<Left>,
+    /// Who goes on under another symbol.
+    pub renamed: Vec<Renamed>,
     /// How it fares.
     pub status: UniverseStatus,
     /// What was kept back, if something was.
@@ -142,6 +147,58 @@ pub struct Left {
     pub cap: Option<Usd>,
     /// Why, for a person.
     pub why: String,
+}
+
+/// A member that goes on under another symbol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renamed {
+    /// The old symbol, as the universe spelled it.
+    pub from: Symbol,
+    /// The new one.
+    pub symbol: Symbol,
+    /// What says that both are one instrument.
+    pub by: SameBy,
+    /// Its place in the universe, from 1.
+    pub rank: usize,
+    /// Its market cap.
+    pub cap: Option<Usd>,
+    /// Why, for a person.
+    pub why: String,
+}
+
+/// What is to be written down of who goes by which symbol. The identity is what the source says now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityChange {
+    /// An instrument goes by another symbol.
+    Renamed {
+        /// The old symbol.
+        from: Symbol,
+        /// The new one.
+        symbol: Symbol,
+        /// Who it is.
+        identity: Identity,
+    },
+    /// A symbol stands for another instrument.
+    Reused {
+        /// The symbol.
+        symbol: Symbol,
+        /// Who it is now.
+        identity: Identity,
+    },
+    /// An instrument is the same, but something of what identifies it is not: a company that moved has another CIK.
+    Reorganised {
+        /// Its symbol.
+        symbol: Symbol,
+        /// Who it is now.
+        identity: Identity,
+    },
+    /// More is known of an instrument than before.
+    Completed {
+        /// Its symbol.
+        symbol: Symbol,
+        /// Who it is.
+        identity: Identity,
+    },
 }
 
 /// A change that a guard kept back.
@@ -277,7 +334,7 @@ pub fn held_by_reason<'a>(
 }
 
 impl Plan {
-    /// Memberships added and removed, foreign rows included, adopted ones not.
+    /// Memberships added, removed and renamed, foreign rows included, adopted ones not.
     pub fn total_changes(&self) -> usize {
         self.universes.iter().map(PlannedUniverse::changes).sum::<usize>()
             + self.foreign.iter().map(|row| row.elements.len()).sum::<usize>()
@@ -319,6 +376,14 @@ impl Plan {
             found.push(NewListing { universe, joined, sector });
         }
         found
+    }
+
+    /// The symbols that were members by another one before: old and new, each pair once, in order.
+    pub fn renamed(&self) -> Vec<(&Symbol, &Symbol)> {
+        let renamed = self.universes.iter().flat_map(|universe| &universe.renamed);
+        let pairs: std::collections::BTreeSet<_> =
+            renamed.map(|renamed| (&renamed.from, &renamed.symbol)).collect();
+        pairs.into_iter().collect()
     }
 
     /// Whether the rules were applied to a universe. If not, it only loses what no longer trades, and stays as held or
@@ -366,8 +431,26 @@ impl PlannedUniverse {
         self.joined.iter().filter(|joined| joined.reason != EntryReason::Adopted)
     }
 
-    /// Memberships added and removed.
+    /// Memberships added, removed and renamed.
     pub fn changes(&self) -> usize {
-        self.joiners().count() + self.left.len()
+        self.joiners().count() + self.left.len() + self.renamed.len()
+    }
+
+    /// The symbols that the row has and had not before, and those it had and has no longer. A symbol that has another
+    /// owner now stands in both rows and in neither list.
+    pub fn symbols_changed(&self) -> (Vec<Symbol>, Vec<Symbol>) {
+        let (mut added, mut removed): (Vec<Symbol>, Vec<Symbol>) = (
+            self.joiners().map(|joined| joined.symbol.clone()).collect(),
+            self.left.iter().map(|left| left.symbol.clone()).collect(),
+        );
+        added.extend(self.renamed.iter().map(|renamed| renamed.symbol.clone()));
+        removed.extend(self.renamed.iter().map(|renamed| renamed.from.clone()));
+        let both: std::collections::HashSet<Symbol> = {
+            let removed: std::collections::HashSet<&Symbol> = removed.iter().collect();
+            added.iter().filter(|symbol| removed.contains(symbol)).cloned().collect()
+        };
+        added.retain(|symbol| !both.contains(symbol));
+        removed.retain(|symbol| !both.contains(symbol));
+        (added, removed)
     }
 }

@@ -212,6 +212,7 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         universes,
         foreign: Vec::new(),
         restored,
+        identities: Vec::new(),
         tasks: Vec::new(),
         warnings,
         measures: Vec::new(),
@@ -322,6 +323,7 @@ impl Reverting<'_> {
             before: Before::Managed,
             joined: Vec::new(),
             left: Vec::new(),
+            renamed: Vec::new(),
             // What was held back is not known any more; the next sync decides it anew.
             status: match status {
                 UniverseStatus::Ok | UniverseStatus::Held => UniverseStatus::Ok,
@@ -459,6 +461,7 @@ mod tests {
                 closes: 119,
                 stocks: vec![stock],
                 quarantine: Quarantine::default(),
+                identities: None,
             }),
             later_jobs: Vec::new(),
             rows,

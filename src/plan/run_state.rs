@@ -11,6 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
 
+use super::identity;
 use super::market::{Market, Standing};
 use super::snapshot::{RunState, StockState};
 
@@ -51,6 +52,19 @@ impl Since {
     }
 }
 
+/// Who was who, for the next run. Only a full sync that believes what it sees settles who every symbol is that is not as
+/// it was; after another one those are still to be looked at.
+pub(super) fn identities(market: &Market, are_settled: bool, last: Option<&[i64]>) -> Option<Vec<i64>> {
+    let now = identity::hashes(market);
+    match (are_settled, last) {
+        (true, _) => Some(now),
+        (false, None) => None,
+        (false, Some(last)) => {
+            Some(now.into_iter().filter(|hash| last.binary_search(hash).is_ok()).collect())
+        }
+    }
+}
+
 /// What the next run compares with: the market of today, with the last good values of stocks in quarantine, and the
 /// sectors of `kept_sectors` instead of today's.
 pub(super) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunState {
@@ -73,6 +87,7 @@ pub(super) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunS
         as_of: market.as_of(),
         active_stocks: market.eligible(),
         closes: market.closes(),
+        identities: None,
         stocks: market.ranked().iter().chain(market.unranked()).map(state).collect(),
         quarantine: market.quarantine(),
     }

@@ -7,6 +7,9 @@
 //! - [`Draft::keep`]: as it was, without those that no longer trade, because nothing else was asked for; or
 //!   [`Draft::keep_without_source`], because nothing else can be said.
 //!
+//! "As it was" speaks of companies: one that changed its symbol stays under the new one, and one whose ticker is
+//! another's now is gone.
+//!
 //! [`Draft::seat`] puts new listings into a theme before the sub-task that owns it has its turn.
 
 use serde_json::Value;
@@ -18,7 +21,7 @@ use crate::domain::task::SyncTask;
 
 use super::draft::{Change, Draft, Prior, PriorMember};
 use super::hands::told;
-use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse};
+use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse, Renamed};
 use super::snapshot::StoredContent;
 use super::universes::{Rule, Universe};
 use super::{guard, why};
@@ -30,6 +33,7 @@ impl<'a> Draft<'a> {
     /// Settles a universe as proposed.
     pub(super) fn accept(&mut self, change: Change<'a>) {
         let Change { universe, prior, members, joined, left } = change;
+        let renamed = self.renamed(&universe, &prior, &members);
         let symbols: Vec<Symbol> =
             members.iter().map(|index| self.market.security(*index).symbol.clone()).collect();
         let metadata = universe.metadata(self.policy, symbols.len());
@@ -44,7 +48,15 @@ impl<'a> Draft<'a> {
         self.settle(
             &universe,
             &prior,
-            Settled { members: symbols, metadata, joined, left, status: UniverseStatus::Ok, hold: None },
+            Settled {
+                members: symbols,
+                metadata,
+                joined,
+                left,
+                renamed,
+                status: UniverseStatus::Ok,
+                hold: None,
+            },
             &members,
         );
     }
@@ -61,7 +73,7 @@ impl<'a> Draft<'a> {
             .collect();
         let would_leave = left
             .into_iter()
-            .filter(|(_, reason)| *reason != ExitReason::Delisted)
+            .filter(|(place, _)| self.departure(&prior.members[*place]).is_none())
             .map(|(place, _)| prior.members[place].symbol.clone())
             .collect();
         let hold = Hold { reason, runs: held_runs + 1, would_join, would_leave };
@@ -91,11 +103,9 @@ impl<'a> Draft<'a> {
     pub(super) fn seat(&mut self, universe: &Universe, joiners: &[u32]) {
         let prior = self.prior(&universe.name);
         let cleans_up = self.order.mode.runs(SyncTask::DelistedCleanup);
-        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
-            prior.members.iter().partition(|member| cleans_up && self.is_delisted(member.index));
-        let left = leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
-
-        let stayers = stayers.iter().map(|member| (member.symbol, member.index));
+        let (stayers, left) =
+            self.part(universe, &prior, |reason| cleans_up || reason == ExitReason::Missing);
+        let stayers = stayers.iter().map(|member| (self.symbol_now(member), member.index));
         let newcomers = joiners.iter().map(|index| (&self.market.security(*index).symbol, Some(*index)));
         let mut seats: Vec<(&Symbol, Option<u32>)> = stayers.chain(newcomers).collect();
         // Stable: those without a rank stay behind the others, in their order.
@@ -107,16 +117,64 @@ impl<'a> Draft<'a> {
             let index = index.filter(is_joiner)?;
             Some(self.joined(universe, index, place + 1, EntryReason::Listing))
         });
+        let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
         let settled = Settled {
             joined: joined.collect(),
             left,
+            renamed: self.renamed(universe, &prior, &indices),
             metadata: universe.metadata(self.policy, seats.len()),
             members: seats.iter().map(|(symbol, _)| (*symbol).clone()).collect(),
             status: UniverseStatus::Ok,
             hold: None,
         };
-        let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
         self.settle(universe, &prior, settled, &indices);
+    }
+
+    /// The members who stay, and those who leave whatever the rules say for a reason that counts here.
+    fn part<'p>(
+        &self,
+        universe: &Universe,
+        prior: &'p Prior<'a>,
+        counts: impl Fn(ExitReason) -> bool,
+    ) -> (Vec<&'p PriorMember<'a>>, Vec<Left>) {
+        let (mut stayers, mut left) = (Vec::with_capacity(prior.members.len()), Vec::new());
+        for member in &prior.members {
+            match self.departure(member).filter(|reason| counts(*reason)) {
+                Some(reason) => left.push(self.left(universe, member, reason)),
+                None => stayers.push(member),
+            }
+        }
+        (stayers, left)
+    }
+
+    /// The symbol that a member goes on by.
+    fn symbol_now<'m>(&self, member: &PriorMember<'m>) -> &'m Symbol
+    where
+        'a: 'm,
+    {
+        match member.index {
+            Some(index) if member.renamed_by.is_some() => &self.market.security(index).symbol,
+            Some(_) | None => member.symbol,
+        }
+    }
+
+    /// Who of the members goes on in the universe, which has these securities then, under another symbol.
+    fn renamed(&self, universe: &Universe, prior: &Prior<'a>, indices: &[u32]) -> Vec<Renamed> {
+        let renamed = prior.members.iter().filter_map(|member| {
+            let (by, index) = (member.renamed_by?, member.index?);
+            let place = indices.iter().position(|other| *other == index)?;
+            let symbol = self.market.security(index).symbol.clone();
+            let why = why::renamed(member.symbol, by, &self.why_joined(universe, index, place + 1));
+            Some(Renamed {
+                from: member.symbol.clone(),
+                symbol,
+                by,
+                rank: place + 1,
+                cap: self.market.cap(index),
+                why,
+            })
+        });
+        renamed.collect()
     }
 
     fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {
@@ -126,11 +184,7 @@ impl<'a> Draft<'a> {
                 .hands
                 .pin(&universe.name, index)
                 .map_or_else(String::new, |pin| told(pin, &universe.name)),
-            _ => {
-                let seats = self.seats.as_ref();
-                let own = seats.and_then(|seats| seats.rank(universe.rule, index)).unwrap_or(rank);
-                why::joined(self.market, self.policy, universe, index, own, rank)
-            }
+            _ => self.why_joined(universe, index, rank),
         };
         let is_seated =
             matches!(universe.rule, Rule::Theme(_)) && self.seated.contains(&(universe.name.clone(), index));
@@ -144,6 +198,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Why the rule has it as a member, at `rank` from 1.
+    fn why_joined(&self, universe: &Universe, index: u32, rank: usize) -> String {
+        let seats = self.seats.as_ref();
+        let own = seats.and_then(|seats| seats.rank(universe.rule, index)).unwrap_or(rank);
+        why::joined(self.market, self.policy, universe, index, own, rank)
+    }
+
     fn left(&self, universe: &Universe, member: &PriorMember, reason: ExitReason) -> Left {
         let task = if reason == ExitReason::Delisted { SyncTask::DelistedCleanup } else { universe.task() };
         Left {
@@ -151,7 +212,11 @@ impl<'a> Draft<'a> {
             reason,
             task,
             cap: member.index.and_then(|index| self.market.cap(index)),
-            why: self.why_left(universe, member.index, reason),
+            why: if member.has_lost_ticker {
+                "its ticker is another company's now".to_owned()
+            } else {
+                self.why_left(universe, member.index, reason)
+            },
         }
     }
 
@@ -184,10 +249,7 @@ impl<'a> Draft<'a> {
     }
 
     fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {
-        let (leavers, stayers): (Vec<&PriorMember>, Vec<&PriorMember>) =
-            prior.members.iter().partition(|member| self.is_delisted(member.index));
-        let left: Vec<Left> =
-            leavers.iter().map(|member| self.left(universe, member, ExitReason::Delisted)).collect();
+        let (stayers, left) = self.part(universe, prior, |_| true);
         let joined = match prior.before {
             Before::Unmanaged => stayers
                 .iter()
@@ -198,8 +260,10 @@ impl<'a> Draft<'a> {
         };
         let metadata = self.retained_metadata(universe, prior, stayers.len());
         let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
-        let members = stayers.iter().map(|member| member.symbol.clone()).collect();
-        self.settle(universe, prior, Settled { members, metadata, joined, left, status, hold }, &indices);
+        let members = stayers.iter().map(|member| self.symbol_now(member).clone()).collect();
+        let renamed = self.renamed(universe, prior, &indices);
+        let settled = Settled { members, metadata, joined, left, renamed, status, hold };
+        self.settle(universe, prior, settled, &indices);
     }
 
     /// A member that is kept in its own spelling, with a row in `symbols` or without.
@@ -235,7 +299,7 @@ impl<'a> Draft<'a> {
         let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
         let total_cap: Usd = caps().sum();
         let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, status, hold } = settled;
+        let Settled { members, metadata, joined, left, renamed, status, hold } = settled;
         let planned = PlannedUniverse {
             name: universe.name.clone(),
             cache_type: universe.cache_type(),
@@ -246,6 +310,7 @@ impl<'a> Draft<'a> {
             before: prior.before,
             joined,
             left,
+            renamed,
             status,
             hold,
             total_cap,
@@ -261,6 +326,7 @@ struct Settled {
     metadata: Value,
     joined: Vec<Joined>,
     left: Vec<Left>,
+    renamed: Vec<Renamed>,
     status: UniverseStatus,
     hold: Option<Hold>,
 }

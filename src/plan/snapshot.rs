@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::ExitReason;
+use crate::domain::identity::Identity;
 use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
@@ -38,6 +39,9 @@ pub struct Snapshot {
     pub recent_exits: Vec<RecentExit>,
     /// What people have decided, in any order, those that are over included.
     pub pins: Vec<Pin>,
+    /// Who the symbols were that are [in question](super::identity::in_question), and all other symbols of the same
+    /// instruments.
+    pub instruments: Vec<Instrument>,
 }
 
 /// A universe of ours as it stands.
@@ -130,6 +134,21 @@ pub struct ForeignRow {
     pub symbols: Option<Vec<String>>,
 }
 
+/// Who a symbol was, from one date to another, as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instrument {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// What is the same for all symbols that one instrument has had.
+    pub lineage: i64,
+    /// What identified it.
+    pub identity: Identity,
+    /// The first date.
+    pub valid_from: NaiveDate,
+    /// The date from which the symbol was somebody else or nobody; none while it is still this one.
+    pub valid_to: Option<NaiveDate>,
+}
+
 /// What a good run saw, for the guards of the next one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunState {
@@ -143,6 +162,8 @@ pub struct RunState {
     pub stocks: Vec<StockState>,
     /// What was not believed.
     pub quarantine: Quarantine,
+    /// Sorted hashes of who was who; none where that is not known. See [`identity`](super::identity).
+    pub identities: Option<Vec<i64>>,
 }
 
 /// One eligible stock in a run.

@@ -1,7 +1,9 @@
 //! Why a security joined or left a universe, in a few words and numbers for a person.
 
 use crate::domain::change::ExitReason;
+use crate::domain::identity::SameBy;
 use crate::domain::money::Usd;
+use crate::domain::symbol::Symbol;
 use crate::domain::universe::Tier;
 
 use super::candidates::goes_by_list;
@@ -48,6 +50,16 @@ pub(super) fn joined(
 fn of_quarantine(market: &Market, index: u32) -> String {
     let entry = market.quarantined_at(index);
     entry.map_or_else(String::new, |entry| format!("; {}", entry.of_cap()))
+}
+
+/// Why a member goes on under another symbol than `from`; `why` is why it would join.
+pub(super) fn renamed(from: &Symbol, by: SameBy, why: &str) -> String {
+    let sign = match by {
+        SameBy::ShareClassFigi => "share-class FIGI",
+        SameBy::CompositeFigi => "composite FIGI",
+        SameBy::Cik => "CIK and type",
+    };
+    format!("was {from} until now, same {sign}; {why}")
 }
 
 fn listed(market: &Market, index: u32) -> String {

@@ -7,6 +7,7 @@
 //! ```text
 //! plan ─┬─ changes ──COPY──> cache_sync_staged ─┬─> cache_sync_instruments     who they are
 //!       │                                       ├─> universe_membership        out, then in
+//!       │                                       ├─> cache_sync_retractions     what it says no longer
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
 //!       ├─ what a person approved ──────────────> cache_sync_approvals         used up, where there was something
@@ -28,7 +29,7 @@ use std::iter::Peekable;
 use std::pin::pin;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ use super::statement::{Param, execute, query_one};
 
 mod appv2;
 mod backfill;
+mod instruments;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -91,6 +93,8 @@ pub struct Applied {
     pub added: usize,
     /// Memberships removed from our universes.
     pub removed: usize,
+    /// Memberships that go on under another symbol.
+    pub renamed: usize,
     /// Symbols adopted into history.
     pub adopted: usize,
     /// Rows of `cache_entries` that were written for our universes.
@@ -119,10 +123,11 @@ pub async fn apply(
     let tx = lease.transaction();
     let mut changes = staged_changes(plan, snapshot).peekable();
     let mut applied = count(plan);
-    if changes.peek().is_some() {
+    let has_changes = changes.peek().is_some();
+    if has_changes {
         stage(tx, changes, ctx.batch_size).await?;
-        write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
+    write_history(tx, plan, ctx, has_changes, &mut applied).await?;
     insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
     use_approvals(tx, &snapshot.approved, ctx).await?;
     match ctx.entries {
@@ -170,6 +175,7 @@ struct StagedChange<'a> {
     why: Option<&'a str>,
     proposal: Option<Value>,
     security: Option<&'a Security>,
+    renamed_from: Option<&'a str>,
     is_foreign: bool,
 }
 
@@ -182,7 +188,8 @@ fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> impl Iterator<I
     let securities = Arc::new(securities);
     let ours = plan.universes.iter().flat_map(move |universe| {
         let held = universe.hold.iter().map(|hold| held(universe, hold));
-        removals(universe).chain(additions(universe, Arc::clone(&securities))).chain(held)
+        let joined = additions(universe, Arc::clone(&securities));
+        removals(universe).chain(joined).chain(renamings(universe)).chain(held)
     });
     ours.chain(foreign_removals(plan)).chain(plan.restored.iter().flat_map(foreign_restorations))
 }
@@ -216,6 +223,22 @@ fn removals(universe: &PlannedUniverse) -> impl Iterator<Item = StagedChange<'_>
         cap: left.cap,
         why: Some(&left.why),
         ..StagedChange::new(Action::Removed.as_str(), universe.name.as_str(), left.reason.as_str(), left.task)
+    })
+}
+
+fn renamings(universe: &PlannedUniverse) -> impl Iterator<Item = StagedChange<'_>> {
+    universe.renamed.iter().map(|renamed| StagedChange {
+        symbol: Some(renamed.symbol.as_str()),
+        rank: Some(renamed.rank),
+        cap: renamed.cap,
+        why: Some(&renamed.why),
+        renamed_from: Some(renamed.from.as_str()),
+        ..StagedChange::new(
+            Action::Renamed.as_str(),
+            universe.name.as_str(),
+            renamed.by.as_str(),
+            universe.task,
+        )
     })
 }
 
@@ -271,6 +294,7 @@ impl<'a> StagedChange<'a> {
             why: None,
             proposal: None,
             security: None,
+            renamed_from: None,
             is_foreign: false,
         }
     }
@@ -303,6 +327,7 @@ fn count(plan: &Plan) -> Applied {
         applied.added += joiners(universe);
         applied.adopted += universe.joined.len() - joiners(universe);
         applied.removed += universe.left.len();
+        applied.renamed += universe.renamed.len();
         applied.rewritten += usize::from(universe.rewrite);
         applied.held += usize::from(universe.hold.is_some());
     }
@@ -316,7 +341,7 @@ async fn stage<'a>(
     mut changes: Peekable<impl Iterator<Item = StagedChange<'a>>>,
     batch_size: usize,
 ) -> Result<(), Failure> {
-    const COLUMNS: [Type; 12] = [
+    const COLUMNS: [Type; 16] = [
         Type::TEXT,
         Type::TEXT,
         Type::TEXT,
@@ -326,6 +351,10 @@ async fn stage<'a>(
         Type::NUMERIC,
         Type::TEXT,
         Type::JSONB,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
         Type::TEXT,
         Type::TEXT,
         Type::BOOL,
@@ -354,6 +383,10 @@ async fn stage<'a>(
                     &change.proposal,
                     &change.cik(),
                     &change.figi(),
+                    &change.security.and_then(|security| security.share_class_figi.as_deref()),
+                    &change.security.and_then(|security| security.composite_figi.as_deref()),
+                    &change.security.map(|security| &*security.kind),
+                    &change.renamed_from,
                     &change.is_foreign,
                 ])
                 .await
@@ -364,31 +397,40 @@ async fn stage<'a>(
     Ok(())
 }
 
-/// Carries the staged changes into instruments, memberships and audit.
+/// Carries what is known of symbols and the staged changes into instruments, memberships and audit.
 async fn write_history(
     tx: &Transaction<'_>,
-    as_of: NaiveDate,
+    plan: &Plan,
     ctx: ApplyContext<'_>,
+    is_staged: bool,
     applied: &mut Applied,
 ) -> Result<(), Failure> {
+    let as_of = plan.as_of;
     let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
-    if applied.removed + applied.foreign_removed > 0 {
+    let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    if applied.removed + applied.renamed + applied.foreign_removed > 0 {
         let sql = include_str!("../../sql/queries/memberships_close.sql");
-        applied.closed = counted(tx, sql, &[(&as_of, Type::DATE), (&job_id, Type::TEXT)]).await?;
+        applied.closed = counted(tx, sql, &params).await?;
     }
-    if applied.added + applied.adopted > 0 {
+    if !plan.identities.is_empty() {
+        // After the ends, which are of those who had the symbols before, and before the beginnings.
+        instruments::follow(tx, as_of, &plan.identities).await?;
+    }
+    if applied.added + applied.adopted + applied.renamed > 0 {
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
         let sql = include_str!("../../sql/queries/memberships_open.sql");
-        let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
         applied.opened = counted(tx, sql, &params).await?;
+    }
+    if !is_staged {
+        return Ok(());
     }
     let sql = include_str!("../../sql/queries/changes_insert.sql");
     execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
-/// Records what was seen. What the last run saw of the stocks already is not sent again.
+/// Records what was seen. What the last run saw already is not sent again.
 async fn insert_run(
     tx: &Transaction<'_>,
     plan: &Plan,
@@ -410,6 +452,8 @@ async fn insert_run(
         quarantine.map(|now| serde_json::to_string(now).expect("texts, dates and numbers are JSON"));
     let sectors: Option<Vec<Option<&str>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
+    let identities = plan.run.identities.as_deref();
+    let identities = identities.filter(|now| last.and_then(|last| last.identities.as_deref()) != Some(*now));
     let (sql, previous): (&str, Param<'_>);
     let (names, kept);
     match ctx.entries {
@@ -443,6 +487,7 @@ async fn insert_run(
             previous,
             (&(KEPT_RUNS - 1), Type::INT8),
             (&quarantine, Type::TEXT),
+            (&identities, Type::INT8_ARRAY),
         ],
     )
     .await
@@ -527,11 +572,12 @@ async fn release(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Re
     if names.is_empty() {
         return Ok(());
     }
-    let params: [Param<'_>; 4] = [
+    let params: [Param<'_>; 5] = [
         (&plan.as_of, Type::DATE),
         (&ctx.job_id.as_str(), Type::TEXT),
         (&names, Type::TEXT_ARRAY),
         (&ExitReason::Revert.as_str(), Type::TEXT),
+        (&ctx.now, Type::TIMESTAMPTZ),
     ];
     execute(tx, DOING, include_str!("../../sql/queries/memberships_release.sql"), &params).await?;
     let sql = include_str!("../../sql/queries/metadata_forget.sql");
@@ -581,8 +627,9 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     let names: Vec<&str> = universes.iter().map(|u| u.name.as_str()).collect();
     let types: Vec<&str> = universes.iter().map(|u| u.cache_type.as_str()).collect();
     let members: Vec<i32> = universes.iter().map(|u| u.members.len() as i32).collect();
-    let added: Vec<i32> = universes.iter().map(|u| u.joiners().count() as i32).collect();
-    let removed: Vec<i32> = universes.iter().map(|u| u.left.len() as i32).collect();
+    // Whoever goes on under another symbol is new to the row as that, and gone from it as this.
+    let added: Vec<i32> = universes.iter().map(|u| (u.joiners().count() + u.renamed.len()) as i32).collect();
+    let removed: Vec<i32> = universes.iter().map(|u| (u.left.len() + u.renamed.len()) as i32).collect();
     let totals: Vec<Decimal> = universes.iter().map(|u| to_numeric(u.total_cap)).collect();
     let averages: Vec<Option<Decimal>> =
         universes.iter().map(|u| u.total_cap.divided_by(u.members_with_cap).map(to_numeric)).collect();

@@ -12,13 +12,27 @@ use tokio_postgres::{Row, Transaction};
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
+use crate::plan::snapshot::Instrument;
 use crate::settings::EntriesSettings;
 
 use super::layout::appv2::{Slot, Table, tickers};
 use super::layout::{self, Layout, rows};
-use super::statement::query;
+use super::snapshot::read_instruments;
+use super::statement::{Param, query};
 
 const DOING: &str = "look up history";
+
+/// Memberships that overlap the next one of the same universe and symbol, a sentence each: there must be none.
+pub async fn overlapping(tx: &Transaction<'_>, at_most: i64) -> Result<Vec<String>, Failure> {
+    let sql = include_str!("../../sql/queries/memberships_overlapping.sql");
+    let rows = query(tx, DOING, sql, &[(&at_most, Type::INT8)]).await?;
+    let sentences = rows.iter().map(|row| {
+        let (universe, symbol): (&str, &str) = (row.get("universe"), row.get("symbol"));
+        let (from, next): (NaiveDate, NaiveDate) = (row.get("valid_from"), row.get("next_from"));
+        format!("{symbol} in {universe} from {from} beyond {next}")
+    });
+    Ok(sentences.collect())
+}
 
 /// A universe of ours and how its last sync went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,6 +63,15 @@ pub struct UniverseNow {
     pub last_job_id: String,
 }
 
+/// The time that somebody asks about; by default now, as far as it is known now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct When {
+    /// After the sync of the latest date on or before this one.
+    pub as_of: Option<NaiveDate>,
+    /// By what had been recorded at this moment: what the application showed then.
+    pub known_at: Option<DateTime<Utc>>,
+}
+
 /// A member of a universe, now or on a date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
@@ -73,6 +96,8 @@ pub struct Membership {
     pub symbol: String,
     /// Whom the symbol stood for.
     pub instrument_id: i64,
+    /// What is the same for all symbols that an instrument has had.
+    pub lineage_id: i64,
     /// The first date.
     pub valid_from: NaiveDate,
     /// The date from which it is no longer a member; none while it is one.
@@ -93,6 +118,8 @@ pub struct Membership {
     pub exit_job_id: Option<String>,
     /// When it was let in.
     pub recorded_at: DateTime<Utc>,
+    /// When it was put out, as far as somebody wrote it down.
+    pub exit_recorded_at: Option<DateTime<Utc>>,
     /// Whether it was not recorded on its day, but found out afterwards.
     pub reconstructed: bool,
 }
@@ -119,30 +146,51 @@ pub async fn universes_now(tx: &Transaction<'_>) -> Result<Vec<UniverseNow>, Fai
 
 /// The members of a universe, or `None` for a name that nobody knows.
 ///
-/// Without `as_of`, those in `cache_entries` now, in their order, foreign rows included; in the layout of `AppV2`, where
-/// a name alone finds no row, those of history in the order of the universe's row. With it, those after the sync of the
-/// latest date on or before it, by symbol; before the first sync there are none.
+/// Now, those in `cache_entries`, in their order, foreign rows included; in the layout of `AppV2`, where a name alone
+/// finds no row, those of history in the order of the universe's row. With a date, those after the sync of the latest
+/// date on or before it, by symbol; before the first sync there are none. With a moment, those that stood in the
+/// universe's row then, by symbol; with both, those of the date as far as they were known at the moment.
 pub async fn universe_members(
     tx: &Transaction<'_>,
     entries: &EntriesSettings,
     universe: &str,
-    as_of: Option<NaiveDate>,
+    when: When,
 ) -> Result<Option<Vec<Member>>, Failure> {
-    match (as_of, layout::resolve(tx, entries).await?) {
-        (Some(date), _) => members_on(tx, universe, date).await,
-        (None, Layout::Universe) => members_now(tx, universe).await,
-        (None, Layout::AppV2(table)) => members_in_appv2(tx, &table, universe).await,
+    match when {
+        When { known_at: Some(moment), as_of } => members_as_known(tx, universe, as_of, moment).await,
+        When { known_at: None, as_of: Some(date) } => members_on(tx, universe, date).await,
+        When { known_at: None, as_of: None } => match layout::resolve(tx, entries).await? {
+            Layout::Universe => members_now(tx, universe).await,
+            Layout::AppV2(table) => members_in_appv2(tx, &table, universe).await,
+        },
     }
 }
 
-/// Every membership of a symbol, however its share class is spelled, by universe and date.
-pub async fn symbol_history(tx: &Transaction<'_>, symbol: &Symbol) -> Result<Vec<Membership>, Failure> {
-    let key = symbol_key(symbol.as_str());
-    let spellings =
-        [symbol.as_str().to_owned(), key.to_string(), key.replace('.', "/"), key.replace('.', "-")];
+/// Every membership of a symbol, however its share class is spelled, and of the instruments that have gone by it, by
+/// universe and date; as it is known now, or as it was known at a moment.
+pub async fn symbol_history(
+    tx: &Transaction<'_>,
+    symbol: &Symbol,
+    known_at: Option<DateTime<Utc>>,
+) -> Result<Vec<Membership>, Failure> {
+    let spellings = spellings(symbol);
     let sql = include_str!("../../sql/queries/symbol_history.sql");
-    let rows = query(tx, DOING, sql, &[(&spellings.as_slice(), Type::TEXT_ARRAY)]).await?;
+    let params: [Param<'_>; 2] = [(&spellings.as_slice(), Type::TEXT_ARRAY), (&known_at, Type::TIMESTAMPTZ)];
+    let rows = query(tx, DOING, sql, &params).await?;
     Ok(rows.iter().map(membership).collect())
+}
+
+/// Who a symbol has been, however its share class is spelled, and by which other symbols the same instruments have gone,
+/// the oldest first.
+pub async fn instruments(tx: &Transaction<'_>, symbol: &Symbol) -> Result<Vec<Instrument>, Failure> {
+    let mut instruments = read_instruments(tx, &spellings(symbol)).await?;
+    instruments.sort_by(|a, b| (a.valid_from, &a.symbol).cmp(&(b.valid_from, &b.symbol)));
+    Ok(instruments)
+}
+
+fn spellings(symbol: &Symbol) -> [String; 4] {
+    let key = symbol_key(symbol.as_str());
+    [symbol.as_str().to_owned(), key.to_string(), key.replace('.', "/"), key.replace('.', "-")]
 }
 
 async fn members_now(tx: &Transaction<'_>, universe: &str) -> Result<Option<Vec<Member>>, Failure> {
@@ -195,6 +243,26 @@ async fn members_on(
 ) -> Result<Option<Vec<Member>>, Failure> {
     let sql = include_str!("../../sql/queries/members_on.sql");
     let rows = query(tx, DOING, sql, &[(&universe, Type::TEXT), (&date, Type::DATE)]).await?;
+    members_of_the_past(tx, universe, &rows).await
+}
+
+async fn members_as_known(
+    tx: &Transaction<'_>,
+    universe: &str,
+    date: Option<NaiveDate>,
+    moment: DateTime<Utc>,
+) -> Result<Option<Vec<Member>>, Failure> {
+    let sql = include_str!("../../sql/queries/members_as_known.sql");
+    let params: [Param<'_>; 3] = [(&universe, Type::TEXT), (&date, Type::DATE), (&moment, Type::TIMESTAMPTZ)];
+    let rows = query(tx, DOING, sql, &params).await?;
+    members_of_the_past(tx, universe, &rows).await
+}
+
+async fn members_of_the_past(
+    tx: &Transaction<'_>,
+    universe: &str,
+    rows: &[Row],
+) -> Result<Option<Vec<Member>>, Failure> {
     if rows.is_empty() && !exists(tx, universe).await? {
         return Ok(None);
     }
@@ -219,6 +287,7 @@ fn membership(row: &Row) -> Membership {
         universe: row.get("universe"),
         symbol: row.get("symbol"),
         instrument_id: row.get("instrument_id"),
+        lineage_id: row.get("lineage_id"),
         valid_from: row.get("valid_from"),
         valid_to: row.get("valid_to"),
         entry_reason: row.get("entry_reason"),
@@ -230,5 +299,6 @@ fn membership(row: &Row) -> Membership {
         exit_job_id: row.get("exit_job_id"),
         recorded_at: row.get("recorded_at"),
         reconstructed: row.get("reconstructed"),
+        exit_recorded_at: row.get("exit_recorded_at"),
     }
 }

@@ -46,6 +46,11 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 3, name: "pins", sql: include_str!("../../sql/migrations/0003_pins.sql") },
     Migration {
+        version: 4,
+        name: "identity_and_history",
+        sql: include_str!("../../sql/migrations/0004_identity_and_history.sql"),
+    },
+    Migration {
         version: 5,
         name: "reconstructed",
         sql: include_str!("../../sql/migrations/0005_reconstructed.sql"),
@@ -249,9 +254,12 @@ impl Migration {
         crate::domain::hex(&Sha256::digest(self.sql.replace("\r\n", "\n")))
     }
 
-    /// The tables that it makes, but for those it only makes where they are missing.
+    /// The tables and views that it makes, but for those it only makes where they are missing.
     fn tables(&self) -> Vec<&'static str> {
-        let made = self.sql.lines().filter_map(|line| line.strip_prefix("create table "));
+        let made = |line: &'static str| {
+            line.strip_prefix("create table ").or_else(|| line.strip_prefix("create view "))
+        };
+        let made = self.sql.lines().filter_map(made);
         let names = made.filter_map(|rest| rest.split([' ', '(']).next());
         names.filter(|name| *name != "if").collect()
     }
@@ -283,5 +291,7 @@ mod tests {
         let tables = MIGRATIONS[0].tables();
         assert!(tables.contains(&"cache_sync_lease") && tables.contains(&"universe_membership"));
         assert!(!tables.contains(&"cache_entries") && !tables.contains(&"if"));
+        let all: Vec<&str> = MIGRATIONS.iter().flat_map(Migration::tables).collect();
+        assert!(all.contains(&"cache_sync_retractions") && all.contains(&"universe_sessions"));
     }
 }

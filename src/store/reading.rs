@@ -11,13 +11,14 @@ use tokio_postgres::Transaction;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{self, Applied, Wanted, WantedRows};
+use super::snapshot::{self, Applied, Completing, Wanted, WantedRows};
 use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::date::{Coverage, DateChoice, closes_text};
+use crate::plan::identity::in_question;
 use crate::plan::outcome::{Refusal, Warning};
 use crate::plan::policy::{Overridden, Policy, ShareClasses};
 use crate::plan::snapshot::Snapshot;
@@ -137,7 +138,10 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
         DateChoice::Sync { as_of, warning } => (as_of, warning),
     };
-    let (snapshot, entries) = snapshot::complete(tx, &source, market, state, &universes, as_of).await?;
+    let last = state.last_run.as_ref();
+    let in_question = in_question(&market.securities, &state.universes, last, &policy, as_of);
+    let completing = Completing { universes: &universes, in_question: &in_question };
+    let (snapshot, entries) = snapshot::complete(tx, &source, market, state, completing, as_of).await?;
     if let Some(refusal) = refuse_misnamed(&entries, &policy) {
         return Ok(Reading::Refused(refusal));
     }

@@ -21,6 +21,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
+use crate::domain::identity::Identity;
 use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
@@ -29,8 +30,8 @@ use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
 use crate::plan::quarantine::Quarantine;
 use crate::plan::snapshot::{
-    EXIT_REASONS, EXIT_SESSIONS, ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent,
-    StoredUniverse, UniverseState,
+    EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
+    StoredContent, StoredUniverse, UniverseState,
 };
 
 use super::layout::Entries;
@@ -70,6 +71,15 @@ pub enum WantedRows<'a> {
     },
 }
 
+/// What else of our own tables a plan needs, once the date is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Completing<'a> {
+    /// The universes that the policy keeps.
+    pub universes: &'a [UniverseName],
+    /// The symbols whose instruments are wanted; see [`crate::plan::identity::in_question`].
+    pub in_question: &'a [String],
+}
+
 /// What our own tables say.
 #[derive(Debug, Clone, Default)]
 pub struct StateRead {
@@ -104,12 +114,15 @@ pub async fn complete(
     source: &Source,
     market: Market,
     state: StateRead,
-    universes: &[UniverseName],
+    completing: Completing<'_>,
     as_of: NaiveDate,
 ) -> Result<(Snapshot, Entries), Failure> {
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
-    let recent_exits = read_recent_exits(tx, as_of, universes).await?;
+    let (recent_exits, instruments) = tokio::try_join!(
+        read_recent_exits(tx, as_of, completing.universes),
+        read_instruments(tx, completing.in_question)
+    )?;
     let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
     let snapshot = Snapshot {
         securities,
@@ -120,6 +133,7 @@ pub async fn complete(
         approved,
         recent_exits,
         pins,
+        instruments,
     };
     Ok((snapshot, entries))
 }
@@ -357,6 +371,7 @@ pub(super) fn run_state(row: &Row) -> Result<RunState, Failure> {
         closes: row.get::<_, i32>("closes") as usize,
         stocks: stocks(row),
         quarantine: quarantine(row)?,
+        identities: row.get("identities"),
     })
 }
 
@@ -431,6 +446,42 @@ pub(super) async fn read_exits(
         })
     });
     Ok(exits.collect())
+}
+
+/// Who these symbols have been, and by which other symbols the same instruments have gone, in any order.
+pub(super) async fn read_instruments(
+    tx: &Transaction<'_>,
+    symbols: &[String],
+) -> Result<Vec<Instrument>, Failure> {
+    if symbols.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = include_str!("../../sql/queries/instruments_read.sql");
+    let rows = query(tx, DOING, sql, &[(&symbols, Type::TEXT_ARRAY)]).await?;
+    let instruments = rows.iter().filter_map(|row| {
+        Some(Instrument {
+            symbol: Symbol::parse(row.get("symbol"))?,
+            lineage: row.get("lineage_id"),
+            identity: identity(row),
+            valid_from: row.get("valid_from"),
+            valid_to: row.get("valid_to"),
+        })
+    });
+    Ok(instruments.collect())
+}
+
+/// Who it was. Rows of earlier versions have one FIGI and don't say which; it is compared as what it mostly was.
+fn identity(row: &Row) -> Identity {
+    let composite_figi: Option<String> = row.get("composite_figi");
+    let share_class_figi: Option<String> = row.get("share_class_figi");
+    let is_told = share_class_figi.is_some() || composite_figi.is_some();
+    Identity {
+        share_class_figi: share_class_figi
+            .or_else(|| row.get::<_, Option<String>>("figi").filter(|_| !is_told)),
+        composite_figi,
+        cik: row.get("cik"),
+        kind: row.get::<_, Option<String>>("kind").unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
-use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
@@ -233,8 +232,7 @@ impl Teller<'_> {
     }
 
     fn universe_updated(&self, row: &JobRow, universe: &PlannedUniverse, seq: i64) -> Event {
-        let added: Vec<Symbol> = universe.joiners().map(|joined| joined.symbol.clone()).collect();
-        let removed: Vec<Symbol> = universe.left.iter().map(|left| left.symbol.clone()).collect();
+        let (added, removed) = universe.symbols_changed();
         // The sub-task that all changes are counted for, where it is one; else the one that owns the universe.
         let tasks: std::collections::BTreeSet<SyncTask> =
             universe.joiners().map(|j| j.task).chain(universe.left.iter().map(|left| left.task)).collect();

@@ -7,7 +7,9 @@ use cache_sync::domain::money::Usd;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::plan::date::{DateChoice, closes_text};
 use cache_sync::plan::explain::Explanation;
-use cache_sync::plan::outcome::{Before, Plan, PlannedUniverse, Refusal, TaskStatus};
+use cache_sync::plan::outcome::{
+    Before, IdentityChange, Plan, PlannedUniverse, Refusal, Renamed, TaskStatus,
+};
 use cache_sync::plan::quarantine::{Quarantined, Released};
 
 /// Longer lists are cut off here.
@@ -30,6 +32,20 @@ fn carried_out(plan: &Plan, show: &[String]) -> String {
     }
     for row in &plan.foreign {
         let _ = writeln!(text, "foreign {}: - {}", row.universe, row.elements.join(" "));
+    }
+    for change in &plan.identities {
+        let _ = match change {
+            IdentityChange::Renamed { from, symbol, .. } => {
+                writeln!(text, "instrument {from} is {symbol} now")
+            }
+            IdentityChange::Reused { symbol, .. } => writeln!(text, "instrument {symbol} is another one now"),
+            IdentityChange::Reorganised { symbol, .. } => {
+                writeln!(text, "instrument {symbol} is identified otherwise now")
+            }
+            IdentityChange::Completed { symbol, .. } => {
+                writeln!(text, "instrument {symbol} is known better now")
+            }
+        };
     }
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning {warning}");
@@ -68,6 +84,11 @@ fn one_universe(universe: &PlannedUniverse) -> String {
         let _ = writeln!(text, "  + {} {}, {}: {}", joined.symbol, joined.reason, joined.rank, joined.why);
     }
     more(&mut text, '+', universe.joined.len());
+    for renamed in universe.renamed.iter().take(SHOWN) {
+        let Renamed { from, symbol, by, rank, why, .. } = renamed;
+        let _ = writeln!(text, "  ~ {from} -> {symbol} {by}, {rank}: {why}");
+    }
+    more(&mut text, '~', universe.renamed.len());
     for left in universe.left.iter().take(SHOWN) {
         let _ = writeln!(text, "  - {} {}: {}", left.symbol, left.reason, left.why);
     }

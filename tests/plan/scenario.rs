@@ -10,7 +10,7 @@
 //! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes, funds nor quarantine; `quarantine` switches that on |
 //! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
-//! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
+//! | `yesterday 2026-07-20:` | the market of an earlier day, synced before: in full, or in the mode that follows |
 //! | `securities:` | the market; after a `yesterday`, what is different now |
 //! | `universes:` | rows of ours as they are found, see [`Scene::edit_universe`] |
 //! | `foreign:` | other rows: `name: A B`, or `name malformed` |
@@ -29,7 +29,8 @@
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
-//! `volume`, `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
+//! `volume`, `industry`, `sic`, `cik`, `figi` (of the share class), `composite` (FIGI), `years` (of dividend increases),
+//! `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
 
@@ -46,15 +47,14 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::UniverseName;
-use cache_sync::plan::Order;
 use cache_sync::plan::date::Coverage;
 use cache_sync::plan::explain::Explainer;
-use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, Refusal};
 use cache_sync::plan::policy::{Policy, ShareClasses};
 use cache_sync::plan::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
+use cache_sync::plan::{Order, market_of};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -167,7 +167,7 @@ impl File {
     fn run_explain(&self) -> String {
         let (order, policy) = (self.order(), self.policy());
         let snapshot = self.snapshot(order, &policy);
-        let market = Market::of(&snapshot, order.as_of, &policy);
+        let market = market_of(&snapshot, order.as_of, &policy);
         let explainer = Explainer::new(&market, &snapshot, &policy);
         let answer = |line: &String| {
             let (asked, universes) = line.split_once(' ').unwrap_or((line, ""));
@@ -216,7 +216,8 @@ impl File {
         for section in &self.sections {
             if let Some(day) = section.title.strip_prefix("yesterday ") {
                 scene.read_securities(&section.lines);
-                scene.sync(date(day), policy);
+                let mode = Mode::from_text(&section.words).unwrap_or(Mode::Full);
+                scene.sync(date(day), mode, policy);
             }
         }
         scene.read_securities(self.lines("securities"));
@@ -229,6 +230,7 @@ impl File {
             self.lines("exits").iter().map(|line| recent_exit(line, order)).collect();
         scene.snapshot.unreadable_symbols = self.lines("unreadable").to_vec();
         scene.snapshot.securities = scene.securities(order.as_of);
+        world::read_instruments(&mut scene.snapshot, policy, order.as_of);
         scene.snapshot
     }
 
@@ -376,10 +378,12 @@ impl Scene {
         self.rows.iter().map(|(symbol, row)| security(symbol, row, as_of)).collect()
     }
 
-    fn sync(&mut self, as_of: NaiveDate, policy: &Policy) {
+    fn sync(&mut self, as_of: NaiveDate, mode: Mode, policy: &Policy) {
         self.snapshot.securities = self.securities(as_of);
-        let order = Order { mode: Mode::Full, accept_churn: false, as_of };
-        let (plan, _) = planned(&self.snapshot, policy, order);
+        let order = Order { mode, accept_churn: false, as_of };
+        let mut read = self.snapshot.clone();
+        world::read_instruments(&mut read, policy, as_of);
+        let (plan, _) = planned(&read, policy, order);
         let plan = plan.unwrap_or_else(|refusal| panic!("the plan of {as_of} was refused: {refusal}"));
         self.snapshot = world::applied(&self.snapshot, &plan, Vec::new());
     }
@@ -507,6 +511,8 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
     security.industry = get("industry").map(Into::into);
     security.sic_code = get("sic").map(Into::into);
     security.cik = get("cik").map(Into::into);
+    security.share_class_figi = get("figi").map(Into::into);
+    security.composite_figi = get("composite").map(Into::into);
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
     security.volume = figure(get("volume"));

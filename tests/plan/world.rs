@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cache_sync::domain::identity::Identity;
 use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::Security;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
-use cache_sync::plan::market::Market;
-use cache_sync::plan::outcome::{Plan, PlannedUniverse};
+use cache_sync::plan::identity::in_question;
+use cache_sync::plan::market_of;
+use cache_sync::plan::outcome::{IdentityChange, Plan, PlannedUniverse};
 use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
 use cache_sync::plan::replay::next_state;
-use cache_sync::plan::snapshot::Snapshot;
+use cache_sync::plan::snapshot::{Instrument, Snapshot};
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
 
@@ -68,7 +70,80 @@ fn sector_names() -> Vec<(String, Sector)> {
 /// The state that a plan leaves behind, with `securities` as the market of the next day.
 pub(crate) fn applied(before: &Snapshot, plan: &Plan, securities: Vec<Security>) -> Snapshot {
     let unreadable_symbols = Vec::new();
-    next_state(Snapshot { unreadable_symbols, ..before.clone() }, plan, securities)
+    let next = next_state(Snapshot { unreadable_symbols, ..before.clone() }, plan, securities);
+    Snapshot { instruments: instruments(before, plan), ..next }
+}
+
+/// Every instrument after a plan, as the store writes them down.
+fn instruments(before: &Snapshot, plan: &Plan) -> Vec<Instrument> {
+    let mut all = before.instruments.clone();
+    let lineage_of = |all: &[Instrument], symbol: &Symbol| {
+        let of_symbol = all.iter().filter(|known| known.symbol == *symbol);
+        of_symbol.max_by_key(|known| known.valid_from).map(|known| known.lineage)
+    };
+    let known = all.clone();
+    for change in &plan.identities {
+        let (symbol, identity, lineage, ends) = match change {
+            IdentityChange::Renamed { from, symbol, identity } => {
+                (symbol, identity, lineage_of(&known, from), vec![from, symbol])
+            }
+            IdentityChange::Reused { symbol, identity } => (symbol, identity, None, vec![symbol]),
+            IdentityChange::Reorganised { symbol, identity } => {
+                (symbol, identity, lineage_of(&known, symbol), vec![symbol])
+            }
+            IdentityChange::Completed { symbol, identity } => {
+                let open = all.iter_mut().find(|known| known.symbol == *symbol && known.valid_to.is_none());
+                let open = open.expect("only what is known is completed");
+                open.identity = open.identity.clone().or(identity);
+                continue;
+            }
+        };
+        for ended in
+            all.iter_mut().filter(|known| known.valid_from < plan.as_of && ends.contains(&&known.symbol))
+        {
+            ended.valid_to = ended.valid_to.or(Some(plan.as_of));
+        }
+        open(&mut all, symbol, identity.clone(), lineage, plan.as_of);
+    }
+    let joined = plan.universes.iter().flat_map(|universe| &universe.joined);
+    for joined in joined {
+        if all.iter().all(|known| known.symbol != joined.symbol || known.valid_to.is_some()) {
+            let mut securities = before.securities.iter();
+            let security = securities.find(|security| security.symbol == joined.symbol);
+            let identity = security.map(Security::identity).unwrap_or_default();
+            open(&mut all, &joined.symbol, identity, None, plan.as_of);
+        }
+    }
+    all
+}
+
+fn open(
+    all: &mut Vec<Instrument>,
+    symbol: &Symbol,
+    identity: Identity,
+    lineage: Option<i64>,
+    from: NaiveDate,
+) {
+    all.push(Instrument {
+        symbol: symbol.clone(),
+        lineage: lineage.unwrap_or(all.len() as i64 + 1),
+        identity,
+        valid_from: from,
+        valid_to: None,
+    });
+}
+
+/// What the store reads of the instruments in `snapshot`: of those in question, and of their lineages.
+pub(crate) fn read_instruments(snapshot: &mut Snapshot, policy: &Policy, as_of: NaiveDate) {
+    let last = snapshot.last_run.as_ref();
+    let asked = in_question(&snapshot.securities, &snapshot.universes, last, policy, as_of);
+    let all = &snapshot.instruments;
+    let lineages: BTreeSet<i64> = all
+        .iter()
+        .filter(|known| asked.iter().any(|symbol| symbol == known.symbol.as_str()))
+        .map(|known| known.lineage)
+        .collect();
+    snapshot.instruments.retain(|known| lineages.contains(&known.lineage));
 }
 
 /// The members of each universe after a plan.
@@ -84,7 +159,7 @@ pub(crate) fn explained<E>(
     as_of: NaiveDate,
     mut look: impl FnMut(&Explanation, &Verdict) -> Result<(), E>,
 ) -> Result<(), E> {
-    let market = Market::of(snapshot, as_of, policy);
+    let market = market_of(snapshot, as_of, policy);
     let explainer = Explainer::new(&market, snapshot, policy);
     let members = snapshot.universes.values().flat_map(|stored| &stored.members);
     let symbols: BTreeSet<&Symbol> =

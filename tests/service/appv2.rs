@@ -9,7 +9,7 @@ use cache_sync::doctor;
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::requests::{Preview, preview};
-use cache_sync::store::history::universe_members;
+use cache_sync::store::history::{When, universe_members};
 use cache_sync::store::{Database, Limits};
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -860,12 +860,12 @@ async fn members_are_looked_up_in_the_order_of_their_row() {
     let settings = world.settings();
     let mut client = Database::new(&settings.database).unwrap().client().await.unwrap();
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
-    let members = universe_members(&tx, &settings.entries, "top_10", None).await.unwrap().unwrap();
+    let members = universe_members(&tx, &settings.entries, "top_10", When::default()).await.unwrap().unwrap();
     let symbols: Vec<String> = members.into_iter().map(|member| member.symbol).collect();
     assert_eq!(symbols, (1..=10).map(background).collect::<Vec<_>>());
     assert_eq!(
-        universe_members(&tx, &settings.entries, "recent_ipos", None).await.unwrap(),
+        universe_members(&tx, &settings.entries, "recent_ipos", When::default()).await.unwrap(),
         Some(Vec::new())
     );
-    assert_eq!(universe_members(&tx, &settings.entries, "banks", None).await.unwrap(), None);
+    assert_eq!(universe_members(&tx, &settings.entries, "banks", When::default()).await.unwrap(), None);
 }

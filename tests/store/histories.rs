@@ -2,14 +2,15 @@
 
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::store::Limits;
-use cache_sync::store::history::{symbol_history, universe_members, universes_now};
+use cache_sync::store::history::{When, symbol_history, universe_members, universes_now};
 
 use super::world::{World, date};
 
 async fn members(world: &World, universe: &str, as_of: Option<&str>) -> Option<Vec<String>> {
     let mut client = world.dedicated().await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
-    let members = universe_members(&tx, &world.entries, universe, as_of.map(date)).await.unwrap()?;
+    let when = When { as_of: as_of.map(date), known_at: None };
+    let members = universe_members(&tx, &world.entries, universe, when).await.unwrap()?;
     Some(members.into_iter().map(|member| member.symbol).collect())
 }
 
@@ -64,11 +65,11 @@ async fn a_symbol_is_found_under_every_spelling_of_its_share_class() {
     let mut client = world.dedicated().await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
     for spelling in ["BRK.B", "BRK-B", "BRK/B"] {
-        let memberships = symbol_history(&tx, &Symbol::parse(spelling).unwrap()).await.unwrap();
+        let memberships = symbol_history(&tx, &Symbol::parse(spelling).unwrap(), None).await.unwrap();
         let told: Vec<_> = memberships.iter().map(|m| (m.universe.as_str(), m.valid_to)).collect();
         assert_eq!(told, [("top_100", Some(date("2026-07-21"))), ("top_500", None)], "{spelling}");
     }
-    assert!(symbol_history(&tx, &Symbol::parse("BRKB").unwrap()).await.unwrap().is_empty());
+    assert!(symbol_history(&tx, &Symbol::parse("BRKB").unwrap(), None).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
-use cache_sync::store::snapshot::{Wanted, WantedRows, complete, read_state};
+use cache_sync::store::revert;
+use cache_sync::store::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
 use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -168,21 +169,53 @@ impl World {
         wanted: &[(&str, &[&str])],
         adjust: impl FnOnce(&mut Plan),
     ) -> Applied {
+        self.sync_at(job, as_of, evening_of(as_of), wanted, adjust).await
+    }
+
+    /// The same at a moment.
+    pub(crate) async fn sync_at(
+        &self,
+        job: &str,
+        as_of: &str,
+        now: DateTime<Utc>,
+        wanted: &[(&str, &[&str])],
+        adjust: impl FnOnce(&mut Plan),
+    ) -> Applied {
         let mut client = self.db.dedicated().await.unwrap();
         let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
         let snapshot = self.snapshot(lease.transaction(), as_of, wanted).await;
         let mut plan = plan(&snapshot, as_of, wanted);
         adjust(&mut plan);
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext {
-            job_id: &job_id,
-            now: evening_of(as_of),
-            batch_size: 3,
-            entries: &Entries::Universe,
-        };
+        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &Entries::Universe };
         let applied = apply(&lease, &plan, &snapshot, ctx).await.unwrap();
         lease.commit().await.unwrap();
         applied
+    }
+
+    /// Notes that a job has ended well, as its worker would: a revert looks for it.
+    pub(crate) async fn note_job(&self, job: &str, as_of: &str, now: DateTime<Utc>) {
+        self.sql(&format!(
+            "insert into cache_sync_jobs (job_id, mode, status, as_of, triggered_by, requested_at, created_at,
+                 updated_at, end_time, result)
+             values ('{job}', 'full', 'completed', '{as_of}', 'test', '{now}', '{now}', '{now}', '{now}',
+                     '{{\"digest\": \"done\"}}')"
+        ))
+        .await;
+    }
+
+    /// Reverts `target`; false where there is nothing to revert.
+    pub(crate) async fn revert_at(&self, job: &str, target: &str, now: DateTime<Utc>) -> bool {
+        let mut client = self.db.dedicated().await.unwrap();
+        let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
+        let target = JobId::parse(target).unwrap();
+        let (found, entries) = revert::read(lease.transaction(), &self.entries, &target).await.unwrap();
+        let Ok(plan) = cache_sync::plan::revert::plan(&target, &found) else { return false };
+        let job_id = JobId::parse(job).unwrap();
+        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &entries };
+        apply(&lease, &plan, &Snapshot::default(), ctx).await.unwrap();
+        lease.commit().await.unwrap();
+        true
     }
 
     /// Applies without committing.
@@ -216,7 +249,8 @@ impl World {
         let market = read_securities(tx, &source, None).await.unwrap();
         let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
         let state = read_state(tx, Wanted { universes: &universes, rows }).await.unwrap();
-        complete(tx, &source, market, state, &universes, date(as_of)).await.unwrap().0
+        let completing = Completing { universes: &universes, in_question: &[] };
+        complete(tx, &source, market, state, completing, date(as_of)).await.unwrap().0
     }
 
     /// The symbols of a row, in its order.
@@ -296,6 +330,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         universes: universes.collect(),
         foreign: Vec::new(),
         restored: Vec::new(),
+        identities: Vec::new(),
         tasks: Vec::new(),
         warnings: Vec::new(),
         measures: Vec::new(),
@@ -349,6 +384,7 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
         before,
         joined: joined.collect(),
         left: left.collect(),
+        renamed: Vec::new(),
         status: UniverseStatus::Ok,
         hold: None,
         total_cap: Usd::dollars(1_000 * members.len() as i64),

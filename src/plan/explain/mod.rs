@@ -33,11 +33,12 @@ use crate::domain::words;
 
 use super::candidates::{Judge, Marks};
 use super::hands::Hands;
+use super::identity::Identities;
 use super::market::Market;
 use super::outcome::{Plan, PlannedUniverse, Refusal};
 use super::policy::Policy;
 use super::seats::Seats;
-use super::snapshot::Snapshot;
+use super::snapshot::{Instrument, Snapshot};
 use super::themes::{ByHand, Seating};
 use super::universes::{Rule, Universe, theme};
 use super::{Order, plan_on};
@@ -223,9 +224,11 @@ pub struct Explainer<'a> {
 impl<'a> Explainer<'a> {
     /// Plans on `market`, which is that of `snapshot`, as a sync of all universes would.
     pub fn new(market: &'a Market<'a>, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
+        let order = Order { mode: Mode::Full, accept_churn: false, as_of: market.as_of() };
+        let identities = Identities::find(market, snapshot, order);
         let decide = |accept_churn| {
-            let order = Order { mode: Mode::Full, accept_churn, as_of: market.as_of() };
-            plan_on(market, snapshot, policy, order, &mut |_| {})
+            let order = Order { accept_churn, ..order };
+            plan_on(market, &identities, snapshot, policy, order, &mut |_| {})
         };
         let (plan, refusal) = match decide(false) {
             Ok(plan) => (Some(plan), None),
@@ -268,6 +271,29 @@ impl<'a> Explainer<'a> {
         })
     }
 
+    /// Whoever `symbol` stands for now, in the words of what is known of its instruments.
+    pub fn remarks(symbol: &Symbol, instruments: &[Instrument]) -> Vec<String> {
+        let of_symbol = || instruments.iter().filter(|known| known.symbol.is_spelling_of(symbol));
+        let Some(latest) = of_symbol().max_by_key(|known| (known.valid_to.is_none(), known.valid_from))
+        else {
+            return Vec::new();
+        };
+        let others = of_symbol().filter(|known| known.lineage != latest.lineage);
+        let others = others.filter_map(|known| {
+            Some(format!("until {} this was the symbol of another company", known.valid_to?))
+        });
+        let names = instruments.iter().filter(|known| known.lineage == latest.lineage);
+        let names = names.filter(|known| !known.symbol.is_spelling_of(symbol));
+        let names = names.filter_map(|known| match (known.valid_to, latest.valid_to) {
+            (None, Some(since)) => Some(format!("since {since} it goes by {}", known.symbol)),
+            (Some(until), _) if until <= latest.valid_from => {
+                Some(format!("until {until} as {}", known.symbol))
+            }
+            (Some(_) | None, _) => None,
+        });
+        others.chain(names).collect()
+    }
+
     /// The symbol of the source that may have been meant by `text`: another case, or a letter off.
     pub fn nearest_symbol(&self, text: &str) -> Option<&'a Symbol> {
         nearest_symbol(self.market.securities().iter().map(|security| &security.symbol), text)
@@ -287,7 +313,7 @@ impl<'a> Explainer<'a> {
         for universe in Universe::of_task(self.policy, SyncTask::ThemeRebalancing) {
             let Rule::Theme(place) = universe.rule else { continue };
             let stored = self.members(&universe.name);
-            let known = stored.iter().filter_map(|symbol| self.market.index_of(symbol));
+            let known = stored.iter().filter_map(|symbol| self.market.index_of_member(symbol));
             let members = Marks::new(self.market, known);
             let theme = theme(self.policy, place);
             let decided = ByHand::of(self.market, &self.hands, &universe);
