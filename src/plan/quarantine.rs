@@ -460,9 +460,14 @@ impl<'a> Court<'a> {
         night.price.is_some_and(|price| is_split(price) && (price > 1.0 || is_dear))
     }
 
-    /// The last good cap as the price has moved since. A price that moves as by a split says nothing about the worth.
-    fn rolled_cap(&self, night: &Night) -> f64 {
-        let factor = if self.is_split(night) { 1.0 } else { night.price.unwrap_or(1.0) };
+    /// The last good cap as the price has moved since. Of a cap that is missing a price that moves as by a split says
+    /// nothing; the shares of a jump are compared with it, so it always counts.
+    fn rolled_cap(&self, night: &Night, anomaly: Anomaly) -> f64 {
+        let factor = if anomaly == Anomaly::Vanished && self.is_split(night) {
+            1.0
+        } else {
+            night.price.unwrap_or(1.0)
+        };
         night.last_cap.unwrap_or(0.0) * factor
     }
 
@@ -529,7 +534,8 @@ impl<'a> Court<'a> {
         let stock = night.stock;
         let is_held = entry.anomaly == Anomaly::SuspectedSplit;
         let close_dollars = if is_held { stock.close_dollars } else { night.close.or(stock.close_dollars) };
-        let cap_cents = if is_held { night.last_cap.unwrap_or(0.0) } else { self.rolled_cap(night) };
+        let cap_cents =
+            if is_held { night.last_cap.unwrap_or(0.0) } else { self.rolled_cap(night, entry.anomaly) };
         entry.symbol = self.market.security(night.index).symbol.clone();
         entry.cap_cents = cap_cents.round() as i64;
         entry.found_cents = night.found.map(|cap| cap.cents() as i64);
