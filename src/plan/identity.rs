@@ -96,13 +96,15 @@ impl Identities {
         }
         found.find_renames(market, snapshot, &known);
         for index in &found.reused {
-            let Security { symbol, .. } = market.security(*index);
+            let security = market.security(*index);
             let is_renamed_into = found.renamed.values().any(|successor| successor.index == *index);
             if !is_renamed_into {
-                let identity = market.security(*index).identity();
-                found.changes.push(IdentityChange::Reused { symbol: symbol.clone(), identity });
+                let symbol = known.spelling(&security.symbol);
+                found.changes.push(IdentityChange::Reused { symbol, identity: security.identity() });
             }
         }
+        // The order of the rows is nobody's business.
+        found.changes.sort_by(|one, other| one.symbol().cmp(other.symbol()));
         found
     }
 
@@ -117,14 +119,14 @@ impl Identities {
                 }
                 Likeness::Other => {}
                 Likeness::Same(_) if instrument.identity.differs_from(&identity) && mode == Mode::Full => {
-                    let symbol = market.security(index).symbol.clone();
+                    let symbol = instrument.symbol.clone();
                     let identity = identity.or(&instrument.identity);
                     self.changes.push(IdentityChange::Reorganised { symbol, identity });
                 }
                 Likeness::Same(_) | Likeness::Unknown => {
                     self.former.insert(index, known.former_keys(instrument));
                     if instrument.identity.lacks_of(&identity) {
-                        let symbol = market.security(index).symbol.clone();
+                        let symbol = instrument.symbol.clone();
                         self.changes.push(IdentityChange::Completed { symbol, identity });
                     }
                 }
@@ -138,14 +140,15 @@ impl Identities {
         if seen < MIN_REUSED || share(seen, of) <= MAX_REUSED_PCT {
             return;
         }
-        let symbols = self.reused.iter().map(|index| &market.security(*index).symbol);
+        let symbols: BTreeSet<&Symbol> =
+            self.reused.iter().map(|index| &market.security(*index).symbol).collect();
         let text = format!(
             "the FIGI or CIK of {} of {} is another than before ({}: {}), at most {} is expected; all are taken for who \
              they were; check the import; if it is right, submit --accept-churn",
             grouped(seen),
             counted(of, "ticker"),
             percent(share(seen, of)),
-            first_few(symbols),
+            first_few(symbols.iter()),
             percent(MAX_REUSED_PCT),
         );
         self.warnings.push(Warning { code: "identities_doubted", text });
@@ -343,6 +346,11 @@ impl<'s> Known<'s> {
             by_lineage,
             now: open.map(|known| (known.symbol.key().into_owned(), known)).collect(),
         }
+    }
+
+    /// A symbol as it is written down, whose source may spell it otherwise by now.
+    fn spelling(&self, symbol: &Symbol) -> Symbol {
+        self.now.get(&*symbol.key()).map_or(symbol, |known| &known.symbol).clone()
     }
 
     /// The keys of all that is known, in order.

@@ -166,7 +166,8 @@ pub struct Renamed {
     pub why: String,
 }
 
-/// What is to be written down of who goes by which symbol. The identity is what the source says now.
+/// What is to be written down of who goes by which symbol. The identity is what the source says now; symbols are spelled
+/// as they were written down before, but for the new one of a rename.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentityChange {
     /// An instrument goes by another symbol.
@@ -199,6 +200,18 @@ pub enum IdentityChange {
         /// Who it is.
         identity: Identity,
     },
+}
+
+impl IdentityChange {
+    /// The symbol that is spoken of; of a rename the new one.
+    pub fn symbol(&self) -> &Symbol {
+        match self {
+            Self::Renamed { symbol, .. }
+            | Self::Reused { symbol, .. }
+            | Self::Reorganised { symbol, .. }
+            | Self::Completed { symbol, .. } => symbol,
+        }
+    }
 }
 
 /// A change that a guard kept back.
