@@ -167,6 +167,11 @@ impl Identities {
         !self.reused.is_empty() && self.reused.contains(&index)
     }
 
+    /// The securities whose ticker belonged to somebody else until now.
+    pub(super) fn reused(&self) -> &BTreeSet<u32> {
+        &self.reused
+    }
+
     /// The keys that securities have gone by before, for those who have.
     pub(super) fn former(&self) -> impl Iterator<Item = (u32, &BTreeSet<String>)> {
         self.former.iter().filter(|(_, keys)| !keys.is_empty()).map(|(index, keys)| (*index, keys))

@@ -64,6 +64,8 @@ pub struct Market<'a> {
     former: BTreeMap<u32, BTreeSet<String>>,
     /// By the key of an old symbol the security that goes on as a member for it.
     renamed: BTreeMap<String, u32>,
+    /// Securities whose ticker belonged to somebody else until now.
+    reused: BTreeSet<u32>,
     faults: Vec<(u32, Fault)>,
     judgement: Judgement,
 }
@@ -163,6 +165,7 @@ impl<'a> Market<'a> {
             duplicates: Vec::new(),
             former: BTreeMap::new(),
             renamed: BTreeMap::new(),
+            reused: BTreeSet::new(),
             faults: Vec::new(),
             judgement: Judgement::default(),
         };
@@ -185,12 +188,18 @@ impl<'a> Market<'a> {
     pub(super) fn learn(&mut self, identities: &Identities) {
         self.former = identities.former().map(|(index, keys)| (index, keys.clone())).collect();
         self.renamed = identities.renamed().map(|(key, index)| (key.to_owned(), index)).collect();
+        self.reused.clone_from(identities.reused());
     }
 
-    /// The security that a member of a universe is now, under whatever symbol.
+    /// The security that a member of a universe is now, under whatever symbol; none where its ticker is another company's.
     pub(super) fn index_of_member(&self, symbol: &Symbol) -> Option<u32> {
         let renamed = if self.renamed.is_empty() { None } else { self.renamed.get(&*symbol.key()) };
-        renamed.copied().or_else(|| self.index_of(symbol))
+        renamed.copied().or_else(|| self.index_of(symbol).filter(|index| !self.has_new_owner(*index)))
+    }
+
+    /// Whether the ticker of a security belonged to somebody else until now.
+    pub(super) fn has_new_owner(&self, index: u32) -> bool {
+        !self.reused.is_empty() && self.reused.contains(&index)
     }
 
     /// The security that a curated list means by this key: the eligible stock of that symbol, else the one that has

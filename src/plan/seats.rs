@@ -126,7 +126,7 @@ struct Present<'g, 'a> {
 impl Present<'_, '_> {
     fn members(self, universe: &UniverseName) -> Marks {
         let members = self.snapshot.universes.get(universe).map_or(&[][..], |stored| &stored.members);
-        Marks::new(self.market, members.iter().filter_map(|symbol| self.market.index_of(symbol)))
+        Marks::new(self.market, members.iter().filter_map(|symbol| self.market.index_of_member(symbol)))
     }
 }
 

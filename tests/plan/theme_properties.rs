@@ -102,13 +102,13 @@ proptest! {
         (was, now) in prop_oneof![calm_days(), (market(), market())]
     ) {
         let first = snapshot(&was);
-        let second = world::applied(&first, &planned(&first, Mode::Full, true), now.clone());
+        let second = of_strangers(world::applied(&first, &planned(&first, Mode::Full, true), now.clone()));
         let full = planned(&second, Mode::Full, true);
         let mut state = second.clone();
         let mut changes = 0;
         for mode in [Mode::MarketCap, Mode::Ipos, Mode::Delisted, Mode::Themes, Mode::Etfs] {
             let plan = planned(&state, mode, true);
-            state = world::applied(&state, &plan, now.clone());
+            state = of_strangers(world::applied(&state, &plan, now.clone()));
             changes += plan.total_changes();
             let by_task: usize = plan.tasks.iter().map(|report| report.changes).sum();
             prop_assert_eq!(by_task, plan.total_changes());
@@ -143,10 +143,10 @@ proptest! {
         (was, now) in prop_oneof![calm_days(), (market(), market())]
     ) {
         let first = snapshot(&was);
-        let before = world::applied(&first, &planned(&first, Mode::Full, true), now.clone());
+        let before = of_strangers(world::applied(&first, &planned(&first, Mode::Full, true), now.clone()));
         let plan = planned(&before, Mode::Full, true);
         agrees(&before, &plan)?;
-        agrees(&world::applied(&before, &plan, now), &plan)?;
+        agrees(&of_strangers(world::applied(&before, &plan, now)), &plan)?;
     }
 
     #[test]
@@ -207,6 +207,12 @@ fn two_days(was: &[Security], now: &[Security]) -> (Plan, Plan) {
     let second = world::applied(&first, &first_plan, now.to_vec());
     let second_plan = planned(&second, Mode::Full, true);
     (first_plan, second_plan)
+}
+
+/// Nothing is known of who anybody was: made companies change their CIK from day to day, and only a full sync takes a
+/// ticker for reused.
+fn of_strangers(snapshot: Snapshot) -> Snapshot {
+    Snapshot { instruments: Vec::new(), ..snapshot }
 }
 
 fn snapshot(rows: &[Security]) -> Snapshot {

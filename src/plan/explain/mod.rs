@@ -334,11 +334,11 @@ impl<'a> Explainer<'a> {
     }
 
     fn verdict(&self, case: &Case, history: &[Episode]) -> Verdict {
-        let Case { universe, symbol, .. } = case;
-        let place = place_of(symbol, self.members(&universe.name));
+        let universe = case.universe;
+        let place = self.place(case, self.members(&universe.name));
         let is_member = place.is_some();
         let planned = self.planned(&universe.name);
-        let outlook = self.outlook(symbol, planned, is_member);
+        let outlook = self.outlook(case, planned, is_member);
         let findings = self.findings(case, is_member);
         let of_universe = || history.iter().filter(|episode| episode.universe == universe.name.as_str());
         let open = of_universe().find(|episode| is_member && episode.valid_to.is_none());
@@ -360,22 +360,39 @@ impl<'a> Explainer<'a> {
         }
     }
 
+    /// The place, from 1, among members as they stand: of the same instrument, under whatever symbol they know it. Not of
+    /// a company that had the ticker before.
+    fn place(&self, case: &Case, members: &[Symbol]) -> Option<usize> {
+        let is_it = |member: &Symbol| match case.index {
+            Some(index) => {
+                let has_its_symbol = member.is_spelling_of(case.symbol) && !self.market.has_new_owner(index);
+                has_its_symbol || self.market.index_of_member(member) == Some(index)
+            }
+            None => member.is_spelling_of(case.symbol),
+        };
+        members.iter().position(is_it).map(|place| place + 1)
+    }
+
     fn planned(&self, name: &UniverseName) -> Option<&PlannedUniverse> {
         self.plan.as_ref()?.universes.iter().find(|planned| planned.name == *name)
     }
 
     /// What a sync would do, from what it plans. A universe that no sync touches stays as it is.
-    fn outlook(&self, symbol: &Symbol, planned: Option<&PlannedUniverse>, is_member: bool) -> Outlook {
+    fn outlook(&self, case: &Case, planned: Option<&PlannedUniverse>, is_member: bool) -> Outlook {
         let stays = if is_member { Outlook::StaysIn } else { Outlook::StaysOut };
         let held = if is_member { Outlook::HeldIn } else { Outlook::HeldOut };
         let Some(planned) = planned else { return stays };
         if let Some(hold) = &planned.hold {
-            let moved = if is_member { &hold.would_leave } else { &hold.would_join };
-            if place_of(symbol, moved).is_some() {
+            let moves = if is_member {
+                self.place(case, &hold.would_leave)
+            } else {
+                place_of(case.symbol, &hold.would_join)
+            };
+            if moves.is_some() {
                 return held;
             }
         }
-        let will_be_member = place_of(symbol, &planned.members).is_some();
+        let will_be_member = place_of(case.symbol, &planned.members).is_some();
         match (is_member, will_be_member) {
             (true, true) | (false, false) => stays,
             _ if self.refusal.is_some() => held,
@@ -411,7 +428,7 @@ impl<'a> Explainer<'a> {
             Rule::Ranking(limit) => stocks::ranking(market, policy, case, limit, &seats),
             Rule::SectorLeader(sector) => stocks::sector_leader(market, policy, case, sector, &seats),
             Rule::AllStocks => stocks::all_stocks(market, policy, case),
-            Rule::NewListing => stocks::new_listing(market, policy, case),
+            Rule::NewListing => stocks::new_listing(market, policy, case, is_member),
             Rule::Theme(place) => {
                 let seating = self.seatings.get(&case.universe.name);
                 themes::theme(&self.judge, policy, case, theme(policy, place), seating, is_member)

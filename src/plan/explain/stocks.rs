@@ -244,7 +244,7 @@ pub(super) fn all_stocks(market: &Market, policy: &Policy, case: &Case) -> Findi
 }
 
 /// Having been listed in the last days, and having traded.
-pub(super) fn new_listing(market: &Market, policy: &Policy, case: &Case) -> Findings {
+pub(super) fn new_listing(market: &Market, policy: &Policy, case: &Case, is_member: bool) -> Findings {
     let mut findings = Findings::default();
     let Some(index) = eligible(&mut findings, market, policy, case) else { return findings };
     let security = market.security(index);
@@ -257,7 +257,10 @@ pub(super) fn new_listing(market: &Market, policy: &Policy, case: &Case) -> Find
         return findings;
     };
     let last_day = listed + Days::new(LISTING_DAYS as u64);
-    if market.is_in_listing_window(index) {
+    if market.has_gone_by_another(index) && !is_member {
+        let text = format!("listed {listed}, but under another symbol before");
+        findings.unmet("listing", text, "to be new, under whatever symbol");
+    } else if market.is_in_listing_window(index) {
         findings.met("listing", format!("listed {listed}, day {days} of {LISTING_DAYS}"));
     } else if days < 0 {
         let ahead = counted(days.unsigned_abs() as usize, "day");
