@@ -27,7 +27,7 @@ mod themes;
 pub use funds::{FundKind, FundRules, FundSorter};
 pub use pattern::{Pattern, WordTable, Words};
 pub use rows::{ConfigRow, Overridden};
-pub use stability::{ShareClasses, Stability};
+pub use stability::{Buffer, ShareClasses, Stability};
 pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
 
 /// The largest ranking; every security of the world is fewer.

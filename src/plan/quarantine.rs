@@ -425,7 +425,7 @@ impl<'a> Court<'a> {
         }
         let mut since = entry.since;
         if let Some(shares) = night.shares {
-            if magnitude(shares) <= JUMP {
+            if !is_jump(shares) {
                 return released_by(ReleasedBy::Reverted, self.first_look(night));
             }
             if night.price.is_some_and(|price| follows(shares, price)) {

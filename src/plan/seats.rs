@@ -3,7 +3,7 @@
 //! ```text
 //! stocks in the global order ─ one line a company, where share_classes asks for it
 //!   ├─ tiers      pinned there, else a member within the band, else by its cap
-//!   ├─ rankings   pinned, members that did not fall out of the buffer, then by rank until all seats are taken
+//!   ├─ rankings   pinned, far up, members that did not fall out of the buffer, then by rank until all seats are taken
 //!   └─ sectors    the same, ten of each
 //! ```
 //! Where nothing is switched on and nobody has decided anything, only the literal rule is left.
@@ -12,7 +12,10 @@
 //! A member has a right to its seat as long as its rank is good enough, and `top_100` has to lie within `top_500` all
 //! the same. So the rights are counted first, from the smallest ranking up: whoever has one in a ranking has it in the
 //! larger ones. Then the largest is filled by rank, and each smaller one from those who have a seat in the one above it.
-//! A newcomer thus passes through the larger rankings, and never pushes a member out.
+//!
+//! # Who has a right to a seat
+//! Whoever ranks as far above the bound as a member may fall below it, so that a newcomer among the very first is in at
+//! once; then members down to the last rank of the buffer, best first. The rest of the seats goes by rank.
 //!
 //! # Which line stands for a company
 //! The most traded of its classes, by the close and volume of the last bar. The one that is a member now (of any tier,
@@ -30,7 +33,7 @@ use crate::domain::universe::{Tier, UniverseName};
 use super::candidates::{Marks, company};
 use super::hands::Hands;
 use super::market::Market;
-use super::policy::{Policy, ShareClasses};
+use super::policy::{Buffer, Policy, ShareClasses};
 use super::snapshot::Snapshot;
 use super::universes::{Rule, SECTOR_LEADERS, Universe, tier_bounds};
 
@@ -101,11 +104,11 @@ impl<'a> Seats<'a> {
     }
 }
 
-/// The last rank with which a member keeps its seat; none where no seats are given out.
-pub(super) fn last_rank(policy: &Policy, rule: Rule) -> Option<usize> {
+/// The ranks between which only members have a right to their seats; none where no seats are given out.
+pub(super) fn buffer(policy: &Policy, rule: Rule) -> Option<Buffer> {
     match rule {
-        Rule::Ranking(limit) => Some(policy.stability.last_rank(limit)),
-        Rule::SectorLeader(_) => Some(policy.stability.sector_leader_keep),
+        Rule::Ranking(limit) => Some(policy.stability.buffer(limit)),
+        Rule::SectorLeader(_) => Some(policy.stability.sector_buffer()),
         _ => None,
     }
 }
@@ -287,21 +290,28 @@ impl<'a> Giver<'_, 'a> {
         for place in (0..rankings.len()).rev() {
             room[place] = room[place + 1].min(rankings[place].limit.saturating_sub(pins[place].len()));
         }
+        // Pins hold upwards, so the largest has them all; who is pinned there takes up nobody's room further down.
+        let by_hand = self.marks(pins.last().into_iter().flatten().copied());
         let mut kept: Vec<u32> = Vec::new();
         let mut rights = Vec::with_capacity(rankings.len());
         for (place, ranking) in rankings.iter().enumerate() {
-            let last = self.policy.stability.last_rank(ranking.limit);
-            if last > ranking.limit {
+            let buffer = self.policy.stability.buffer(ranking.limit);
+            if buffer.is_any() {
                 let members = self.present.members(&ranking.universe);
                 let taken = Marks::new(self.market, kept.iter().chain(&pins[place]).copied());
-                let keeps = |index: &u32| {
-                    members.has(*index)
-                        && !taken.has(*index)
-                        && self.hands.ban(&ranking.universe, *index).is_none()
-                };
-                let within = contest.iter().copied().take(last).filter(keeps);
-                let free = room[place].saturating_sub(kept.len());
-                kept.extend(within.take(free).collect::<Vec<u32>>());
+                let used = kept.iter().filter(|index| !by_hand.has(**index)).count();
+                let mut free = room[place].saturating_sub(used);
+                let seated = kept.iter().filter(|index| !pins[place].contains(index)).count();
+                let mut seats = ranking.limit.saturating_sub(pins[place].len() + seated);
+                for index in self.with_a_right(contest, buffer, &members, &ranking.universe) {
+                    let needs_room = !by_hand.has(index);
+                    if taken.has(index) || seats == 0 || (needs_room && free == 0) {
+                        continue;
+                    }
+                    seats -= 1;
+                    free -= usize::from(needs_room);
+                    kept.push(index);
+                }
             }
             rights.push(self.marks(kept.iter().chain(&pins[place]).copied()));
         }
@@ -317,17 +327,30 @@ impl<'a> Giver<'_, 'a> {
     fn leaders(&self, sector: Sector, contest: &[u32]) -> Vec<u32> {
         let universe = sector.universe();
         let mut rights = self.hands.pins(&universe);
-        let last = self.policy.stability.sector_leader_keep;
-        if last > SECTOR_LEADERS {
+        let buffer = self.policy.stability.sector_buffer();
+        if buffer.is_any() {
             let members = self.present.members(&universe);
             let free = SECTOR_LEADERS - rights.len();
-            let keeps = |index: &u32| {
-                members.has(*index) && !rights.contains(index) && self.hands.ban(&universe, *index).is_none()
-            };
-            let kept: Vec<u32> = contest.iter().copied().take(last).filter(keeps).take(free).collect();
-            rights.extend(kept);
+            let mut entitled = self.with_a_right(contest, buffer, &members, &universe);
+            entitled.retain(|index| !rights.contains(index));
+            rights.extend(entitled.into_iter().take(free));
         }
         self.seat(contest, &self.marks(rights), &universe, SECTOR_LEADERS)
+    }
+
+    /// Who has a right to a seat, first come first: whoever is far enough up, then members who are not too far down.
+    fn with_a_right(
+        &self,
+        contest: &[u32],
+        buffer: Buffer,
+        members: &Marks,
+        universe: &UniverseName,
+    ) -> Vec<u32> {
+        let within = &contest[..buffer.last.min(contest.len())];
+        let (entering, others) = within.split_at(buffer.first.min(within.len()));
+        let staying = others.iter().filter(|index| members.has(**index));
+        let is_free = |index: &u32| self.hands.ban(universe, *index).is_none();
+        entering.iter().chain(staying).copied().filter(is_free).collect()
     }
 
     /// Some stocks; mostly nobody, which costs nothing.

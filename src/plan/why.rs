@@ -11,7 +11,7 @@ use super::evidence::{Facts, Found, in_words, weigh};
 use super::hands::Hands;
 use super::market::{Market, Standing};
 use super::policy::{EvidenceRules, FundKind, Method, Policy, Theme};
-use super::seats::{Seats, band, last_rank};
+use super::seats::{Seats, band, buffer};
 use super::universes::{LISTING_DAYS, Rule, SECTOR_LEADERS, Universe, theme, tier_bounds};
 use super::wording::{bound, counted, grouped};
 use super::{candidates, etf};
@@ -197,7 +197,7 @@ pub(super) fn out_of_seats(
         Rule::SectorLeader(sector) => (SECTOR_LEADERS, format!(" in {}", sector.title())),
         _ => return None,
     };
-    let (rank, last) = (seats.rank(universe.rule, index)?, last_rank(policy, universe.rule)?);
+    let (rank, last) = (seats.rank(universe.rule, index)?, buffer(policy, universe.rule)?.last);
     let pinned = hands.pins(&universe.name).len();
     let own = format!("rank {rank}{of}");
     Some(if rank <= last && pinned > 0 {

@@ -194,6 +194,7 @@ proptest! {
         let before = case.before(false);
         let members = world::members(&planned(&before, &case.policy()));
         let order = ranked(&members, &case.now);
+        // By the slow way: whoever is far up, then members within the buffer, then the next; smaller rankings first.
         let mut seats: Vec<(String, usize, usize, Vec<String>)> = Vec::new();
         for limit in &case.rankings {
             let last = limit * (1000 + (case.stability.rank_buffer_pct * 10.0) as usize) / 1000;
@@ -214,8 +215,21 @@ proptest! {
             prop_assert!(is_subsequence(now, &order), "{} {:?}", universe, now);
             let was = &before.universes[universe.as_str()].members;
             let is_member = |symbol: &String| was.iter().any(|member| oracle::same(member.as_str(), symbol));
+            let first = (2 * limit).saturating_sub(last);
+            let far_up: Vec<&String> = order.iter().take(first).collect();
+            prop_assert!(far_up.iter().all(|symbol| now.contains(symbol)), "{} lacks one of {:?}", universe, far_up);
+            // Whoever has a right in a smaller ranking, too, has its seat in this one before its members do.
+            let smaller = members.iter().filter(|(name, _)| {
+                universe.starts_with("top_") && !universe.starts_with("top_10_") && name.starts_with("top_")
+                    && !name.starts_with("top_10_")
+                    && name[4..].parse::<usize>().expect("a number") < limit
+            });
+            let newcomers = smaller.flat_map(|(_, members)| members).filter(|symbol| !is_member(symbol));
+            let newcomers: BTreeSet<&String> =
+                newcomers.chain(far_up.iter().copied().filter(|symbol| !is_member(symbol))).collect();
             let stay: Vec<&String> = order.iter().take(last).filter(|symbol| is_member(symbol)).collect();
-            prop_assert!(stay.iter().all(|symbol| now.contains(symbol)), "{} loses one of {:?}", universe, stay);
+            let left = stay.iter().filter(|symbol| !now.contains(symbol)).count();
+            prop_assert!(left <= newcomers.len(), "{} loses {} of {:?}", universe, left, stay);
         }
     }
 

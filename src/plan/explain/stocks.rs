@@ -7,7 +7,7 @@ use crate::domain::sector::Sector;
 use crate::domain::universe::Tier;
 
 use super::super::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
-use super::super::policy::Policy;
+use super::super::policy::{Buffer, Policy};
 use super::super::seats::band;
 use super::super::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
 use super::super::why;
@@ -183,7 +183,7 @@ pub(super) fn ranking(
         index,
         cap,
         limit,
-        last: policy.stability.last_rank(limit),
+        buffer: policy.stability.buffer(limit),
         of: String::new(),
         seats,
     };
@@ -207,8 +207,8 @@ pub(super) fn sector_leader(
         return findings;
     }
     let of = format!(" in {}", sector.title());
-    let last = policy.stability.sector_leader_keep;
-    Row { market, case, index, cap, limit: SECTOR_LEADERS, last, of, seats }.seat(&mut findings);
+    let buffer = policy.stability.sector_buffer();
+    Row { market, case, index, cap, limit: SECTOR_LEADERS, buffer, of, seats }.seat(&mut findings);
     findings
 }
 
@@ -363,8 +363,8 @@ struct Row<'r, 'a> {
     index: u32,
     cap: Usd,
     limit: usize,
-    /// The last rank with which a member stays.
-    last: usize,
+    /// Where members stay, and newcomers are in at once.
+    buffer: Buffer,
     /// What the row is of: nothing, or ` in Technology`.
     of: String,
     seats: &'r SeatsOf<'r, 'a>,
@@ -376,8 +376,9 @@ impl Row<'_, '_> {
         let rank = self.seats.seats.rank(universe.rule, self.index).unwrap_or_default();
         let is_seated = self.seats.seats.of(&universe.name).contains(&self.index);
         let own = format!("rank {}{}", grouped(rank), self.of);
-        match (is_seated, rank <= self.limit) {
-            (true, is_among) => self.is_seated(findings, rank, &own, is_among),
+        let is_within = rank <= if self.seats.is_member { self.buffer.last } else { self.limit };
+        match (is_seated, is_within) {
+            (true, _) => self.is_seated(findings, rank, &own, rank <= self.limit),
             (false, true) => self.finds_no_seat(findings, &own),
             (false, false) => self.is_too_far_behind(findings, &own),
         }
@@ -388,7 +389,7 @@ impl Row<'_, '_> {
         let text = if is_among {
             format!("{own}, {taken}")
         } else if self.has_room() && self.seats.is_member {
-            format!("{own}, kept: members stay down to rank {}", grouped(self.last))
+            format!("{own}, kept: members stay down to rank {}", grouped(self.buffer.last))
         } else {
             format!("{own}, next in line for {} seats", grouped(self.limit))
         };
@@ -404,7 +405,7 @@ impl Row<'_, '_> {
         findings.margin = if is_among && !self.has_room() {
             format!("{own}, {distance}")
         } else if is_among {
-            format!("{own}, {distance}; members stay down to rank {}", grouped(self.last))
+            format!("{own}, {distance}; members stay down to rank {}", grouped(self.buffer.last))
         } else {
             format!("{text}, {distance}")
         };
@@ -414,20 +415,28 @@ impl Row<'_, '_> {
     /// Its rank would do, but others have a right to their seats.
     fn finds_no_seat(&self, findings: &mut Findings, own: &str) {
         let pinned = self.seats.hands.pins(&self.case.universe.name).len();
-        let by = if self.has_room() {
-            format!(" by members, who stay down to rank {}", grouped(self.last))
+        let by = if self.has_room() && self.seats.is_member {
+            " by those before it".to_owned()
+        } else if self.has_room() {
+            format!(" by members, who stay down to rank {}", grouped(self.buffer.last))
         } else {
             String::new()
         };
         let by_hand =
             if pinned > 0 { format!(", {} of them by hand", grouped(pinned)) } else { String::new() };
         let text = format!("{own}, but all {} seats are taken{by}{by_hand}", grouped(self.limit));
-        findings.unmet("rank", text, "a seat that somebody leaves");
+        let mut remedy = "a seat that somebody leaves".to_owned();
+        if let Some((_, _, name)) =
+            Some(self.buffer.first).filter(|_| self.has_room()).and_then(|rank| self.holder(rank))
+        {
+            remedy = format!("{remedy}, or a cap above {name}");
+        }
+        findings.unmet("rank", text, remedy);
     }
 
     fn is_too_far_behind(&self, findings: &mut Findings, own: &str) {
         // A member is measured by the last rank with which it would stay.
-        let wanted = if self.seats.is_member { self.last } else { self.limit };
+        let wanted = if self.seats.is_member { self.buffer.last } else { self.limit };
         let rank =
             if self.holder(wanted).is_some_and(|(_, cap, _)| cap >= self.cap) { wanted } else { self.limit };
         let Some((_, last, name)) = self.holder(rank) else { return };
@@ -438,10 +447,10 @@ impl Row<'_, '_> {
             format!("{own}, {} rank {place}", below(self.cap, last))
         };
         let mut remedy = format!("a cap above {name} ({})", more(self.cap, last));
-        if self.has_room() && rank == self.last {
+        if self.has_room() && rank == self.buffer.last {
             text.push_str(", down to which members stay");
         } else if self.has_room() {
-            text = format!("{text}, members stay down to rank {}", grouped(self.last));
+            text = format!("{text}, members stay down to rank {}", grouped(self.buffer.last));
             remedy.push_str(", and a seat that a member leaves");
         }
         findings.unmet("rank", text, remedy);
@@ -453,13 +462,13 @@ impl Row<'_, '_> {
 
     /// Whether members may fall behind a little.
     fn has_room(&self) -> bool {
-        self.last > self.limit
+        self.buffer.is_any()
     }
 
     /// The first rank with which a member has no seat.
     fn first_outside(&self) -> Option<usize> {
         if self.has_room() {
-            return Some(self.last + 1);
+            return Some(self.buffer.last + 1);
         }
         let universe = &self.case.universe.name;
         let seated = self.seats.seats.of(universe);

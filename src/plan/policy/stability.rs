@@ -17,12 +17,34 @@ const PARTS_OF_THE_WHOLE: u64 = 1_000_000;
 pub struct Stability {
     /// Percent by which a cap must be past a tier's bound before a member leaves the tier.
     pub tier_band_pct: f64,
-    /// Percent of N by which a member of a ranking may fall behind rank N and stay.
+    /// Percent of N by which a member of a ranking may fall behind rank N and stay; a newcomer that is as far ahead of it
+    /// gets a seat at once.
     pub rank_buffer_pct: f64,
-    /// Rank in its sector down to which a sector leader stays.
+    /// Rank in its sector down to which a sector leader stays, likewise.
     pub sector_leader_keep: usize,
     /// Which share classes of a company take seats.
     pub share_classes: ShareClasses,
+}
+
+/// The ranks around the last seat between which only members have a right to their seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffer {
+    /// The last rank with which anybody has a right to a seat.
+    pub first: usize,
+    /// The last rank with which a member has one.
+    pub last: usize,
+}
+
+impl Buffer {
+    /// As far above the last of so many seats as below it.
+    fn around(limit: usize, last: usize) -> Self {
+        Self { first: (2 * limit).saturating_sub(last), last }
+    }
+
+    /// Whether it makes any difference.
+    pub(in crate::plan) fn is_any(self) -> bool {
+        self.first < self.last
+    }
 }
 
 words! {
@@ -67,10 +89,15 @@ impl Stability {
         Usd::dollars(ceiling).times_parts(PARTS_OF_THE_WHOLE + parts(self.tier_band_pct), PARTS_OF_THE_WHOLE)
     }
 
-    /// The last rank with which a member of a ranking of so many stays.
-    pub(in crate::plan) fn last_rank(&self, limit: usize) -> usize {
-        let kept = limit as u64 * (PARTS_OF_THE_WHOLE + parts(self.rank_buffer_pct)) / PARTS_OF_THE_WHOLE;
-        kept as usize
+    /// The buffer of a ranking of so many.
+    pub(in crate::plan) fn buffer(&self, limit: usize) -> Buffer {
+        let last = limit as u64 * (PARTS_OF_THE_WHOLE + parts(self.rank_buffer_pct)) / PARTS_OF_THE_WHOLE;
+        Buffer::around(limit, last as usize)
+    }
+
+    /// The buffer of the leaders of a sector.
+    pub(in crate::plan) fn sector_buffer(&self) -> Buffer {
+        Buffer::around(SECTOR_LEADERS, self.sector_leader_keep)
     }
 
     /// Whether the bands around these floors, which fall, leave room between them: a stock that its tier no longer
@@ -93,7 +120,10 @@ mod tests {
         let stability = Stability { tier_band_pct: 5.0, rank_buffer_pct: 2.5, ..Stability::default() };
         assert_eq!(stability.below(10_000_000_000), Usd::dollars(9_500_000_000));
         assert_eq!(stability.above(10_000_000_000), Usd::dollars(10_500_000_000));
-        assert_eq!([1, 39, 40, 500].map(|limit| stability.last_rank(limit)), [1, 39, 41, 512]);
+        let ranks = |limit| (stability.buffer(limit).first, stability.buffer(limit).last);
+        assert_eq!([1, 39, 40, 500].map(ranks), [(1, 1), (39, 39), (39, 41), (488, 512)]);
+        let sectors = Stability { sector_leader_keep: 12, ..stability }.sector_buffer();
+        assert_eq!((sectors.first, sectors.last), (8, 12));
         let tenth = Stability { tier_band_pct: 0.1, ..Stability::default() };
         assert_eq!(tenth.below(15_000_000_000_000), Usd::dollars(14_985_000_000_000));
     }
@@ -103,7 +133,7 @@ mod tests {
         let literal = Stability::default();
         assert!(literal.is_literal() && !literal.has_bands());
         assert_eq!((literal.below(7), literal.above(7)), (Usd::dollars(7), Usd::dollars(7)));
-        assert_eq!(literal.last_rank(1_000_000), 1_000_000);
+        assert!(!literal.buffer(1_000_000).is_any() && !literal.sector_buffer().is_any());
     }
 
     #[test]
