@@ -46,7 +46,7 @@ impl Redis {
         let unusable = |_| "redis.sentinels or REDIS_URL is no address of Redis".to_owned();
         let sentinels = Sentinels::new(&settings.sentinels, &settings.sentinel_master, &settings.url)
             .map_err(unusable)?;
-        let shared = Shared::Following(Following::new(sentinels.clone(), within(RESPONSE_TIMEOUT)));
+        let shared = Shared::Following(Box::new(Following::new(sentinels.clone(), within(RESPONSE_TIMEOUT))));
         Ok(Self { whereabouts: Whereabouts::Sentinels(sentinels), shared })
     }
 
@@ -111,7 +111,7 @@ pub enum Shared {
     /// To one server; made again when it is lost.
     Healing(ConnectionManager),
     /// To the primary of the moment.
-    Following(Following),
+    Following(Box<Following>),
 }
 
 impl ConnectionLike for Shared {
