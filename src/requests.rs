@@ -14,11 +14,12 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
-use crate::failure::{Failure, redis as redis_failure};
+use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::plan::explain::{Episode, Explainer, Explanation};
 use crate::plan::market::Market;
 use crate::plan::outcome::{Plan, Refusal, Warning};
 use crate::plan::policy::Policy;
+use crate::plan::quarantine::Quarantined;
 use crate::plan::{self, Order, plan};
 use crate::publish::event::Source;
 use crate::publish::keys::Names;
@@ -34,6 +35,9 @@ use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
 use crate::stream::{entry, producer};
 use crate::worker::telling::{Teller, status_of};
+
+pub mod pins;
+pub mod replay;
 
 pub use crate::store::jobs::Cancellation;
 
@@ -282,7 +286,7 @@ pub async fn review<T>(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     Ok(read_newest(&transaction, settings, now).await?.map(|ready| {
         let Ready { as_of, policy, snapshot, .. } = ready;
-        look(&Market::new(&snapshot.securities, as_of, &policy), &policy)
+        look(&Market::of(&snapshot, as_of, &policy), &policy)
     }))
 }
 
@@ -302,6 +306,49 @@ async fn read_newest(
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
         Reading::Refused(refusal) => Err(refusal),
     })
+}
+
+/// What came of an approval.
+#[derive(Debug)]
+pub enum Approval {
+    /// The next sync takes the value of this stock for good.
+    Given {
+        /// What is approved.
+        entry: Box<Quarantined>,
+        /// Whether it had not been approved already.
+        is_new: bool,
+    },
+    /// There is nothing to approve.
+    NotInQuarantine,
+}
+
+/// Approves the value of `symbol`, which the last sync did not believe or, as things stand, the next would not.
+pub async fn approve_value(
+    database: &Database,
+    settings: &Settings,
+    symbol: &Symbol,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Approval, Failure> {
+    let mut client = database.client().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
+    let known = store::quarantine::read(&transaction).await?.entry(symbol).cloned();
+    drop(transaction);
+    let entry = match known {
+        Some(entry) => Some(entry),
+        // What only `plan` shows so far.
+        None => review(database, settings, now, |market, _| {
+            market.quarantined().find(|entry| entry.symbol.is_spelling_of(symbol)).cloned()
+        })
+        .await?
+        .ok()
+        .flatten(),
+    };
+    let Some(entry) = entry else { return Ok(Approval::NotInQuarantine) };
+    let transaction = client.begin().await?;
+    let is_new = store::quarantine::approve(&transaction, &entry, by, now).await?;
+    transaction.commit().await.map_err(postgres("approve the value"))?;
+    Ok(Approval::Given { entry: Box::new(entry), is_new })
 }
 
 /// What somebody asks about a symbol.
@@ -359,7 +406,7 @@ pub async fn explain(
 }
 
 fn answer(ready: &Ready, question: &Question, history: &[Episode]) -> Answer {
-    let market = Market::new(&ready.snapshot.securities, ready.as_of, &ready.policy);
+    let market = Market::of(&ready.snapshot, ready.as_of, &ready.policy);
     let explainer = Explainer::new(&market, &ready.snapshot, &ready.policy);
     if let Some(name) = &question.universe {
         let known = explainer.universes();

@@ -62,8 +62,6 @@ pub struct Settings {
     pub triggers: TriggerSettings,
     /// Where the API listens, and to whom.
     pub http: HttpSettings,
-    /// Switches against flapping.
-    pub stability: StabilitySettings,
     /// The nine themes, in the order of their keys.
     pub themes: Vec<ThemeSettings>,
     policy: Policy,
@@ -213,29 +211,6 @@ pub struct HttpSettings {
     pub api_key: Option<Secret>,
     /// Further keys: name to SHA-256 of the key.
     pub keys: BTreeMap<String, [u8; 32]>,
-}
-
-/// Switches against flapping; as shipped, the rules are literal.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StabilitySettings {
-    /// Percent by which a cap must be past a bound before the stock changes its tier.
-    pub tier_band_pct: f64,
-    /// Percent of N by which a ranking's member may fall behind and stay.
-    pub rank_buffer_pct: f64,
-    /// Rank down to which a sector leader stays.
-    pub sector_leader_keep: usize,
-    /// Which share classes count.
-    pub share_classes: ShareClasses,
-}
-
-words! {
-    /// Which share classes of a company take seats.
-    ShareClasses {
-        /// Each for itself.
-        All = "all",
-        /// The most traded one.
-        Primary = "primary",
-    }
 }
 
 /// One of the nine themes.

@@ -31,6 +31,12 @@ mod http;
 mod imports;
 #[path = "service/losses.rs"]
 mod losses;
+#[path = "service/pins.rs"]
+mod pins;
+#[path = "service/quarantine.rs"]
+mod quarantine;
+#[path = "service/replays.rs"]
+mod replays;
 #[path = "service/requests.rs"]
 mod requests;
 #[path = "service/retries.rs"]

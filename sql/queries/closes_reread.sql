@@ -6,13 +6,13 @@
 select
     wanted.symbol,
     latest.date,
-    latest.close
+    latest.close{and_latest_volume}
 from unnest($2::text[]) as wanted (symbol)
 join {symbols} s on btrim({symbol}, E' \t\n\r') = wanted.symbol
 left join lateral (
     select
         {date} as date,
-        {close} as close
+        {close} as close{and_volume}
     from {bars} b
     where {same_symbol}
       and {bound}

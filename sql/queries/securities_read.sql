@@ -25,12 +25,12 @@ select
     {dividend_growth_years},
     {esg_score},
     latest.date,
-    latest.close
+    latest.close{and_latest_volume}
 from {symbols} s
 left join lateral (
     select
         {date} as date,
-        {close} as close
+        {close} as close{and_volume}
     from {bars} b
     where {same_symbol}
       and {bound}

@@ -42,6 +42,12 @@ pub async fn history(args: &HistoryArgs, context: &Context) -> Result<(), Exit> 
     }
 }
 
+/// By which right it came; what was not recorded on its day is marked.
+fn came(membership: &Membership) -> String {
+    let mark = if membership.reconstructed { " (reconstructed)" } else { "" };
+    format!("{}{mark}", membership.entry_reason)
+}
+
 /// A table of memberships; the dates are half-open: the last day is the one before `TO`.
 pub fn render_history(memberships: &[Membership], style: &Style) -> String {
     let mut table = Table::new(["UNIVERSE", "SYMBOL", "FROM", "TO", "CAME", "#RANK", "#CAP", "WENT"]);
@@ -52,7 +58,7 @@ pub fn render_history(memberships: &[Membership], style: &Style) -> String {
             membership.symbol.as_str().into(),
             membership.valid_from.to_string().into(),
             membership.valid_to.map(|date| date.to_string()).unwrap_or_default().into(),
-            membership.entry_reason.as_str().into(),
+            came(membership).into(),
             membership.rank_at_entry.map(screen::thousands).unwrap_or_default().into(),
             membership.cap_at_entry.and_then(Usd::from_decimal).map(Usd::short).unwrap_or_default().into(),
             membership.exit_reason.as_deref().unwrap_or_default().into(),

@@ -37,8 +37,11 @@ pub mod jobs;
 mod log;
 pub mod migrate;
 pub mod picture;
+pub mod pins;
 pub mod plan;
 pub mod progress;
+pub mod quarantine;
+pub mod replay;
 pub mod revert;
 pub mod screen;
 pub mod serve;
@@ -124,8 +127,16 @@ enum Command {
     Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Explain(explain::ExplainArgs),
+    Pin(pins::PinArgs),
+    Ban(pins::BanArgs),
+    Unpin(pins::UnpinArgs),
+    Unban(pins::UnbanArgs),
+    Pins(pins::PinsArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Approve(quarantine::ApproveArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
+    Replay(replay::ReplayArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
 }
@@ -204,8 +215,16 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Explain(args) => explain::explain(&args, &context).await,
+        Command::Pin(args) => pins::pin(&args, &context).await,
+        Command::Ban(args) => pins::ban(&args, &context).await,
+        Command::Unpin(args) => pins::unpin(&args, &context).await,
+        Command::Unban(args) => pins::unban(&args, &context).await,
+        Command::Pins(args) => pins::pins(&args, &context).await,
+        Command::Quarantine(args) => quarantine::quarantine(&args, &context).await,
+        Command::Approve(args) => quarantine::approve(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
+        Command::Replay(args) => replay::replay(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };

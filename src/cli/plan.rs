@@ -5,14 +5,18 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::{JobId, JobRequest};
+use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
+use crate::plan::measure::Measure;
 use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse};
+use crate::plan::quarantine::{QUARANTINED, Released};
 
 use crate::requests::{Preview, preview};
 
 use super::exit::Exit;
 use super::jobs::render_warnings;
+use super::quarantine::entry_json;
 use super::screen::{self, Cell, Ink, Style, Table, counted, printable, wrapped};
 use super::submit::mode_parser;
 use super::{Context, now};
@@ -88,7 +92,10 @@ pub fn render_plan(plan: &Plan, style: &Style) -> String {
         text += &render_universe(universe, style);
     }
     text += &render_foreign(plan, style);
-    let warnings: Vec<String> = plan.warnings.iter().map(ToString::to_string).collect();
+    text += &render_quarantine(plan, style);
+    // Told at length above.
+    let others = plan.warnings.iter().filter(|warning| warning.code != QUARANTINED);
+    let warnings: Vec<String> = others.map(ToString::to_string).collect();
     text += &render_warnings(&warnings, style);
     text + &format!("\n{}\n", style.paint(Ink::Bold, &summary(plan)))
 }
@@ -220,6 +227,38 @@ fn render_foreign(plan: &Plan, style: &Style) -> String {
     rows.collect()
 }
 
+/// The values that are not believed, and those that are believed again.
+fn render_quarantine(plan: &Plan, style: &Style) -> String {
+    let entries = &plan.run.quarantine.symbols;
+    if entries.is_empty() && plan.released.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["", "", ""]);
+    for entry in entries {
+        let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
+        let facts = format!(
+            "{} at {} since {}, found {found}, {}: {}; {}",
+            entry.keeps(),
+            entry.cap().short(),
+            entry.since,
+            entry.anomaly.title(),
+            entry.seen(),
+            entry.until()
+        );
+        table.row([Cell::new(Ink::Yellow, "  !"), entry.symbol.as_str().into(), facts.into()]);
+    }
+    for Released { was, why } in &plan.released {
+        let facts = format!("believed again, {} of {}: {}", was.anomaly.title(), was.since, why.as_str());
+        table.row([Cell::new(Ink::Green, "  ="), was.symbol.as_str().into(), facts.into()]);
+    }
+    let heading = match entries.len() {
+        0 => "nothing is in it any more".to_owned(),
+        n => format!("{} not believed", counted(n, "value is", "values are")),
+    };
+    format!("\n{}  {}\n", style.paint(Ink::Bold, "quarantine"), style.paint(Ink::Dim, &heading))
+        + &table.render(style)
+}
+
 /// `Plan: 37 to add, 12 to remove in 9 universes; 2 held; 17 unchanged.`
 fn summary(plan: &Plan) -> String {
     let added: usize = plan.universes.iter().map(|universe| universe.joiners().count()).sum();
@@ -260,6 +299,11 @@ pub fn plan_json(plan: &Plan) -> Value {
         .collect();
     let foreign =
         plan.foreign.iter().map(|row| json!({"universe": row.universe, "removed_symbols": row.elements}));
+    let quarantined = plan.run.quarantine.symbols.iter().map(|entry| entry_json(entry, plan.as_of));
+    let released = plan
+        .released
+        .iter()
+        .map(|it| json!({"symbol": it.was.symbol, "anomaly": it.was.anomaly, "since": it.was.since, "why": it.why.as_str()}));
     json!({
         "as_of": plan.as_of,
         "mode": plan.mode,
@@ -269,8 +313,11 @@ pub fn plan_json(plan: &Plan) -> Value {
         "held_universes": plan.held(),
         "task_results": tasks,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "measures": plan.measures.iter().map(Measure::to_json).collect::<Vec<_>>(),
         "universes": plan.universes.iter().map(universe_json).collect::<Vec<_>>(),
         "foreign": foreign.collect::<Vec<_>>(),
+        "quarantined": quarantined.collect::<Vec<_>>(),
+        "released": released.collect::<Vec<_>>(),
     })
 }
 
@@ -366,7 +413,9 @@ mod tests {
             restored: Vec::new(),
             tasks: vec![TaskReport { task: TASK, status: TaskStatus::Completed, changes: 3 }],
             warnings: Vec::new(),
+            measures: Vec::new(),
             run: RunState::default(),
+            released: Vec::new(),
             counts: Counts::default(),
             total_symbols: 5_612,
         }

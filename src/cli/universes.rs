@@ -105,7 +105,9 @@ pub fn render_universes(universes: &[UniverseNow], now: DateTime<Utc>, style: &S
 pub fn render_members(of: &Members<'_>, style: &Style) -> String {
     let when =
         of.as_of.map_or("now".to_owned(), |date| format!("after the sync of {date} or the last before it"));
-    let heading = format!("{}, {when}", counted(of.members.len(), "member", "members"));
+    let is_reconstructed = of.members.iter().any(|member| member.reconstructed);
+    let how = if is_reconstructed { ", reconstructed afterwards by a replay" } else { "" };
+    let heading = format!("{}, {when}{how}", counted(of.members.len(), "member", "members"));
     let mut text = format!(
         "{}  {}\n",
         style.paint(Ink::Bold, &screen::printable(of.universe)),
@@ -126,6 +128,7 @@ pub fn members_json(of: &Members<'_>) -> Value {
     json!({
         "universe": of.universe,
         "as_of": of.as_of,
+        "reconstructed": of.members.iter().any(|member| member.reconstructed),
         "symbol_count": of.members.len(),
         "symbols": of.members.iter().map(|member| &member.symbol).collect::<Vec<_>>(),
         "members": of.members,
@@ -176,6 +179,7 @@ mod tests {
             rank: None,
             valid_from: None,
             entry_reason: None,
+            reconstructed: false,
         });
         let now = Members { universe: "top_100", as_of: None, members: &members };
         insta::assert_snapshot!(render_members(&now, &Style { width: 24, ..Style::PLAIN }), @r"
@@ -188,6 +192,6 @@ mod tests {
         top_100  1 member, after the sync of 2026-01-09 or the last before it
           NVDA
         ");
-        insta::assert_snapshot!(members_json(&past), @r#"{"universe":"top_100","as_of":"2026-01-09","symbol_count":1,"symbols":["NVDA"],"members":[{"symbol":"NVDA","rank":null,"valid_from":null,"entry_reason":null}]}"#);
+        insta::assert_snapshot!(members_json(&past), @r#"{"universe":"top_100","as_of":"2026-01-09","reconstructed":false,"symbol_count":1,"symbols":["NVDA"],"members":[{"symbol":"NVDA","rank":null,"valid_from":null,"entry_reason":null,"reconstructed":false}]}"#);
     }
 }

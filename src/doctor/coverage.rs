@@ -134,7 +134,7 @@ mod tests {
     use crate::domain::figure::Figure;
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
-    use crate::plan::policy::{FundRules, Guards, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, SectorTable, Stability, ThemeRules};
     use crate::store::reading::coverage_of;
     use crate::store::snapshot::Applied;
 
@@ -147,6 +147,7 @@ mod tests {
             themes: ThemeRules::default(),
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),
         }
@@ -157,7 +158,7 @@ mod tests {
         let price = Figure::Value(10.into());
         Security {
             shares: Figure::Value(1_000_000.into()),
-            sector: Some("Tech".to_owned()),
+            sector: Some("Tech".into()),
             list_date: date.parse().ok(),
             close: Some(Close { date: date.parse().expect("a date"), price }),
             ..Security::new(Symbol::parse(&format!("S{number}")).expect("a symbol"), "CS")
@@ -199,12 +200,12 @@ mod tests {
         // One stray close of a later day is no import.
         securities[0] = stock(0, "2026-01-09");
         for security in &mut securities[..150] {
-            security.sector = Some("Miscellaneous".to_owned());
+            security.sector = Some("Miscellaneous".into());
             security.shares = Figure::Value(0.into());
             security.list_date = None;
         }
         securities.push(Security { active: None, ..stock(900, "2026-01-09") });
-        securities.push(Security { kind: "PFD".to_owned(), ..stock(901, "2026-01-09") });
+        securities.push(Security { kind: "PFD".into(), ..stock(901, "2026-01-09") });
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 202 securities
         warn the newest day is 2026-01-07 with 201 of 201 closes; the last closed session is 2026-01-09, 2 sessions later

@@ -10,6 +10,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::layout::{self, Found, Layout};
+use crate::store::migrations;
 use crate::store::reading::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::snapshot::{Applied, read_applied};
 use crate::store::source::{Source, read_securities};
@@ -37,6 +38,14 @@ pub(super) async fn examine(
     findings.extend(server(&transaction, now).await?);
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
+    if tables.has_jobs {
+        let schema = &settings.database.schema;
+        let missing = migrations::missing(&transaction, schema).await?;
+        findings.extend((!missing.is_empty()).then(|| {
+            let text = format!("the tables in schema {schema} lack {}, so workers wait", missing.join(", "));
+            Finding::error("schema", text, "run: cache-sync migrate")
+        }));
+    }
     let policy =
         entries(&transaction, &settings.entries, Arc::new(settings.policy()), &tables, findings).await?;
     if tables.can_read_source() {

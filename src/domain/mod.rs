@@ -8,6 +8,7 @@ pub mod change;
 pub mod figure;
 pub mod job;
 pub mod money;
+pub mod pin;
 pub mod sector;
 pub mod security;
 pub mod sic;

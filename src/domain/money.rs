@@ -76,6 +76,15 @@ impl Usd {
         (parts > 0).then(|| Self(self.0 / parts as i128))
     }
 
+    /// So many parts of this amount, of which `whole` make it up; cut off.
+    ///
+    /// # Panics
+    /// If `whole` is 0.
+    #[must_use]
+    pub fn times_parts(self, parts: u64, whole: u64) -> Self {
+        Self(self.0.saturating_mul(parts.into()) / i128::from(whole))
+    }
+
     /// Whether this amount is less than `pct` percent of `whole`.
     pub fn is_below_share_of(self, whole: Self, pct: u32) -> bool {
         self.0.saturating_mul(100) < whole.0.saturating_mul(pct.into())

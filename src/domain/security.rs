@@ -1,10 +1,16 @@
 //! A security as the source tables describe it on one date.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::figure::Figure;
 use super::symbol::Symbol;
+
+/// A text of the source. Thousands of securities share a few hundred sectors, industries and types, so these are kept
+/// once and shared.
+pub type Text = Arc<str>;
 
 /// One row of `symbols` with its latest close. Texts are trimmed, and empty ones are `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,37 +18,37 @@ pub struct Security {
     /// The ticker.
     pub symbol: Symbol,
     /// The type code of the source: `CS`, `ETF`, `PFD`, ...; upper case.
-    pub kind: String,
+    pub kind: Text,
     /// Whether it trades; `None` where the source does not say, which is no delisting.
     pub active: Option<bool>,
     /// The company's or fund's name.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The cap the source stores, in dollars: the second choice after close x shares.
     pub stored_cap: Figure,
     /// Shares outstanding.
     pub shares: Figure,
     /// The source's sector text, in whatever spelling.
-    pub sector: Option<String>,
+    pub sector: Option<Text>,
     /// The source's industry text.
-    pub industry: Option<String>,
+    pub industry: Option<Text>,
     /// Standard Industrial Classification code, as text.
-    pub sic_code: Option<String>,
+    pub sic_code: Option<Text>,
     /// The exchange it is listed on.
-    pub exchange: Option<String>,
+    pub exchange: Option<Text>,
     /// First day of listing.
     pub list_date: Option<NaiveDate>,
     /// First day it no longer trades.
     pub delisted_date: Option<NaiveDate>,
     /// The issuer's number at the SEC.
-    pub cik: Option<String>,
+    pub cik: Option<Text>,
     /// Identifier of the security across exchanges of a country.
-    pub composite_figi: Option<String>,
+    pub composite_figi: Option<Text>,
     /// Identifier of the share class, world wide.
-    pub share_class_figi: Option<String>,
+    pub share_class_figi: Option<Text>,
     /// Category of an exchange-traded product.
-    pub etf_type: Option<String>,
+    pub etf_type: Option<Text>,
     /// Who issues an exchange-traded product.
-    pub issuer: Option<String>,
+    pub issuer: Option<Text>,
     /// Assets of an exchange-traded product, in millions of dollars.
     pub aum_millions: Figure,
     /// Years of dividend increases in a row.
@@ -51,6 +57,8 @@ pub struct Security {
     pub esg_score: Figure,
     /// The last close on or before the date of the snapshot.
     pub close: Option<Close>,
+    /// The shares traded on the day of that close; read only where a rule asks for it.
+    pub volume: Figure,
 }
 
 /// A closing price.
@@ -67,7 +75,7 @@ impl Security {
     pub fn new(symbol: Symbol, kind: &str) -> Self {
         Self {
             symbol,
-            kind: kind.to_owned(),
+            kind: kind.into(),
             active: Some(true),
             name: None,
             stored_cap: Figure::Missing,
@@ -87,6 +95,7 @@ impl Security {
             dividend_growth_years: None,
             esg_score: Figure::Missing,
             close: None,
+            volume: Figure::Missing,
         }
     }
 

@@ -79,6 +79,13 @@ impl serde::Serialize for Symbol {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Symbol {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no symbol")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,8 +26,10 @@ use super::{Api, READ_LIMITS, SERVER_WITHIN};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
+use crate::plan::quarantine::{Anomaly, Quarantined};
 use crate::store::figures::{self, EndedJob, Figures, Remembered};
 use crate::store::history::{self, UniverseNow};
+use crate::store::quarantine::{self, QuarantineNow};
 use crate::stream::state::{self, StreamState};
 
 /// How long what was read is shown again: several scrapers cost no more than one.
@@ -47,7 +49,7 @@ const ANSWER_SECONDS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.0]
 const OUTCOMES: [JobStatus; 3] = [JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
 
 /// The gauges that a scrape reads, and what they mean.
-const GAUGES: [(&str, &str); 27] = [
+const GAUGES: [(&str, &str); 28] = [
     ("cache_sync_build_info", "1, with the version as a label"),
     ("cache_sync_postgres_up", "1 if Postgres answered at this scrape, else 0"),
     ("cache_sync_redis_up", "1 if Redis answered at this scrape, else 0"),
@@ -90,6 +92,7 @@ const GAUGES: [(&str, &str); 27] = [
     ("cache_sync_universe_held", "1 for each universe that a guard holds back, else 0"),
     ("cache_sync_universe_sync_age_seconds", "Time since a sync last looked at each universe"),
     ("cache_sync_held_universes", "Universes that a guard holds back"),
+    ("cache_sync_quarantined_symbols", "Stocks whose value the last sync did not believe, by kind"),
 ];
 
 /// Answers a scrape.
@@ -210,6 +213,7 @@ struct Found {
     figures: Figures,
     remembered: Option<Remembered>,
     universes: Vec<UniverseNow>,
+    quarantine: QuarantineNow,
     ended: Vec<EndedJob>,
 }
 
@@ -220,6 +224,7 @@ async fn from_postgres(api: &Api, since: DateTime<Utc>, now: DateTime<Utc>) -> R
         figures: figures::read(&transaction, api.lease, now).await?,
         remembered: figures::remembered(&transaction).await?,
         universes: history::universes_now(&transaction).await?,
+        quarantine: quarantine::read(&transaction).await?,
         ended: figures::ended_since(&transaction, since, JOBS_AT_ONCE).await?,
     })
 }
@@ -291,6 +296,11 @@ fn show_postgres(answer: Option<&(Found, Duration)>, now: DateTime<Utc>) {
     }
     let held = found.universes.iter().filter(|universe| is_held(universe)).count();
     gauge!("cache_sync_held_universes").set(held as f64);
+    for anomaly in Anomaly::ALL {
+        let is_kind = |entry: &&Quarantined| entry.anomaly == *anomaly;
+        let number = found.quarantine.symbols.iter().filter(is_kind).count();
+        gauge!("cache_sync_quarantined_symbols", "kind" => anomaly.as_str()).set(number as f64);
+    }
     found.universes.iter().take(MAX_UNIVERSES).for_each(|universe| show_universe(universe, now));
 }
 

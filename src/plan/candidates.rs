@@ -260,6 +260,11 @@ impl Marks {
         Self(marks)
     }
 
+    /// Whether nobody can be one of them.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the security at `index` is one of them.
     pub(super) fn has(&self, index: u32) -> bool {
         self.0.get(index as usize).copied().unwrap_or(false)

@@ -26,6 +26,7 @@ use chrono::NaiveDate;
 
 use crate::domain::calendar;
 use crate::domain::job::JobRequest;
+use crate::domain::security::Security;
 use crate::domain::task::Mode;
 
 use super::outcome::{Refusal, Warning};
@@ -84,6 +85,16 @@ pub enum DateChoice {
 }
 
 impl Coverage {
+    /// How far the closes of these securities reach; nothing is known of applied runs.
+    pub fn of(securities: &[Security]) -> Self {
+        let active = || securities.iter().filter(|security| security.active == Some(true));
+        let mut latest_closes = BTreeMap::new();
+        for close in active().filter_map(|security| security.close) {
+            *latest_closes.entry(close.date).or_insert(0) += 1;
+        }
+        Self { latest_closes, active: active().count(), ..Self::default() }
+    }
+
     /// The date for `request`, or why it needs none.
     pub fn date_for(&self, request: &JobRequest) -> DateChoice {
         let is_automatic = request.is_automatic();

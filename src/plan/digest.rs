@@ -1,13 +1,16 @@
 //! The result of a sync in a few words, for the log, the completion event and `jobs show`.
 //!
 //! It names what a trader would ask about first: who joined and left the two universes everybody watches, new
-//! listings, delistings, and what a guard kept back. All else is a number.
+//! listings, delistings, which values are not believed, and what a guard kept back. All else is a number.
 
-use crate::domain::change::EntryReason;
+use std::collections::BTreeSet;
+
+use crate::domain::change::{EntryReason, ExitReason};
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::RECENT_IPOS;
 
 use super::outcome::{Plan, PlannedUniverse, held_by_reason};
+use super::quarantine::Quarantined;
 use super::wording::{counted, grouped};
 
 /// Universes whose joiners and leavers are named.
@@ -27,8 +30,14 @@ pub fn digest(plan: &Plan) -> String {
         .map(|joined| &joined.symbol)
         .collect();
     parts.extend(list("new listings", "", &listed));
+    parts.extend(by_hand(plan));
     let delisted = plan.delisted();
     parts.extend(list("delisted", "", &delisted.iter().collect::<Vec<_>>()));
+    let named = |entry: &Quarantined| format!("{} ({})", entry.symbol, entry.anomaly.title());
+    let quarantined: Vec<String> = plan.run.quarantine.symbols.iter().map(named).collect();
+    parts.extend(list("not believed", "", &quarantined));
+    let released: Vec<&Symbol> = plan.released.iter().map(|released| &released.was.symbol).collect();
+    parts.extend(list("believed again", "", &released));
     for (reason, universes) in held_by_reason(&plan.universes) {
         parts.push(format!("{} held: {reason}", universes.join(", ")));
     }
@@ -45,6 +54,19 @@ pub fn digest(plan: &Plan) -> String {
     parts.join("; ")
 }
 
+/// `by hand +ABC -XYZ`, where somebody joins or leaves because people have decided so.
+fn by_hand(plan: &Plan) -> Option<String> {
+    let joined = plan.universes.iter().flat_map(PlannedUniverse::joiners);
+    let joined = joined.filter(|joined| joined.reason == EntryReason::Pin).map(|joined| &joined.symbol);
+    let left = plan.universes.iter().flat_map(|universe| &universe.left);
+    let left = left.filter(|left| left.reason == ExitReason::Ban).map(|left| &left.symbol);
+    let (joined, left): (BTreeSet<&Symbol>, BTreeSet<&Symbol>) = (joined.collect(), left.collect());
+    let joined = list("", "+", &joined.into_iter().collect::<Vec<_>>());
+    let parts: Vec<String> =
+        joined.into_iter().chain(list("", "-", &left.into_iter().collect::<Vec<_>>())).collect();
+    (!parts.is_empty()).then(|| format!("by hand {}", parts.join(" ")))
+}
+
 /// `mega_cap +ABC -XYZ`, where somebody joined or left; the first fill is only counted.
 fn watched(plan: &Plan, name: &str) -> Option<String> {
     let universe = plan.universes.iter().find(|universe| universe.name.as_str() == name)?;
@@ -58,7 +80,7 @@ fn watched(plan: &Plan, name: &str) -> Option<String> {
 }
 
 /// A titled list of symbols, or `None` for an empty one.
-fn list(title: &str, sign: &str, symbols: &[&Symbol]) -> Option<String> {
+fn list<T: std::fmt::Display>(title: &str, sign: &str, symbols: &[T]) -> Option<String> {
     if symbols.is_empty() {
         return None;
     }

@@ -12,9 +12,12 @@ use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 
 use super::Order;
+use super::hands::{Hands, is_of_funds};
 use super::market::{Market, Standing};
+use super::measure::Measure;
 use super::outcome::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
 use super::policy::Policy;
+use super::seats::Seats;
 use super::snapshot::{Snapshot, StoredUniverse};
 use super::themes::Proposal;
 use super::universes::{LISTING_DAYS, Rule, Universe, theme};
@@ -25,9 +28,15 @@ pub(super) struct Draft<'a> {
     pub(super) policy: &'a Policy,
     pub(super) order: &'a Order,
     pub(super) market: &'a Market<'a>,
+    /// What people have decided.
+    pub(super) hands: Hands<'a>,
+    /// The seats by rank and size, from the sub-task that gives them out on.
+    pub(super) seats: Option<Seats<'a>>,
     pub(super) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(super) foreign: Vec<ForeignCleanup>,
     pub(super) warnings: Vec<Warning>,
+    /// What the guards measured so far.
+    pub(super) measures: Vec<Measure>,
     /// What the themes call for, from the first sub-task that asks on.
     pub(super) themes: Option<Vec<Proposal<'a>>>,
     /// New listings that have their seats in themes already.
@@ -85,9 +94,12 @@ impl<'a> Draft<'a> {
             policy,
             order,
             market,
+            hands: Hands::new(snapshot, market, policy),
+            seats: None,
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
+            measures: Vec::new(),
             themes: None,
             seated: HashSet::new(),
             recent_exits,
@@ -200,7 +212,11 @@ impl<'a> Draft<'a> {
             Before::Unmanaged => !prior.members.is_empty(),
             Before::Managed => true,
         };
-        if !has_filled {
+        let is_pinned = self.hands.pin(&universe.name, index).is_some();
+        let is_told_as_listing = universe.rule == Rule::NewListing && self.market.is_new_listing(index);
+        if is_pinned && !is_told_as_listing {
+            EntryReason::Pin
+        } else if !has_filled {
             EntryReason::FirstFill
         } else if self.recent_exits.get(&universe.name).is_some_and(|exits| exits.contains(&index)) {
             EntryReason::Return
@@ -213,10 +229,13 @@ impl<'a> Draft<'a> {
 
     fn exit_reason(&self, universe: &Universe, index: Option<u32>) -> ExitReason {
         let Some(index) = index else { return ExitReason::Missing };
-        let is_of_funds = matches!(universe.rule, Rule::FundCategory(_) | Rule::AllFunds);
+        let is_of_funds = is_of_funds(universe.rule);
+        let is_banned = self.hands.ban(&universe.name, index).is_some();
         match self.market.standing(index) {
             Standing::Delisted => ExitReason::Delisted,
+            Standing::Fund if is_of_funds && is_banned => ExitReason::Ban,
             Standing::Fund if is_of_funds => ExitReason::Rule,
+            Standing::Eligible if !is_of_funds && is_banned => ExitReason::Ban,
             Standing::Eligible if !is_of_funds => self.exit_of_eligible(universe.rule, index),
             _ => ExitReason::Ineligible,
         }

@@ -9,6 +9,7 @@ use crate::domain::universe::FundCategory;
 
 use super::draft::{Change, Draft};
 use super::guard;
+use super::hands::Hands;
 use super::market::Market;
 use super::policy::{FundKind, Policy};
 use super::universes::{Rule, Universe};
@@ -22,15 +23,23 @@ pub(super) fn maintain(draft: &mut Draft) {
         sorter.kind(&fund.symbol.key(), fund.etf_type.as_deref(), fund.name.as_deref()).category()
     };
     let categories: Vec<Option<FundCategory>> = funds.iter().map(category).collect();
-    let of_category = |wanted: FundCategory| {
-        let fitting = funds.iter().zip(&categories).filter(|(_, category)| **category == Some(wanted));
+    let of_category = |hands: &Hands, universe: &Universe, wanted: FundCategory| {
+        let fits = |index: u32, found: Option<FundCategory>| {
+            let by_rule = found == Some(wanted) && hands.pin_elsewhere(universe, index).is_none();
+            hands.pin(&universe.name, index).is_some()
+                || (by_rule && hands.ban(&universe.name, index).is_none())
+        };
+        let fitting = funds.iter().zip(&categories).filter(|(index, found)| fits(**index, **found));
         fitting.map(|(index, _)| *index).collect()
     };
     let mut changes: Vec<Change> = Vec::new();
     for universe in Universe::of_task(draft.policy, SyncTask::EtfUniverseMaintenance) {
         let members = match universe.rule {
-            Rule::FundCategory(category) => of_category(category),
-            _ => funds.to_vec(),
+            Rule::FundCategory(category) => of_category(&draft.hands, &universe, category),
+            _ => {
+                let is_free = |index: &u32| draft.hands.ban(&universe.name, *index).is_none();
+                funds.iter().copied().filter(is_free).collect()
+            }
         };
         changes.push(draft.compare(universe, members));
     }

@@ -2,14 +2,16 @@
 //!
 //! An empty import looks exactly like every company delisting at once, and a share count that is wrong by a factor of
 //! a hundred looks like a new mega cap. A guard compares with the last good run and either refuses the job or holds
-//! the universe as it was. Somebody who knows that the change is real opens all of them with `accept_churn`.
+//! the universe as it was. Somebody who knows that the change is real opens all of them with `accept_churn`. Whatever
+//! comes of it, what was counted stays in the draft as a [`Measure`].
 //!
 //! Every bound is for one session. It is multiplied by the sessions since the last run, or since the universe was last
 //! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
 //!
 //! # What is no churn
-//! The first fill, adoption, new listings, ends of their windows, returns and delistings. A seat that a delisted member
-//! leaves is filled by the next in rank: that addition is part of the delisting.
+//! The first fill, adoption, new listings, ends of their windows, returns and delistings, and what people have pinned or
+//! banned. A seat that a delisted or banned member leaves is filled by the next in rank: that addition is part of the
+//! delisting. Whoever gives way to a pin is part of the pin.
 
 use chrono::NaiveDate;
 
@@ -19,12 +21,13 @@ use crate::domain::sector::Sector;
 use crate::domain::task::SyncTask;
 
 use super::draft::{Change, Draft};
+use super::measure::{Guard, Measure};
 use super::outcome::{Before, Refusal};
 use super::policy::{Guards, Method};
 use super::run_state::Since;
 use super::snapshot::{RunState, StoredUniverse};
 use super::universes::{Rule, Universe, theme};
-use super::wording::{counted, first_few, grouped, percent, share};
+use super::wording::{counted, first_few, grouped, percent};
 
 /// A bound grows with the sessions since the last run, up to so many.
 const MAX_SCALE_SESSIONS: u32 = 5;
@@ -32,26 +35,21 @@ const MAX_SCALE_SESSIONS: u32 = 5;
 const MAX_GAP_SESSIONS: u32 = 20;
 /// Fewer changed members than this are never too many, except in `top_100`.
 const MIN_CHURN: usize = 5;
-/// Largest believable share of stocks whose sector is blank or another at once.
-const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
 /// The ranking that is guarded by its own bound.
 const TOP_100: usize = 100;
 /// What opens a guard.
 const REMEDY: &str = "check the import; if it is right, submit --accept-churn";
 
 /// Refuses a market that cannot be believed as a whole.
-pub(super) fn check_market(draft: &Draft, since: &Since) -> Result<(), Refusal> {
-    let guards = &draft.policy.guards;
+pub(super) fn check_market(draft: &mut Draft, since: &Since) -> Result<(), Refusal> {
+    let (guards, snapshot) = (&draft.policy.guards, draft.snapshot);
     // A revert of the first run leaves one behind that saw nothing.
-    let Some(last) = draft.snapshot.last_run.as_ref().filter(|last| last.active_stocks > 0) else {
+    let Some(last) = snapshot.last_run.as_ref().filter(|last| last.active_stocks > 0) else {
         return enough_stocks(draft, guards.min_active_stocks);
     };
-    if draft.order.accept_churn {
-        return Ok(());
-    }
-    let sessions = calendar::sessions_between(last.as_of, draft.order.as_of);
-    active_drop(draft, last, guards, scale(sessions))?;
-    caps_missing(draft, last, since, guards, scale(sessions))
+    let sessions = scale(calendar::sessions_between(last.as_of, draft.order.as_of));
+    active_drop(draft, last, guards, sessions)?;
+    caps_missing(draft, last, since, guards, sessions)
 }
 
 /// Refuses to take over rows of our names that somebody else filled with something else.
@@ -77,37 +75,50 @@ pub(super) fn check_cache_types(draft: &Draft) -> Result<(), Refusal> {
 }
 
 /// Why sector leaders and what else goes by sector are not believed; `None` where they are.
-pub(super) fn sector_doubt(draft: &Draft, since: &Since) -> Option<String> {
+pub(super) fn sector_doubt(draft: &mut Draft, since: &Since) -> Option<String> {
     let last = draft.snapshot.last_run.as_ref()?;
     let sessions = calendar::sessions_between(sectors_applied(draft, last), draft.order.as_of);
-    let allowed = MAX_SECTORS_CHANGED_PCT * f64::from(scale(sessions));
-    let seen = share(since.sectors_changed.len(), since.sectors_before);
-    if sessions > MAX_GAP_SESSIONS || seen <= allowed {
+    if sessions > MAX_GAP_SESSIONS {
         return None;
     }
+    let measure = Measure {
+        counted: since.sectors_changed.len(),
+        of: since.sectors_before,
+        allowed_pct: Guards::MAX_SECTORS_CHANGED_PCT * f64::from(scale(sessions)),
+        sessions: scale(sessions),
+        ..of_market(Guard::SectorsChanged)
+    };
     let symbols = since.sectors_changed.iter().map(|(index, _)| &draft.market.security(*index).symbol);
-    Some(format!(
-        "the sector of {} of {} is blank or another than in the last run believed ({}: {}), \
-         at most {} is expected",
-        grouped(since.sectors_changed.len()),
-        counted(since.sectors_before, "stock"),
-        percent(seen),
-        first_few(symbols),
-        percent(allowed),
-    ))
+    let doubt = measure.is_exceeded().then(|| {
+        format!(
+            "the sector of {} of {} is blank or another than in the last run believed ({}: {}), \
+             at most {} is expected",
+            grouped(measure.counted),
+            counted(measure.of, "stock"),
+            percent(measure.seen_pct()),
+            first_few(symbols),
+            percent(measure.allowed_pct),
+        )
+    });
+    draft.measures.push(measure);
+    doubt
 }
 
 /// Why the change of one universe is not believed; `None` where it is.
-pub(super) fn doubt(draft: &Draft, change: &Change) -> Option<String> {
+pub(super) fn doubt(draft: &mut Draft, change: &Change) -> Option<String> {
     let is_first = change.prior.before != Before::Managed || change.prior.members.is_empty();
-    if is_first || draft.order.accept_churn {
+    if is_first {
         return None;
     }
-    would_be_empty(change).or_else(|| too_much_churn(draft, change))
+    let measure = would_be_empty(draft, change).or_else(|| churn(draft, change))?;
+    let is_doubted = measure.is_exceeded() && !draft.order.accept_churn;
+    let doubt = is_doubted.then(|| too_much(change, &measure));
+    draft.measures.push(measure);
+    doubt
 }
 
 /// As [`doubt`], of a universe that is held or not by itself: what goes by sector is doubted with the sectors.
-pub(super) fn doubt_alone(draft: &Draft, change: &Change, sector_doubt: Option<&str>) -> Option<String> {
+pub(super) fn doubt_alone(draft: &mut Draft, change: &Change, sector_doubt: Option<&str>) -> Option<String> {
     let by_sector = match change.universe.rule {
         Rule::SectorLeader(_) => true,
         Rule::Theme(place) => match theme(draft.policy, place).method {
@@ -155,9 +166,17 @@ fn runs(draft: &Draft, task: SyncTask) -> bool {
     draft.order.mode.runs(task)
 }
 
-fn enough_stocks(draft: &Draft, wanted: usize) -> Result<(), Refusal> {
+fn enough_stocks(draft: &mut Draft, wanted: usize) -> Result<(), Refusal> {
     let active = draft.market.eligible();
-    if active >= wanted {
+    let measure = Measure {
+        counted: wanted.saturating_sub(active),
+        of: wanted,
+        allowed_pct: 0.0,
+        ..of_market(Guard::TooFewStocks)
+    };
+    let is_exceeded = measure.is_exceeded();
+    draft.measures.push(measure);
+    if !is_exceeded {
         return Ok(());
     }
     let types: Vec<&str> = draft.policy.eligible_types.iter().map(String::as_str).collect();
@@ -173,51 +192,73 @@ fn enough_stocks(draft: &Draft, wanted: usize) -> Result<(), Refusal> {
     })
 }
 
-fn active_drop(draft: &Draft, last: &RunState, guards: &Guards, scale: u32) -> Result<(), Refusal> {
+fn active_drop(draft: &mut Draft, last: &RunState, guards: &Guards, sessions: u32) -> Result<(), Refusal> {
     let active = draft.market.eligible();
-    let seen = share(last.active_stocks.saturating_sub(active), last.active_stocks);
-    let allowed = guards.max_active_drop_pct * f64::from(scale);
-    if seen <= allowed {
-        return Ok(());
-    }
-    Err(Refusal {
+    let measure = Measure {
+        counted: last.active_stocks.saturating_sub(active),
+        of: last.active_stocks,
+        allowed_pct: guards.max_active_drop_pct * f64::from(sessions),
+        sessions,
+        ..of_market(Guard::ActiveDrop)
+    };
+    refuse_if_exceeded(draft, measure, |measure| Refusal {
         code: "active_drop",
         text: format!(
             "{}, {} on {}: down by {}, at most {} is expected; {REMEDY}",
             counted(active, "active stock"),
             grouped(last.active_stocks),
             last.as_of,
-            percent(seen),
-            percent(allowed)
+            percent(measure.seen_pct()),
+            percent(measure.allowed_pct)
         ),
     })
 }
 
 fn caps_missing(
-    draft: &Draft,
+    draft: &mut Draft,
     last: &RunState,
     since: &Since,
     guards: &Guards,
-    scale: u32,
+    sessions: u32,
 ) -> Result<(), Refusal> {
-    let seen = share(since.caps_lost.len(), since.caps_before);
-    let allowed = guards.max_caps_missing_pct * f64::from(scale);
-    if seen <= allowed {
-        return Ok(());
-    }
-    let symbols = since.caps_lost.iter().map(|index| &draft.market.security(*index).symbol);
-    Err(Refusal {
+    let measure = Measure {
+        counted: since.caps_lost.len(),
+        of: since.caps_before,
+        allowed_pct: guards.max_caps_missing_pct * f64::from(sessions),
+        sessions,
+        ..of_market(Guard::CapsMissing)
+    };
+    let market = draft.market;
+    let symbols = since.caps_lost.iter().map(|index| &market.security(*index).symbol);
+    refuse_if_exceeded(draft, measure, |measure| Refusal {
         code: "caps_missing",
         text: format!(
             "{} of {} lost their market cap since {} ({}: {}), at most {} is expected; {REMEDY}",
-            grouped(since.caps_lost.len()),
-            counted(since.caps_before, "stock"),
+            grouped(measure.counted),
+            counted(measure.of, "stock"),
             last.as_of,
-            percent(seen),
+            percent(measure.seen_pct()),
             first_few(symbols),
-            percent(allowed)
+            percent(measure.allowed_pct)
         ),
     })
+}
+
+/// Keeps what was measured, and refuses where it is too much and nobody accepted it.
+fn refuse_if_exceeded(
+    draft: &mut Draft,
+    measure: Measure,
+    refusal: impl FnOnce(&Measure) -> Refusal,
+) -> Result<(), Refusal> {
+    let is_refused = measure.is_exceeded() && !draft.order.accept_churn;
+    let refused = is_refused.then(|| refusal(&measure));
+    draft.measures.push(measure);
+    refused.map_or(Ok(()), Err)
+}
+
+/// A measure of the market as a whole, of nothing yet.
+fn of_market(guard: Guard) -> Measure {
+    Measure { guard, universe: None, counted: 0, of: 0, at_least: 1, allowed_pct: 0.0, sessions: 1 }
 }
 
 fn foreign_cache_type(universe: &Universe, found: Option<&str>) -> Refusal {
@@ -247,78 +288,106 @@ fn scale(sessions: u32) -> u32 {
     sessions.clamp(1, MAX_SCALE_SESSIONS)
 }
 
-fn would_be_empty(change: &Change) -> Option<String> {
-    let stays_filled = !change.members.is_empty();
-    let lost = removed(change);
-    if stays_filled || lost == 0 {
-        return None;
-    }
-    Some(format!("{} would be empty, {} would leave", change.universe.name, counted(lost, "member")))
+/// Measured only where nobody would be left.
+fn would_be_empty(draft: &Draft, change: &Change) -> Option<Measure> {
+    let lost = removed(draft, change);
+    let is_emptied = change.members.is_empty() && lost > 0;
+    is_emptied.then(|| Measure {
+        universe: Some(change.universe.name.clone()),
+        counted: lost,
+        of: change.prior.members.len(),
+        ..of_market(Guard::WouldBeEmpty)
+    })
 }
 
-/// The bound of a universe: what is counted against what, and how much of it is believed.
-struct Bound {
-    counted: usize,
-    of: usize,
-    of_what: &'static str,
-    do_what: &'static str,
-    pct: f64,
-    at_least: usize,
-}
-
-fn too_much_churn(draft: &Draft, change: &Change) -> Option<String> {
+/// What changes of a universe, against its bound; `None` where it has none.
+fn churn(draft: &Draft, change: &Change) -> Option<Measure> {
     let applied = last_applied(change.prior.stored)?;
     let sessions = calendar::sessions_between(applied, draft.order.as_of);
-    let bound = bound(change, &draft.policy.guards)?;
-    let allowed = bound.pct * f64::from(scale(sessions));
-    // Compared as a product: 5 of 100 are exactly 5 %.
-    let is_too_much = bound.counted as f64 * 100.0 > allowed * bound.of as f64;
-    if sessions > MAX_GAP_SESSIONS || bound.counted < bound.at_least || !is_too_much {
+    if sessions > MAX_GAP_SESSIONS {
         return None;
     }
-    Some(format!(
-        "{} of {} {} of {} would {} since {applied} ({}), at most {} is expected in {}",
-        grouped(bound.counted),
-        grouped(bound.of),
-        bound.of_what,
-        change.universe.name,
-        bound.do_what,
-        percent(share(bound.counted, bound.of)),
-        percent(allowed),
-        counted(scale(sessions) as usize, "session"),
-    ))
+    let guards = &draft.policy.guards;
+    let (added, removed) = (added(change), removed(draft, change));
+    // A pin or a ban in a universe with so many seats moves another one, too.
+    let (pinned, banned) = (pinned(change), banned(change));
+    let members = change.prior.members.len();
+    let (guard, counted, of, pct) = match change.universe.rule {
+        Rule::Theme(_) => {
+            let counted = added.saturating_sub(banned) + removed.saturating_sub(pinned);
+            (Guard::TierChurn, counted, members, guards.tier_churn_pct)
+        }
+        Rule::Tier(_) | Rule::FundCategory(_) | Rule::AllFunds => {
+            (Guard::TierChurn, added + removed, members, guards.tier_churn_pct)
+        }
+        Rule::Ranking(limit) => {
+            let (guard, pct) = if limit == TOP_100 {
+                (Guard::Top100Added, guards.top_100_added_pct)
+            } else {
+                (Guard::RankingAdded, guards.ranking_added_pct)
+            };
+            (guard, added.saturating_sub(delisted(change) + banned), limit, pct)
+        }
+        Rule::SectorLeader(_) | Rule::AllStocks | Rule::NewListing => return None,
+    };
+    Some(Measure {
+        guard,
+        universe: Some(change.universe.name.clone()),
+        counted,
+        of,
+        at_least: if guard == Guard::Top100Added { 1 } else { MIN_CHURN },
+        allowed_pct: pct * f64::from(scale(sessions)),
+        sessions: scale(sessions),
+    })
 }
 
-fn bound(change: &Change, guards: &Guards) -> Option<Bound> {
-    let (added, removed) = (added(change), removed(change));
-    match change.universe.rule {
-        Rule::Tier(_) | Rule::Theme(_) | Rule::FundCategory(_) | Rule::AllFunds => Some(Bound {
-            counted: added + removed,
-            of: change.prior.members.len(),
-            of_what: "members",
-            do_what: "join or leave",
-            pct: guards.tier_churn_pct,
-            at_least: MIN_CHURN,
-        }),
-        Rule::Ranking(limit) => Some(Bound {
-            counted: added.saturating_sub(delisted(change)),
-            of: limit,
-            of_what: "places",
-            do_what: "go to others",
-            pct: if limit == TOP_100 { guards.top_100_added_pct } else { guards.ranking_added_pct },
-            at_least: if limit == TOP_100 { 1 } else { MIN_CHURN },
-        }),
-        Rule::SectorLeader(_) | Rule::AllStocks | Rule::NewListing => None,
-    }
+/// The sentence of a universe's measure that is too much.
+fn too_much(change: &Change, measure: &Measure) -> String {
+    let name = &change.universe.name;
+    let (of_what, do_what) = match measure.guard {
+        Guard::Top100Added | Guard::RankingAdded => ("places", "go to others"),
+        Guard::WouldBeEmpty => {
+            return format!("{name} would be empty, {} would leave", counted(measure.counted, "member"));
+        }
+        Guard::TierChurn
+        | Guard::TooFewStocks
+        | Guard::ActiveDrop
+        | Guard::CapsMissing
+        | Guard::SectorsChanged => ("members", "join or leave"),
+    };
+    let since =
+        last_applied(change.prior.stored).map(|applied| format!(" since {applied}")).unwrap_or_default();
+    format!(
+        "{} of {} {of_what} of {name} would {do_what}{since} ({}), at most {} is expected in {}",
+        grouped(measure.counted),
+        grouped(measure.of),
+        percent(measure.seen_pct()),
+        percent(measure.allowed_pct),
+        counted(measure.sessions as usize, "session"),
+    )
 }
 
 fn added(change: &Change) -> usize {
     change.joined.iter().filter(|(_, reason)| *reason == EntryReason::Rule).count()
 }
 
-fn removed(change: &Change) -> usize {
-    let is_churn = |reason: ExitReason| !matches!(reason, ExitReason::Delisted | ExitReason::WindowEnd);
-    change.left.iter().filter(|(_, reason)| is_churn(*reason)).count()
+fn removed(draft: &Draft, change: &Change) -> usize {
+    let is_churn = |reason: ExitReason| {
+        !matches!(reason, ExitReason::Delisted | ExitReason::WindowEnd | ExitReason::Ban)
+    };
+    let is_moved_by_hand = |place: usize| {
+        let index = change.prior.members[place].index;
+        index.is_some_and(|index| draft.hands.pin_elsewhere(&change.universe, index).is_some())
+    };
+    change.left.iter().filter(|(place, reason)| is_churn(*reason) && !is_moved_by_hand(*place)).count()
+}
+
+fn pinned(change: &Change) -> usize {
+    change.joined.iter().filter(|(_, reason)| *reason == EntryReason::Pin).count()
+}
+
+fn banned(change: &Change) -> usize {
+    change.left.iter().filter(|(_, reason)| *reason == ExitReason::Ban).count()
 }
 
 fn delisted(change: &Change) -> usize {

@@ -28,7 +28,8 @@ use super::universes::Universe;
 pub(super) fn assign(draft: &mut Draft, sector_doubt: Option<&str>) {
     let listings = new_listings(draft.market);
     for universe in Universe::of_task(draft.policy, SyncTask::IpoAssignment) {
-        let change = draft.compare(universe, listings.clone());
+        let members = as_decided(draft, &universe, listings.clone());
+        let change = draft.compare(universe, members);
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
         draft.settle_alone(change, doubt);
     }
@@ -51,6 +52,16 @@ fn new_listings(market: &Market) -> Vec<u32> {
     debug_assert!(listings.iter().all(|index| market.standing(*index) == Standing::Eligible));
     // Stable, and those without a cap stand behind those with one.
     listings.sort_by_key(|index| Reverse(market.security(*index).list_date));
+    listings
+}
+
+/// The same without those who are banned, and with those who are pinned behind the others.
+fn as_decided(draft: &Draft, universe: &Universe, mut listings: Vec<u32>) -> Vec<u32> {
+    listings.retain(|index| draft.hands.ban(&universe.name, *index).is_none());
+    let mut pinned = draft.hands.pins(&universe.name);
+    pinned.retain(|index| !listings.contains(index));
+    pinned.sort_by_key(|index| &draft.market.security(*index).symbol);
+    listings.extend(pinned);
     listings
 }
 

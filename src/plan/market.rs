@@ -10,6 +10,8 @@
 //!
 //! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported. An exchange-traded
 //! product is worth its assets, where the source tells them, else its cap; it never ranks among stocks.
+//! [`Market::of`] compares stocks with the last run, and those in [quarantine](super::quarantine) keep a cap that can be
+//! believed; [`Market::cap`] is that one, for every rule.
 //!
 //! # Two rows, one symbol
 //! `BRK/B` and `BRK.B` are one symbol. The active row counts before the inactive one, then the one spelled with
@@ -21,6 +23,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::domain::calendar;
@@ -32,6 +35,8 @@ use crate::domain::symbol::{Symbol, symbol_key};
 
 use super::outcome::{Counts, Warning};
 use super::policy::Policy;
+use super::quarantine::{self, Judgement, Kept, Quarantine, Quarantined, Released};
+use super::snapshot::Snapshot;
 use super::universes::LISTING_DAYS;
 use super::wording::{bound, counted, first_few};
 
@@ -54,6 +59,7 @@ pub struct Market<'a> {
     /// Rows that another one counts for.
     duplicates: Vec<u32>,
     faults: Vec<(u32, Fault)>,
+    judgement: Judgement,
 }
 
 /// How a security stands with stock universes.
@@ -115,8 +121,30 @@ pub(super) struct Valuation {
 }
 
 impl<'a> Market<'a> {
-    /// Values and orders `securities` as they were on `as_of`. The order of the rows makes no difference.
+    /// Values and orders `securities` as they were on `as_of`, whatever was known of them before. The order of the rows
+    /// makes no difference.
     pub fn new(securities: &'a [Security], as_of: NaiveDate, policy: &Policy) -> Self {
+        let mut market = Self::appraised(securities, as_of, policy);
+        market.order();
+        market
+    }
+
+    /// The market of `snapshot` on `as_of`, in which what can't be believed beside the last run is in
+    /// [quarantine](super::quarantine).
+    pub fn of(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Self {
+        let mut market = Self::appraised(&snapshot.securities, as_of, policy);
+        if policy.guards.quarantine {
+            market.judgement = quarantine::judge(&market, snapshot, &policy.guards);
+            for kept in &market.judgement.kept {
+                market.appraisals[kept.index as usize].cap = Some(kept.entry.cap());
+            }
+        }
+        market.order();
+        market
+    }
+
+    /// Every security with its cap as found, not yet in order.
+    fn appraised(securities: &'a [Security], as_of: NaiveDate, policy: &Policy) -> Self {
         let mut market = Self {
             securities,
             as_of,
@@ -128,10 +156,10 @@ impl<'a> Market<'a> {
             by_sector: vec![Vec::new(); Sector::ALL.len()],
             duplicates: Vec::new(),
             faults: Vec::new(),
+            judgement: Judgement::default(),
         };
         market.index_symbols();
         market.appraise_all(policy);
-        market.order();
         market
     }
 
@@ -175,14 +203,57 @@ impl<'a> Market<'a> {
         self.securities
     }
 
-    /// The market cap of an eligible stock, or what a fund is worth, where it has a valid one.
+    /// The market cap of an eligible stock, or what a fund is worth, where it has a valid one. Of a stock in quarantine
+    /// it is the one that it keeps meanwhile.
     pub fn cap(&self, index: u32) -> Option<Usd> {
         self.appraisals[index as usize].cap
+    }
+
+    /// The market cap as found, believed or not.
+    pub fn found_cap(&self, index: u32) -> Option<Usd> {
+        self.kept(index).map_or_else(|| self.cap(index), |kept| kept.found)
+    }
+
+    /// The last close in dollars, however old.
+    pub(super) fn close_dollars(&self, index: u32) -> Option<f64> {
+        self.security(index).close_price().and_then(|price| price.to_f64())
+    }
+
+    /// The last good values of a stock that is in quarantine.
+    pub(super) fn kept(&self, index: u32) -> Option<&Kept> {
+        self.judgement.kept_at(index)
+    }
+
+    /// The stocks in quarantine, by symbol.
+    pub fn quarantined(&self) -> impl Iterator<Item = &Quarantined> {
+        self.judgement.kept.iter().map(|kept| &kept.entry)
+    }
+
+    /// What is said of a stock in quarantine.
+    pub fn quarantined_at(&self, index: u32) -> Option<&Quarantined> {
+        self.kept(index).map(|kept| &kept.entry)
+    }
+
+    /// The stocks that were in quarantine until now, by symbol.
+    pub fn released(&self) -> &[Released] {
+        &self.judgement.released
+    }
+
+    /// What the next run has to know of values that are not believed.
+    pub(super) fn quarantine(&self) -> Quarantine {
+        Quarantine { symbols: self.quarantined().cloned().collect(), steps: self.judgement.steps.clone() }
     }
 
     /// The sector of an eligible stock, where it is known.
     pub fn sector(&self, index: u32) -> Option<Sector> {
         self.appraisals[index as usize].sector
+    }
+
+    /// What a security traded on the day of its last close, in dollars; none where that was not read or can't be.
+    pub(super) fn traded(&self, index: u32) -> Option<Usd> {
+        let security = self.security(index);
+        let volume = security.volume.value().filter(|volume| !volume.is_sign_negative())?;
+        Usd::product(security.close_price()?, volume)
     }
 
     /// The place in the global order, from 1; none without a cap.
@@ -435,9 +506,9 @@ fn standing(security: &Security, as_of: NaiveDate, policy: &Policy) -> Standing 
         Standing::Delisted
     } else if security.active.is_none() {
         Standing::ActivityUnknown
-    } else if policy.eligible_types.contains(&security.kind) {
+    } else if policy.eligible_types.contains(&*security.kind) {
         Standing::Eligible
-    } else if FUND_KINDS.contains(&security.kind.as_str()) {
+    } else if FUND_KINDS.contains(&&*security.kind) {
         Standing::Fund
     } else {
         Standing::OtherType

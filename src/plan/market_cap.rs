@@ -1,22 +1,25 @@
 //! Sub-task 1: tiers, rankings, sector leaders and `all_stocks`.
 //!
-//! All of them are cut from one order, cap down. Tiers are disjoint and rankings nested only as long as all of them
-//! come from the same day, so the guards hold all tiers or none, and all rankings or none.
+//! All of them are cut from one order, cap down, by [`Seats`]. Tiers are disjoint and rankings nested only as long as
+//! all of them come from the same day, so the guards hold all tiers or none, and all rankings or none.
 
 use crate::domain::task::SyncTask;
-use crate::domain::universe::Tier;
 
 use super::draft::{Change, Draft};
 use super::guard;
-use super::market::Market;
-use super::policy::Policy;
-use super::universes::{Rule, SECTOR_LEADERS, Universe};
+use super::policy::ShareClasses;
+use super::seats::Seats;
+use super::universes::{Rule, Universe};
 
 /// Proposes and settles every universe that follows from market caps.
 pub(super) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
+    let seats = Seats::new(draft.market, draft.snapshot, draft.policy, &draft.hands);
     let (mut tiers, mut rankings, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for universe in Universe::of_task(draft.policy, SyncTask::MarketCapRecalculation) {
-        let members = members(draft.market, draft.policy, universe.rule);
+        let members = match universe.rule {
+            Rule::AllStocks => all_stocks(draft, &universe),
+            _ => seats.of(&universe.name).to_vec(),
+        };
         let change = draft.compare(universe, members);
         match change.universe.rule {
             Rule::Tier(_) => tiers.push(change),
@@ -24,6 +27,7 @@ pub(super) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
             _ => others.push(change),
         }
     }
+    draft.seats = Some(seats);
     guard::warn_of_long_gaps(draft, tiers.iter().chain(&rankings));
     settle_together(draft, tiers);
     settle_together(draft, rankings);
@@ -31,35 +35,16 @@ pub(super) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
         draft.settle_alone(change, doubt);
     }
+    warn_of_missing_volumes(draft);
 }
 
-/// Who belongs into a universe by its rule, in order.
-fn members(market: &Market, policy: &Policy, rule: Rule) -> Vec<u32> {
-    match rule {
-        Rule::Tier(tier) => of_tier(market, policy, tier).to_vec(),
-        Rule::Ranking(limit) => first(market.ranked(), limit).to_vec(),
-        Rule::SectorLeader(sector) => first(market.ranked_in(sector), SECTOR_LEADERS).to_vec(),
-        Rule::AllStocks => [market.ranked(), market.unranked()].concat(),
-        Rule::NewListing | Rule::Theme(_) | Rule::FundCategory(_) | Rule::AllFunds => {
-            unreachable!("other sub-tasks own these")
-        }
+/// The ranked stocks in order, then the others by symbol.
+fn all_stocks(draft: &Draft, universe: &Universe) -> Vec<u32> {
+    let mut stocks = [draft.market.ranked(), draft.market.unranked()].concat();
+    if !draft.hands.are_empty() {
+        stocks.retain(|index| draft.hands.ban(&universe.name, *index).is_none());
     }
-}
-
-/// The stretch of the global order that a tier covers. The bounds of one tier begin where those of the next end, so
-/// no cap is in two.
-fn of_tier<'m>(market: &'m Market, policy: &Policy, tier: Tier) -> &'m [u32] {
-    let ranked = market.ranked();
-    let tier_at = |index: &u32| market.cap(*index).and_then(|cap| policy.tier_of(cap));
-    // Tiers are declared from the largest down, and "none" comes after the smallest.
-    let is_before = |found: Option<Tier>| found.is_some_and(|found| found < tier);
-    let start = ranked.partition_point(|index| is_before(tier_at(index)));
-    let end = ranked.partition_point(|index| is_before(tier_at(index)) || tier_at(index) == Some(tier));
-    &ranked[start..end]
-}
-
-fn first(indices: &[u32], limit: usize) -> &[u32] {
-    &indices[..limit.min(indices.len())]
+    stocks
 }
 
 /// Holds all of them where a guard doubts one, for the same reason.
@@ -71,5 +56,15 @@ fn settle_together<'a>(draft: &mut Draft<'a>, changes: Vec<Change<'a>>) {
         } else {
             draft.hold(change, guard::reason_to_hold(&doubts));
         }
+    }
+}
+
+fn warn_of_missing_volumes(draft: &mut Draft) {
+    let is_asked = draft.policy.stability.share_classes == ShareClasses::Primary;
+    let ranked = draft.market.ranked();
+    if is_asked && !ranked.is_empty() && ranked.iter().all(|index| draft.market.traded(*index).is_none()) {
+        let text = "stability.share_classes is primary, but no bar of a stock has a volume; of each company the class \
+                    that is a member stands for it, else the first by cap, age and symbol";
+        draft.warn("volume_missing", text.to_owned());
     }
 }

@@ -39,6 +39,9 @@
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
+//! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
+//! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
 //! | `foreign_changed` | a revert leaves a foreign row that somebody else has written since |
 
@@ -48,13 +51,15 @@ use crate::domain::task::{Mode, SyncTask};
 
 use draft::Draft;
 use market::Market;
-use outcome::{Plan, Refusal, TaskReport, TaskStatus, held_by_reason};
+use outcome::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
 use policy::Policy;
+use quarantine::{QUARANTINED, Quarantined};
 use run_state::Since;
 use snapshot::Snapshot;
 use wording::{counted, first_few};
 
 mod candidates;
+pub mod chronicle;
 pub mod date;
 mod delisting;
 pub mod digest;
@@ -63,20 +68,31 @@ mod etf;
 mod evidence;
 pub mod explain;
 mod guard;
+mod hands;
 mod ipo;
 pub mod market;
 mod market_cap;
+pub mod measure;
 pub mod outcome;
 pub mod policy;
+pub mod quarantine;
+pub mod replay;
 pub mod revert;
 pub mod review;
 mod run_state;
+mod seats;
 mod settle;
 pub mod snapshot;
+pub mod tally;
 mod themes;
 pub mod universes;
 mod why;
 pub(crate) mod wording;
+
+pub use hands::excludes_each_other;
+
+/// A warning tells of so many pins without effect; the others are counted.
+const NAMED_PINS: usize = 5;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +115,25 @@ pub fn plan(
     order: &Order,
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refusal> {
-    check_order(snapshot, *order)?;
-    let market = Market::new(&snapshot.securities, order.as_of, policy);
+    plan_measured(snapshot, policy, order, observe).map_err(|refused| refused.refusal)
+}
+
+/// The same with what the guards measured, also where the job is refused.
+pub fn plan_measured(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    order: &Order,
+    observe: &mut dyn FnMut(&TaskReport),
+) -> Result<Plan, Refused> {
+    check_order(snapshot, *order).map_err(|refusal| Refused { refusal, measures: Vec::new() })?;
+    let market = Market::of(snapshot, order.as_of, policy);
     plan_on(&market, snapshot, policy, *order, observe)
+}
+
+/// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
+pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
+    let market = Market::new(&snapshot.securities, as_of, policy);
+    hands::Hands::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -111,12 +143,14 @@ fn plan_on(
     policy: &Policy,
     order: Order,
     observe: &mut dyn FnMut(&TaskReport),
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
     let mut draft = Draft::new(snapshot, policy, &order, market);
-    guard::check_cache_types(&draft)?;
-    guard::check_market(&draft, &since)?;
-    let sector_doubt = guard::sector_doubt(&draft, &since);
+    let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
+    if let Err(refusal) = believed {
+        return Err(Refused { refusal, measures: draft.measures });
+    }
+    let sector_doubt = guard::sector_doubt(&mut draft, &since);
     let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
 
     let mut tasks = Vec::new();
@@ -133,8 +167,10 @@ fn plan_on(
     let kept_sectors = if keep_sectors { &since.sectors_changed[..] } else { &[] };
     let run = run_state::run_state(market, kept_sectors);
     warn_of_unreadable_symbols(&mut draft);
+    warn_of_idle_pins(&mut draft);
+    warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
-    let Draft { universes, foreign, warnings, .. } = draft;
+    let Draft { universes, foreign, warnings, measures, .. } = draft;
     Ok(Plan {
         as_of: order.as_of,
         mode: order.mode,
@@ -143,7 +179,9 @@ fn plan_on(
         restored: Vec::new(),
         tasks,
         warnings,
+        measures,
         run,
+        released: market.released().to_vec(),
         counts: market.counts(policy),
         total_symbols: snapshot.securities.len(),
     })
@@ -179,6 +217,30 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
             format!("{} of symbols left out: {}", counted(texts.len(), "row"), first_few(shown.iter()));
         draft.warn("unreadable_symbol", text);
     }
+}
+
+fn warn_of_idle_pins(draft: &mut Draft) {
+    let idle = &draft.hands.idle;
+    if !idle.is_empty() {
+        let named: Vec<&str> = idle.iter().take(NAMED_PINS).map(String::as_str).collect();
+        let more = idle.len() - named.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let text = format!("{} without effect: {}{more}", counted(idle.len(), "pin"), named.join("; "));
+        draft.warn("pin_without_effect", text);
+    }
+}
+
+fn warn_of_quarantine(draft: &mut Draft) {
+    let entries: Vec<&Quarantined> = draft.market.quarantined().collect();
+    if entries.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{} not believed, `cache-sync quarantine` lists them: {}",
+        counted(entries.len(), "value"),
+        first_few(entries.iter().map(|entry| entry.in_short()))
+    );
+    draft.warn(QUARANTINED, text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

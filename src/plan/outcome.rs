@@ -12,6 +12,8 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
+use super::measure::Measure;
+use super::quarantine::Released;
 use super::snapshot::RunState;
 
 /// What should happen, in full; carrying it out needs no further decision.
@@ -32,8 +34,12 @@ pub struct Plan {
     pub tasks: Vec<TaskReport>,
     /// What a person should know, `code: text` each.
     pub warnings: Vec<Warning>,
+    /// What the guards measured, those that kept something back and those that did not.
+    pub measures: Vec<Measure>,
     /// What the next run's guards compare with. Every mode sees the whole market, so every plan has one.
     pub run: RunState,
+    /// Stocks whose value is believed again.
+    pub released: Vec<Released>,
     /// How the market is made up.
     pub counts: Counts,
     /// How many securities were read.
@@ -244,6 +250,15 @@ pub struct Refusal {
     pub code: &'static str,
     /// What was seen, what was expected, what to do.
     pub text: String,
+}
+
+/// A refusal with what the guards had measured by then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// What was measured up to the one that was too much, that one included.
+    pub measures: Vec<Measure>,
 }
 
 /// The universes that are held, by why they are: one reason often goes for many.

@@ -21,11 +21,13 @@ use super::universes::Universe;
 mod funds;
 mod pattern;
 mod rows;
+mod stability;
 mod themes;
 
 pub use funds::{FundKind, FundRules, FundSorter};
 pub use pattern::{Pattern, WordTable, Words};
 pub use rows::{ConfigRow, Overridden};
+pub use stability::{ShareClasses, Stability};
 pub use themes::{EsgRules, Evidence, EvidenceRules, Method, Scoring, Theme, ThemeRules};
 
 /// The largest ranking; every security of the world is fewer.
@@ -50,6 +52,9 @@ pub struct Policy {
     pub funds: FundRules,
     /// The bounds beyond which a change is not believed.
     pub guards: Guards,
+    /// What keeps members in. Literal rules have the fingerprint that they had before there was a choice.
+    #[serde(skip_serializing_if = "Stability::is_literal")]
+    pub stability: Stability,
     /// Take over rows of our names that have another `cache_type`.
     pub adopt_existing: bool,
     /// `cache_type`s of foreign rows that are never touched.
@@ -110,6 +115,15 @@ pub struct Guards {
     pub top_100_added_pct: f64,
     /// Largest believable added / N of the other rankings a session.
     pub ranking_added_pct: f64,
+    /// Whether single values that can't be believed are put in [quarantine](super::quarantine).
+    pub quarantine: bool,
+    /// A split of n:1 is suspected only of a share that cost at least so many dollars.
+    pub split_min_close: usize,
+}
+
+impl Guards {
+    /// Largest believable share of stocks whose sector is blank or another at once.
+    pub const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
 }
 
 impl Default for Guards {
@@ -121,6 +135,8 @@ impl Default for Guards {
             tier_churn_pct: 20.0,
             top_100_added_pct: 10.0,
             ranking_added_pct: 5.0,
+            quarantine: true,
+            split_min_close: 10,
         }
     }
 }

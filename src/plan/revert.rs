@@ -214,7 +214,9 @@ fn undo(job: &JobId, undoing: &Undoing) -> Result<Plan, Refusal> {
         restored,
         tasks: Vec::new(),
         warnings,
+        measures: Vec::new(),
         run,
+        released: Vec::new(),
         counts: Counts::default(),
         total_symbols: 0,
     })
@@ -383,6 +385,7 @@ fn warnings(later_jobs: &[String], changed_since: &[&String]) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::quarantine::Quarantine;
     use crate::plan::snapshot::{StockState, StoredContent, UniverseState};
 
     fn date(text: &str) -> NaiveDate {
@@ -455,6 +458,7 @@ mod tests {
                 active_stocks: 120,
                 closes: 119,
                 stocks: vec![stock],
+                quarantine: Quarantine::default(),
             }),
             later_jobs: Vec::new(),
             rows,

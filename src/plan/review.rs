@@ -49,7 +49,7 @@ pub fn candidates(market: &Market, policy: &Policy) -> Vec<NearMiss> {
             misses.push(NearMiss {
                 theme: theme.universe.clone(),
                 symbol: security.symbol.clone(),
-                name: security.name.clone(),
+                name: security.name.as_deref().map(str::to_owned),
                 score,
                 evidence: in_words(found, &facts, scoring),
                 cap: market.cap(*index),

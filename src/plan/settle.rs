@@ -17,6 +17,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 
 use super::draft::{Change, Draft, Prior, PriorMember};
+use super::hands::told;
 use super::outcome::{Before, Hold, Joined, Left, PlannedUniverse};
 use super::snapshot::StoredContent;
 use super::universes::{Rule, Universe};
@@ -121,7 +122,15 @@ impl<'a> Draft<'a> {
     fn joined(&self, universe: &Universe, index: u32, rank: usize, reason: EntryReason) -> Joined {
         let why = match reason {
             EntryReason::Adopted => STOOD_IN_THE_ROW.to_owned(),
-            _ => why::joined(self.market, self.policy, universe, index, rank),
+            EntryReason::Pin => self
+                .hands
+                .pin(&universe.name, index)
+                .map_or_else(String::new, |pin| told(pin, &universe.name)),
+            _ => {
+                let seats = self.seats.as_ref();
+                let own = seats.and_then(|seats| seats.rank(universe.rule, index)).unwrap_or(rank);
+                why::joined(self.market, self.policy, universe, index, own, rank)
+            }
         };
         let is_seated =
             matches!(universe.rule, Rule::Theme(_)) && self.seated.contains(&(universe.name.clone(), index));
@@ -142,8 +151,36 @@ impl<'a> Draft<'a> {
             reason,
             task,
             cap: member.index.and_then(|index| self.market.cap(index)),
-            why: why::left(self.market, self.policy, universe, member.index, reason),
+            why: self.why_left(universe, member.index, reason),
         }
+    }
+
+    fn why_left(&self, universe: &Universe, index: Option<u32>, reason: ExitReason) -> String {
+        let by_rule = || why::left(self.market, self.policy, universe, index, reason);
+        let Some(index) = index else { return by_rule() };
+        match reason {
+            ExitReason::Ban => {
+                let ban = self.hands.ban(&universe.name, index);
+                ban.map_or_else(by_rule, |ban| told(ban, &universe.name))
+            }
+            ExitReason::Rule => self.why_left_by_rule(universe, index).unwrap_or_else(by_rule),
+            _ => by_rule(),
+        }
+    }
+
+    /// Why a stock gave way, where that does not lie in its own figures.
+    fn why_left_by_rule(&self, universe: &Universe, index: u32) -> Option<String> {
+        if let Some(pin) = self.hands.pin_elsewhere(universe, index) {
+            return Some(told(pin, &universe.name));
+        }
+        let seats = self.seats.as_ref()?;
+        let goes_by_lines = matches!(universe.rule, Rule::Tier(_) | Rule::Ranking(_) | Rule::SectorLeader(_));
+        let line = seats.line_instead(index).filter(|_| goes_by_lines);
+        if let Some(line) = line {
+            let line = &self.market.security(line).symbol;
+            return Some(format!("{line} stands for its company, one line each"));
+        }
+        why::out_of_seats(self.market, self.policy, universe, seats, &self.hands, index)
     }
 
     fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {

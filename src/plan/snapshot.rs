@@ -6,10 +6,18 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::domain::change::ExitReason;
+use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
+
+use super::quarantine::Quarantine;
+/// For how many sessions a membership that ended with its security is remembered.
+pub const EXIT_SESSIONS: u32 = 5;
+/// The reasons that lie in the security and not in the rules.
+pub const EXIT_REASONS: [ExitReason; 4] =
+    [ExitReason::Delisted, ExitReason::Missing, ExitReason::NoCap, ExitReason::Ineligible];
 
 /// Everything the rules may look at. Nothing else decides.
 #[derive(Debug, Clone, Default)]
@@ -24,8 +32,12 @@ pub struct Snapshot {
     pub foreign: Vec<ForeignRow>,
     /// What the last good run saw.
     pub last_run: Option<RunState>,
+    /// Symbols whose value a person has approved since.
+    pub approved: Vec<Symbol>,
     /// Memberships that ended in the last five sessions because the security itself went away.
     pub recent_exits: Vec<RecentExit>,
+    /// What people have decided, in any order, those that are over included.
+    pub pins: Vec<Pin>,
 }
 
 /// A universe of ours as it stands.
@@ -127,8 +139,10 @@ pub struct RunState {
     pub active_stocks: usize,
     /// Active securities with a close on `as_of` or later.
     pub closes: usize,
-    /// The eligible stocks.
+    /// The eligible stocks: of those in quarantine the last good values, of all others what was found.
     pub stocks: Vec<StockState>,
+    /// What was not believed.
+    pub quarantine: Quarantine,
 }
 
 /// One eligible stock in a run.

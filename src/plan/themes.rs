@@ -23,7 +23,8 @@ use crate::domain::task::SyncTask;
 use super::candidates::{Candidate, Judge, Marks, goes_by_list, is_listed_later};
 use super::draft::{Change, Draft};
 use super::guard;
-use super::market::Standing;
+use super::hands::Hands;
+use super::market::{Market, Standing};
 use super::policy::Theme;
 use super::universes::{Rule, Universe, theme};
 use super::wording::{counted, first_few};
@@ -51,6 +52,7 @@ pub(super) fn rebalance(draft: &mut Draft, sector_doubt: Option<&str>) {
         match proposal {
             Proposal::Change { change, doubt } => draft.settle_alone(change, doubt),
             Proposal::NoSource(universe) => {
+                warn_of_pins_without_source(draft, &universe);
                 let prior = draft.prior(&universe.name);
                 draft.keep_without_source(&universe, &prior);
             }
@@ -70,7 +72,8 @@ pub(super) fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> 
         let members = Marks::new(draft.market, prior.members.iter().filter_map(|member| member.index));
         let is_first_fill = prior.members.is_empty();
         let theme = theme(draft.policy, place);
-        let Some(seating) = Seating::new(&judge, theme, members, is_first_fill) else {
+        let decided = ByHand::of(draft.market, &draft.hands, &universe);
+        let Some(seating) = Seating::new(&judge, theme, members, is_first_fill, decided) else {
             proposals.push(Proposal::NoSource(universe));
             continue;
         };
@@ -91,13 +94,40 @@ pub(super) struct Seating {
     pub(super) members: Marks,
     /// Whether nobody had.
     pub(super) is_first_fill: bool,
+    /// Who is pinned, and takes a seat before everybody else.
+    pub(super) pins: Vec<u32>,
+}
+
+/// What people have decided of a theme.
+#[derive(Debug, Default)]
+pub(super) struct ByHand {
+    pins: Vec<u32>,
+    bans: Marks,
+}
+
+impl ByHand {
+    /// What they have decided of the theme with this universe.
+    pub(super) fn of(market: &Market, hands: &Hands, universe: &Universe) -> Self {
+        if hands.are_empty() {
+            return Self::default();
+        }
+        Self { pins: hands.pins(&universe.name), bans: Marks::new(market, hands.bans(&universe.name)) }
+    }
 }
 
 impl Seating {
     /// The seating of a theme that has these members; `None` where what its rule goes by does not exist.
-    pub(super) fn new(judge: &Judge, theme: &Theme, members: Marks, is_first_fill: bool) -> Option<Self> {
-        let candidates = judge.candidates(theme, &members)?;
-        let mut seating = Self { candidates, seated: Vec::new(), members, is_first_fill };
+    pub(super) fn new(
+        judge: &Judge,
+        theme: &Theme,
+        members: Marks,
+        is_first_fill: bool,
+        decided: ByHand,
+    ) -> Option<Self> {
+        let ByHand { pins, bans } = decided;
+        let mut candidates = judge.candidates(theme, &members)?;
+        candidates.retain(|candidate| !bans.has(candidate.index));
+        let mut seating = Self { candidates, seated: Vec::new(), members, is_first_fill, pins };
         seating.seated = seats(&seating, judge, theme);
         Some(seating)
     }
@@ -120,21 +150,45 @@ impl Seating {
     }
 }
 
-/// Who gets a seat, in the global order.
+/// Who gets a seat, in the global order; whoever has no place in it comes last, by symbol.
 fn seats(seating: &Seating, judge: &Judge, theme: &Theme) -> Vec<u32> {
-    let (candidates, max) = (&seating.candidates, theme.max_members);
+    let (candidates, pins) = (&seating.candidates, &seating.pins);
+    let max = theme.max_members.saturating_sub(pins.len());
     let belongs = |rank: usize, index: u32| rank <= seating.last_rank(judge, theme, index);
-    let mut seats_left = max.saturating_sub(candidates.iter().filter(|candidate| candidate.is_seed).count());
+    let seeds = candidates.iter().filter(|candidate| candidate.is_seed && !pins.contains(&candidate.index));
+    let mut seats_left = max.saturating_sub(seeds.count());
     let mut seeds_left = max;
-    let mut seated = Vec::with_capacity(max.min(candidates.len()));
+    let mut seated = Vec::with_capacity(max.min(candidates.len()) + pins.len());
     for (place, Candidate { index, is_seed }) in candidates.iter().enumerate() {
         let left = if *is_seed { &mut seeds_left } else { &mut seats_left };
-        if *left > 0 && (*is_seed || belongs(place + 1, *index)) {
+        if *left > 0 && !pins.contains(index) && (*is_seed || belongs(place + 1, *index)) {
             *left -= 1;
             seated.push(*index);
         }
     }
+    if !pins.is_empty() {
+        let market = judge.market();
+        seated.extend(pins);
+        seated.sort_by_key(|index| {
+            let rank = market.rank(*index);
+            (rank.is_none(), rank, market.security(*index).symbol.clone())
+        });
+    }
     seated
+}
+
+fn warn_of_pins_without_source(draft: &mut Draft, universe: &Universe) {
+    let pins = draft.hands.pins(&universe.name);
+    if !pins.is_empty() {
+        let symbols: Vec<&str> =
+            pins.iter().map(|index| draft.market.security(*index).symbol.as_str()).collect();
+        let text = format!(
+            "{} pinned to {}, which has no source data and stays as it is",
+            first_few(symbols.iter()),
+            universe.name
+        );
+        draft.warn("pin_without_effect", text);
+    }
 }
 
 /// Tells of lists that nobody went through for long, and of those on them who are not there.

@@ -6,28 +6,33 @@ use crate::domain::universe::Tier;
 
 use super::candidates::goes_by_list;
 use super::evidence::{Facts, Found, in_words, weigh};
+use super::hands::Hands;
 use super::market::{Market, Standing};
 use super::policy::{EvidenceRules, FundKind, Method, Policy, Theme};
+use super::seats::{Seats, band, last_rank};
 use super::universes::{LISTING_DAYS, Rule, SECTOR_LEADERS, Universe, theme, tier_bounds};
-use super::wording::{bound, counted};
+use super::wording::{bound, counted, grouped};
 use super::{candidates, etf};
 
-/// Why the security at `index` is a member, at `place` from 1.
+/// Why the security at `index` is a member, at `place` from 1; `rank` is what its seat goes by.
 pub(super) fn joined(
     market: &Market,
     policy: &Policy,
     universe: &Universe,
     index: u32,
+    rank: usize,
     place: usize,
 ) -> String {
+    // Members that stay behind a newcomer leave it a better place than its rank.
+    let ranked = if rank == place { format!("rank {rank}") } else { format!("rank {rank}, place {place}") };
     let cap = market.cap(index).map_or_else(|| "no cap".to_owned(), |cap| format!("cap {}", cap.short()));
-    match universe.rule {
+    let why = match universe.rule {
         Rule::Tier(tier) => {
             let (floor, _) = tier_bounds(policy, tier);
             format!("{cap}, {} starts at {}", universe.name, bound(Usd::dollars(floor)))
         }
-        Rule::Ranking(limit) => format!("rank {place} of {limit}"),
-        Rule::SectorLeader(sector) => format!("rank {place} of {SECTOR_LEADERS} in {}", sector.title()),
+        Rule::Ranking(limit) => format!("{ranked} of {limit}"),
+        Rule::SectorLeader(sector) => format!("{ranked} of {SECTOR_LEADERS} in {}", sector.title()),
         Rule::AllStocks => format!("eligible, {cap}"),
         Rule::NewListing => format!("{}, {cap}", listed(market, index)),
         Rule::Theme(at) => {
@@ -35,7 +40,14 @@ pub(super) fn joined(
             format!("{}, {cap}, place {place} of {}", merit(market, policy, theme, index), theme.max_members)
         }
         Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
-    }
+    };
+    why + &of_quarantine(market, index)
+}
+
+/// What the cap in a reason is, where it is not the one that was found.
+fn of_quarantine(market: &Market, index: u32) -> String {
+    let entry = market.quarantined_at(index);
+    entry.map_or_else(String::new, |entry| format!("; {}", entry.of_cap()))
 }
 
 fn listed(market: &Market, index: u32) -> String {
@@ -109,7 +121,7 @@ pub(super) fn left(
         ExitReason::Ineligible => ineligible(market, universe, index),
         ExitReason::NoCap => "no valid market cap".to_owned(),
         ExitReason::WindowEnd => format!("{}, {LISTING_DAYS} days are over", listed(market, index)),
-        _ => outranked(market, policy, universe, index),
+        _ => outranked(market, policy, universe, index) + &of_quarantine(market, index),
     }
 }
 
@@ -152,6 +164,44 @@ fn outranked(market: &Market, policy: &Policy, universe: &Universe, index: u32) 
         Rule::NewListing => format!("{}, {LISTING_DAYS} days are new", listed(market, index)),
         Rule::Theme(place) => out_of_theme(market, policy, theme(policy, place), index),
         Rule::FundCategory(_) | Rule::AllFunds => fund(market, policy, index),
+    }
+}
+
+/// Why a stock lost its seat in a tier, ranking or sector that gives out seats as `seats` has them.
+pub(super) fn out_of_seats(
+    market: &Market,
+    policy: &Policy,
+    universe: &Universe,
+    seats: &Seats,
+    hands: &Hands,
+    index: u32,
+) -> Option<String> {
+    let (limit, of) = match universe.rule {
+        Rule::Tier(tier) if policy.stability.has_bands() => {
+            let cap = market.cap(index)?;
+            return Some(format!("{}, {}", out_of_tier(policy, tier, cap), out_of_band(policy, tier, cap)));
+        }
+        Rule::Ranking(limit) => (limit, String::new()),
+        Rule::SectorLeader(sector) => (SECTOR_LEADERS, format!(" in {}", sector.title())),
+        _ => return None,
+    };
+    let (rank, last) = (seats.rank(universe.rule, index)?, last_rank(policy, universe.rule)?);
+    let pinned = hands.pins(&universe.name).len();
+    let own = format!("rank {rank}{of}");
+    Some(if rank <= last && pinned > 0 {
+        format!("{own}, {pinned} of {} in {} by hand", counted(limit, "seat"), universe.name)
+    } else if last > limit {
+        format!("{own}, {} takes {limit}, members stay down to rank {}", universe.name, grouped(last))
+    } else {
+        format!("{own}, {} takes {limit}", universe.name)
+    })
+}
+
+/// Where the band of a tier ends, on the side on which a cap is out of it.
+fn out_of_band(policy: &Policy, tier: Tier, cap: Usd) -> String {
+    match band(policy, tier) {
+        (_, Some(below)) if cap >= below => format!("members stay below {}", bound(below)),
+        (from, _) => format!("members stay down to {}", bound(from)),
     }
 }
 

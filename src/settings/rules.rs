@@ -11,13 +11,14 @@ use tokio_postgres::config::Host;
 use toml::Value;
 
 use crate::domain::universe::Tier;
-use crate::plan::policy::{Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, sort_rankings};
+use crate::plan::policy::{
+    Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, ShareClasses, Stability, sort_rankings,
+};
 
 use super::layers::{Layers, Origin, number};
 use super::{
-    DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, ShareClasses,
-    SourceSettings, StabilitySettings, SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors,
-    themes,
+    DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, SourceSettings,
+    SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors, themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred
@@ -53,16 +54,17 @@ pub(super) fn read(
         sync: sync(main),
         triggers: triggers(main),
         http: http(main, api_key),
-        stability: stability(main),
         themes: policy.themes.themes.iter().map(ThemeSettings::of).collect(),
         policy,
     }
 }
 
 fn policy(main: &mut Layers, sectors: &mut Layers, themes: &mut Layers) -> Policy {
+    let tier_floors = tier_floors(main);
     Policy {
         eligible_types: eligible_types(main).into_iter().collect(),
-        tier_floors: tier_floors(main),
+        stability: stability(main, &tier_floors),
+        tier_floors,
         rankings: rankings(main),
         sectors: sectors::read(sectors),
         themes: themes::read(main, themes),
@@ -136,16 +138,31 @@ fn guards(main: &mut Layers) -> Guards {
         tier_churn_pct: main.percent("guards.tier_churn_pct", 200.0),
         top_100_added_pct: main.percent("guards.top_100_added_pct", 100.0),
         ranking_added_pct: main.percent("guards.ranking_added_pct", 100.0),
+        quarantine: main.switch("guards.quarantine"),
+        split_min_close: main.whole("guards.split_min_close", 0..=1_000_000) as usize,
     }
 }
 
-fn stability(main: &mut Layers) -> StabilitySettings {
-    StabilitySettings {
+fn stability(main: &mut Layers, tier_floors: &[(Tier, i64)]) -> Stability {
+    let stability = Stability {
         tier_band_pct: main.percent("stability.tier_band_pct", 50.0),
         rank_buffer_pct: main.percent("stability.rank_buffer_pct", 50.0),
         sector_leader_keep: main.whole("stability.sector_leader_keep", 10..=100) as usize,
         share_classes: main.word("stability.share_classes", ShareClasses::ALL, ShareClasses::from_text),
+    };
+    // Floors that don't fall have been refused already.
+    let fall = tier_floors.windows(2).all(|pair| pair[0].1 > pair[1].1);
+    if fall && !stability.leaves_room_between(tier_floors) {
+        main.refuse(
+            "stability.tier_band_pct",
+            &format!(
+                "is {}, so wide that the bands around two of the market_cap_thresholds would overlap; make it smaller, \
+                 or move the thresholds apart",
+                stability.tier_band_pct
+            ),
+        );
     }
+    stability
 }
 
 fn eligible_types(main: &mut Layers) -> Vec<String> {

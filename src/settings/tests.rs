@@ -12,7 +12,7 @@ use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
 use crate::hostile::{any_json, assert_is_a_sentence, corpus};
-use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable};
+use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
 use crate::plan::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
@@ -164,15 +164,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
     assert!(settings.http.api_key.is_none() && settings.http.keys.is_empty());
-    assert_eq!(
-        settings.stability,
-        StabilitySettings {
-            tier_band_pct: 0.0,
-            rank_buffer_pct: 0.0,
-            sector_leader_keep: 10,
-            share_classes: ShareClasses::All,
-        }
-    );
+    assert_eq!(settings.policy().stability, Stability::default());
     let themes: Vec<(&str, &str, bool)> = settings
         .themes
         .iter()
@@ -346,6 +338,32 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
 }
 
 #[test]
+fn the_switches_of_stability_have_bounds_and_belong_to_the_rules() {
+    let world = World::new().main(
+        "[stability]\ntier_band_pct = 50.1\nrank_buffer_pct = -1\nsector_leader_keep = 9\nshare_classes = 'one'",
+    );
+    insta::assert_snapshot!(world.problems(), @r#"
+    config/cache_sync.toml:2: `stability.tier_band_pct` is 50.1, but must be a number from 0 to 50
+    config/cache_sync.toml:3: `stability.rank_buffer_pct` is -1, but must be a number from 0 to 50
+    config/cache_sync.toml:4: `stability.sector_leader_keep` is 9, but must be a whole number from 10 to 100
+    config/cache_sync.toml:5: `stability.share_classes` is "one", but must be "all" or "primary"
+    "#);
+    let close = "[market_cap_thresholds]\nlarge_cap = 2_100_000_000\n[stability]\ntier_band_pct = 5";
+    insta::assert_snapshot!(World::new().main(close).problems(), @"config/cache_sync.toml:4: `stability.tier_band_pct` is 5, so wide that the bands around two of the market_cap_thresholds would overlap; make it smaller, or move the thresholds apart");
+    let literal = World::new().settings().policy();
+    for line in
+        ["tier_band_pct = 5", "rank_buffer_pct = 5", "sector_leader_keep = 12", "share_classes = 'primary'"]
+    {
+        let policy = World::new().main(&format!("[stability]\n{line}")).settings().policy();
+        assert!(!policy.stability.is_literal() && policy.fingerprint() != literal.fingerprint(), "{line}");
+    }
+    let spelled_out = World::new().main("[stability]\ntier_band_pct = 0\nshare_classes = 'all'");
+    assert_eq!(spelled_out.settings().policy().fingerprint(), literal.fingerprint());
+    let widest = World::new().main("[stability]\ntier_band_pct = 50\nrank_buffer_pct = 50").settings();
+    assert_eq!(widest.policy().stability.rank_buffer_pct, 50.0);
+}
+
+#[test]
 fn thresholds_that_do_not_fall_are_refused() {
     let equal = World::new().main("[market_cap_thresholds]\nlarge_cap = 200000000000");
     insta::assert_snapshot!(equal.problems(), @"config/cache_sync.toml:2: `market_cap_thresholds.large_cap` is 200000000000, which is not below mega_cap (200000000000); the five must fall from mega_cap to micro_cap");
@@ -461,7 +479,7 @@ fn a_source_schema_of_its_own_is_kept_and_else_is_that_of_the_database() {
 
 fn sector_of(table: &SectorTable, symbol: &str, text: Option<&str>) -> Option<Sector> {
     let security = Security {
-        sector: text.map(str::to_owned),
+        sector: text.map(Into::into),
         ..Security::new(Symbol::parse(symbol).expect("a symbol"), "CS")
     };
     table.sorter().sector_of(&security)
@@ -539,8 +557,8 @@ fn without_symbol_or_text_that_tells_the_sic_code_tells_the_sector() {
     let table = World::new().settings().policy().sectors;
     let sector = |text: &str, sic: &str| {
         table.sorter().sector_of(&Security {
-            sector: Some(text.to_owned()).filter(|text| !text.is_empty()),
-            sic_code: Some(sic.to_owned()),
+            sector: (!text.is_empty()).then(|| text.into()),
+            sic_code: Some(sic.into()),
             ..Security::new(Symbol::parse("XYZ").expect("a symbol"), "CS")
         })
     };

@@ -9,6 +9,7 @@
 //!       │                                       ├─> universe_membership        out, then in
 //!       │                                       └─> cache_sync_changes         the audit
 //!       ├─ what was seen ───────────────────────> cache_sync_runs              with the old content of rows below
+//!       ├─ what a person approved ──────────────> cache_sync_approvals         used up, where there was something
 //!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
@@ -16,12 +17,16 @@
 //! ```
 //! A plan without changes needs two statements: how each universe fares, and what was seen.
 //!
+//! What is reconstructed of the past, [`backfill`] writes into history and audit alone.
+//!
 //! # Why foreign rows come last
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
 
 use std::collections::HashMap;
+use std::iter::Peekable;
 use std::pin::pin;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
@@ -39,6 +44,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
+use crate::plan::chronicle::Chronicled;
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::{RunState, Snapshot};
 
@@ -48,6 +54,7 @@ use super::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
+mod backfill;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -66,6 +73,15 @@ pub struct ApplyContext<'a> {
     pub batch_size: usize,
     /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
     pub entries: &'a Entries,
+}
+
+/// What reconstructed history is written for.
+#[derive(Debug, Clone, Copy)]
+pub struct BackfillContext<'a> {
+    /// The job, as history and audit will name it.
+    pub job_id: &'a JobId,
+    /// The time of every row that is written.
+    pub now: DateTime<Utc>,
 }
 
 /// What was written.
@@ -101,13 +117,14 @@ pub async fn apply(
     ctx: ApplyContext<'_>,
 ) -> Result<Applied, Failure> {
     let tx = lease.transaction();
-    let changes = staged_changes(plan, snapshot);
+    let mut changes = staged_changes(plan, snapshot).peekable();
     let mut applied = count(plan);
-    if !changes.is_empty() {
-        stage(tx, &changes, ctx.batch_size).await?;
+    if changes.peek().is_some() {
+        stage(tx, changes, ctx.batch_size).await?;
         write_history(tx, plan.as_of, ctx, &mut applied).await?;
     }
     insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
+    use_approvals(tx, &snapshot.approved, ctx).await?;
     match ctx.entries {
         Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
         Entries::AppV2 { table, to_write, .. } => {
@@ -128,6 +145,19 @@ pub async fn apply(
     Ok(applied)
 }
 
+/// Writes reconstructed history into the transaction under the lease; commits nothing, and changes nothing that exists.
+///
+/// `securities` are those of today: they say who a symbol is. Everything in `history` must lie before all that was
+/// recorded, which the caller has looked at in the same transaction.
+pub async fn backfill(
+    lease: &Lease<'_>,
+    history: &Chronicled,
+    securities: &[Security],
+    ctx: BackfillContext<'_>,
+) -> Result<(), Failure> {
+    backfill::write(lease, history, securities, ctx).await
+}
+
 /// One row of `cache_sync_staged`.
 struct StagedChange<'a> {
     action: &'static str,
@@ -143,25 +173,23 @@ struct StagedChange<'a> {
     is_foreign: bool,
 }
 
-fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> Vec<StagedChange<'a>> {
+/// The changes of a plan, one at a time: all of them at once would take as much memory as the plan.
+fn staged_changes<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> impl Iterator<Item = StagedChange<'a>> {
     let somebody_joins = plan.universes.iter().any(|universe| !universe.joined.is_empty());
     let known = if somebody_joins { snapshot.securities.as_slice() } else { &[] };
     let securities: HashMap<&str, &Security> =
         known.iter().map(|security| (security.symbol.as_str(), security)).collect();
-    let mut changes = Vec::new();
-    for universe in &plan.universes {
-        changes.extend(removals(universe));
-        changes.extend(additions(universe, &securities));
-        changes.extend(universe.hold.iter().map(|hold| held(universe, hold)));
-    }
-    changes.extend(foreign_removals(plan));
-    changes.extend(plan.restored.iter().flat_map(foreign_restorations));
-    changes
+    let securities = Arc::new(securities);
+    let ours = plan.universes.iter().flat_map(move |universe| {
+        let held = universe.hold.iter().map(|hold| held(universe, hold));
+        removals(universe).chain(additions(universe, Arc::clone(&securities))).chain(held)
+    });
+    ours.chain(foreign_removals(plan)).chain(plan.restored.iter().flat_map(foreign_restorations))
 }
 
 fn additions<'a>(
     universe: &'a PlannedUniverse,
-    securities: &HashMap<&str, &'a Security>,
+    securities: Arc<HashMap<&'a str, &'a Security>>,
 ) -> impl Iterator<Item = StagedChange<'a>> {
     universe.joined.iter().map(move |joined| {
         let symbol = joined.symbol.as_str();
@@ -283,7 +311,11 @@ fn count(plan: &Plan) -> Applied {
 }
 
 /// Copies the changes to the server, `batch_size` rows a message.
-async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: usize) -> Result<(), Failure> {
+async fn stage<'a>(
+    tx: &Transaction<'_>,
+    mut changes: Peekable<impl Iterator<Item = StagedChange<'a>>>,
+    batch_size: usize,
+) -> Result<(), Failure> {
     const COLUMNS: [Type; 12] = [
         Type::TEXT,
         Type::TEXT,
@@ -302,10 +334,10 @@ async fn stage(tx: &Transaction<'_>, changes: &[StagedChange<'_>], batch_size: u
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
         tx.prepare(include_str!("../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
-    for batch in changes.chunks(batch_size.max(1)) {
+    while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
-        for change in batch {
+        for change in changes.by_ref().take(batch_size.max(1)) {
             let rank = change.rank.map(|rank| rank as i32);
             let cap = change.cap.map(to_numeric);
             writer
@@ -372,6 +404,10 @@ async fn insert_run(
     let closes: Option<Vec<Option<f64>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.close_dollars).collect());
     let shares: Option<Vec<Option<f64>>> = is_news.then(|| stocks.iter().map(|stock| stock.shares).collect());
+    let quarantine =
+        Some(&plan.run.quarantine).filter(|now| last.is_none_or(|last| last.quarantine != **now));
+    let quarantine =
+        quarantine.map(|now| serde_json::to_string(now).expect("texts, dates and numbers are JSON"));
     let sectors: Option<Vec<Option<&str>>> =
         is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
     let (sql, previous): (&str, Param<'_>);
@@ -406,9 +442,25 @@ async fn insert_run(
             (&sectors, Type::TEXT_ARRAY),
             previous,
             (&(KEPT_RUNS - 1), Type::INT8),
+            (&quarantine, Type::TEXT),
         ],
     )
     .await
+}
+
+/// An approval is used by the first run that saw it, whether it found something to approve or not.
+async fn use_approvals(
+    tx: &Transaction<'_>,
+    approved: &[Symbol],
+    ctx: ApplyContext<'_>,
+) -> Result<(), Failure> {
+    if approved.is_empty() {
+        return Ok(());
+    }
+    let symbols: Vec<&str> = approved.iter().map(Symbol::as_str).collect();
+    let params: [Param<'_>; 3] =
+        [(&symbols, Type::TEXT_ARRAY), (&ctx.now, Type::TIMESTAMPTZ), (&ctx.job_id.as_str(), Type::TEXT)];
+    execute(tx, DOING, include_str!("../../sql/queries/approvals_use.sql"), &params).await
 }
 
 /// The rows of `cache_entries` in the universe layout that are about to be written.

@@ -72,19 +72,19 @@ fn numeric(raw: &[u8]) -> Result<Figure, Problem> {
     const MAX_MANTISSA: i128 = (1 << 96) - 1;
     const MAX_SCALE: u32 = 28;
 
-    let words: Vec<u16> = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-    let [_, weight, sign, _, digits @ ..] = words.as_slice() else {
+    let mut words = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let [Some(_), Some(weight), Some(sign), Some(_)] = [(); 4].map(|()| words.next()) else {
         return Err("numeric is cut short".into());
     };
-    if *sign >= NOT_A_NUMBER {
+    if sign >= NOT_A_NUMBER {
         return Ok(Figure::Invalid);
     }
     // The power of 10,000 of the digit that is read.
-    let mut power = i32::from(*weight as i16);
+    let mut power = i32::from(weight as i16);
     let mut mantissa = 0_i128;
     let mut scale = 0;
-    for digit in digits {
-        let next = mantissa * 10_000 + i128::from(*digit);
+    for digit in words {
+        let next = mantissa * 10_000 + i128::from(digit);
         if power < 0 {
             scale = 4 * power.unsigned_abs();
             if scale > MAX_SCALE || next > MAX_MANTISSA {
@@ -107,7 +107,7 @@ fn numeric(raw: &[u8]) -> Result<Figure, Problem> {
             break;
         }
     }
-    let signed = if *sign == NEGATIVE { -mantissa } else { mantissa };
+    let signed = if sign == NEGATIVE { -mantissa } else { mantissa };
     Ok(Decimal::try_from_i128_with_scale(signed, scale.min(MAX_SCALE)).map_or(Figure::Invalid, Figure::Value))
 }
 

@@ -60,6 +60,8 @@ pub struct Member {
     pub valid_from: Option<NaiveDate>,
     /// By which right; none in rows that are not ours.
     pub entry_reason: Option<String>,
+    /// Whether this was not recorded on its day, but found out afterwards.
+    pub reconstructed: bool,
 }
 
 /// One membership: a symbol in a universe from one date to another.
@@ -91,6 +93,8 @@ pub struct Membership {
     pub exit_job_id: Option<String>,
     /// When it was let in.
     pub recorded_at: DateTime<Utc>,
+    /// Whether it was not recorded on its day, but found out afterwards.
+    pub reconstructed: bool,
 }
 
 /// Every universe of ours, by name.
@@ -154,6 +158,7 @@ async fn members_now(tx: &Transaction<'_>, universe: &str) -> Result<Option<Vec<
             rank: row.get("rank"),
             valid_from: row.get("valid_from"),
             entry_reason: row.get("entry_reason"),
+            reconstructed: false,
         })
     });
     Ok(Some(members.collect()))
@@ -178,6 +183,7 @@ async fn members_in_appv2(
         rank: Some(rank),
         valid_from: row.get("valid_from"),
         entry_reason: row.get("entry_reason"),
+        reconstructed: false,
     });
     Ok(Some(members.collect()))
 }
@@ -197,6 +203,7 @@ async fn members_on(
         rank: None,
         valid_from: row.get("valid_from"),
         entry_reason: row.get("entry_reason"),
+        reconstructed: row.get("reconstructed"),
     });
     Ok(Some(members.collect()))
 }
@@ -222,5 +229,6 @@ fn membership(row: &Row) -> Membership {
         job_id: row.get("job_id"),
         exit_job_id: row.get("exit_job_id"),
         recorded_at: row.get("recorded_at"),
+        reconstructed: row.get("reconstructed"),
     }
 }

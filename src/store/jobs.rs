@@ -586,6 +586,20 @@ pub async fn end_within(
     rows.first().map(JobRow::from_row).transpose()
 }
 
+/// Records a job that nobody had to wait for: accepted and ended in the caller's transaction. It was never on the stream.
+pub async fn record_ended(
+    transaction: &Transaction<'_>,
+    request: &JobRequest,
+    ending: &Ending,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let doing = "record the job";
+    let known = || Failure::permanent(doing, format!("there is a job {} already", request.job_id));
+    let row = insert(transaction, request, None, now).await?.ok_or_else(known)?;
+    let vanished = || Failure::transient(doing, "its row appeared and vanished again");
+    end_within(transaction, &row, ending, now).await?.map(drop).ok_or_else(vanished)
+}
+
 /// Ends a job that changed no universe: refused, failed or cancelled.
 pub async fn end(
     client: &mut Client,
@@ -669,9 +683,9 @@ async fn release_within(transaction: &Transaction<'_>, row: &JobRow) -> Result<(
 }
 
 /// Gives up the ownership of a job whose end is committed. Not part of the commit: an owner row that the heartbeat
-/// has just touched would make the apply fail as not serializable.
+/// has just touched would make the apply fail as not serializable. One that comes back with a crash runs out by itself.
 pub async fn release(client: &mut Client, row: &JobRow) -> Result<(), Failure> {
-    let transaction = client.begin().await?;
+    let transaction = client.begin_forgettable().await?;
     release_within(&transaction, row).await?;
     fault::point("release.before").await?;
     transaction.commit().await.map_err(postgres("release the job"))?;

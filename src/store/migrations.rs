@@ -37,8 +37,20 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "tables", sql: include_str!("../../sql/migrations/0001_tables.sql") },
+    Migration {
+        version: 2,
+        name: "quarantine",
+        sql: include_str!("../../sql/migrations/0002_quarantine.sql"),
+    },
+    Migration { version: 3, name: "pins", sql: include_str!("../../sql/migrations/0003_pins.sql") },
+    Migration {
+        version: 5,
+        name: "reconstructed",
+        sql: include_str!("../../sql/migrations/0005_reconstructed.sql"),
+    },
+];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -92,6 +104,16 @@ pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failu
         return Err(Failure::permanent(doing, problem));
     }
     layout::check(&tx, entries).await.map(drop)
+}
+
+/// The migrations that this version wants and the database lacks, in order.
+pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, Failure> {
+    let recorded = match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+        Some(_) => read_books(tx).await?,
+        None => Vec::new(),
+    };
+    let is_missing = |known: &&Migration| recorded.iter().all(|line| line.version != known.version);
+    Ok(MIGRATIONS.iter().filter(is_missing).map(Migration::file_name).collect())
 }
 
 enum Step {
@@ -253,7 +275,7 @@ mod tests {
         files.sort();
         let known: Vec<String> = MIGRATIONS.iter().map(|m| format!("{}.sql", m.file_name())).collect();
         assert_eq!(files, known);
-        assert!(MIGRATIONS.iter().zip(1..).all(|(migration, version)| migration.version == version));
+        assert!(MIGRATIONS.windows(2).all(|pair| pair[0].version < pair[1].version));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub mod lease;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
+pub mod past;
+pub mod pins;
+pub mod quarantine;
 pub mod reading;
 pub mod revert;
 pub mod snapshot;
@@ -191,25 +194,64 @@ enum Connection {
     Dedicated(tokio_postgres::Client),
 }
 
+/// How a unit of work is opened.
+struct Unit {
+    isolation: IsolationLevel,
+    is_read_only: bool,
+    is_forgettable: bool,
+    limits: Limits,
+    /// How long the client may leave it idle.
+    idle: Duration,
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self {
+            isolation: IsolationLevel::ReadCommitted,
+            is_read_only: false,
+            is_forgettable: false,
+            limits: Limits::default(),
+            idle: IDLE_TIMEOUT,
+        }
+    }
+}
+
+impl Unit {
+    fn of_one_snapshot(limits: Limits) -> Self {
+        Self {
+            isolation: IsolationLevel::RepeatableRead,
+            limits,
+            idle: IDLE_TIMEOUT_OF_SYNC,
+            ..Self::default()
+        }
+    }
+}
+
 impl Client {
     /// Opens a unit of work: read committed, our schema, bounded. Dropping it rolls back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::ReadCommitted, false, Limits::default(), IDLE_TIMEOUT).await
+        self.open(Unit::default()).await
     }
 
-    /// The same for a unit of work that asks Redis in the middle.
+    /// The same for what is made good by itself, should a crash of the server take the last second of it: the commit
+    /// does not wait for the disk. Everybody sees it at once all the same.
+    pub async fn begin_forgettable(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { is_forgettable: true, ..Unit::default() }).await
+    }
+
+    /// The same for a unit of work that asks Redis in the middle: what is not marked as told is told again.
     pub async fn begin_relay(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::ReadCommitted, false, Limits::default(), IDLE_TIMEOUT_OF_RELAY).await
+        self.open(Unit { is_forgettable: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
     }
 
     /// Opens a unit of work that reads one snapshot and may write.
     pub async fn begin_repeatable(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::RepeatableRead, false, limits, IDLE_TIMEOUT_OF_SYNC).await
+        self.open(Unit::of_one_snapshot(limits)).await
     }
 
     /// Opens a unit of work that reads one snapshot and can't write.
     pub async fn begin_read_only(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
-        self.open(IsolationLevel::RepeatableRead, true, limits, IDLE_TIMEOUT_OF_SYNC).await
+        self.open(Unit { is_read_only: true, ..Unit::of_one_snapshot(limits) }).await
     }
 
     /// Whether the server answers over this connection, at once.
@@ -217,30 +259,25 @@ impl Client {
         matches!(tokio::time::timeout(ANSWER_TIMEOUT, self.batch_execute("")).await, Ok(Ok(())))
     }
 
-    async fn open(
-        &mut self,
-        isolation: IsolationLevel,
-        read_only: bool,
-        limits: Limits,
-        idle: Duration,
-    ) -> Result<Transaction<'_>, Failure> {
+    async fn open(&mut self, unit: Unit) -> Result<Transaction<'_>, Failure> {
         let doing = "open a transaction";
         // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
         // statement that takes a snapshot. Ten thousand cheap probes look expensive enough to be compiled, which costs
         // more than it saves, so `jit` is off.
         let settings = format!(
             "set local search_path to {}; set local statement_timeout = {}; set local lock_timeout = {}; \
-             set local idle_in_transaction_session_timeout = {}; set local jit = off",
+             set local idle_in_transaction_session_timeout = {}; set local jit = off{}",
             quoted(&self.schema),
-            limits.statement.as_millis(),
-            limits.lock.as_millis(),
-            idle.as_millis(),
+            unit.limits.statement.as_millis(),
+            unit.limits.lock.as_millis(),
+            unit.idle.as_millis(),
+            if unit.is_forgettable { "; set local synchronous_commit = off" } else { "" },
         );
         let client: &mut tokio_postgres::Client = self;
         let transaction = client
             .build_transaction()
-            .isolation_level(isolation)
-            .read_only(read_only)
+            .isolation_level(unit.isolation)
+            .read_only(unit.is_read_only)
             .start()
             .await
             .map_err(failure::postgres(doing))?;

@@ -2,7 +2,7 @@
 //!
 //! The sync and the `plan` command share it, so that what is shown is what would be done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -12,15 +12,14 @@ use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
 use super::snapshot::{self, Applied, Wanted, WantedRows};
-use super::source::{self, Market, Source};
+use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
-use crate::domain::security::Security;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::date::{Coverage, DateChoice, closes_text};
 use crate::plan::outcome::{Refusal, Warning};
-use crate::plan::policy::{Overridden, Policy};
+use crate::plan::policy::{Overridden, Policy, ShareClasses};
 use crate::plan::snapshot::Snapshot;
 use crate::settings::{EntriesSettings, SourceSettings};
 
@@ -102,9 +101,15 @@ pub async fn read_rules(
 
 /// Reads for `request` inside the caller's repeatable-read transaction.
 pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest) -> Result<Reading, Failure> {
+    let volumes = match from.policy.stability.share_classes {
+        ShareClasses::Primary => Volumes::Read,
+        ShareClasses::All => Volumes::Unread,
+    };
     // What does not depend on each other is sent without waiting for answers.
-    let (rules, source) =
-        tokio::try_join!(read_rules(tx, from.entries, from.policy), Source::discover(tx, from.source))?;
+    let (rules, source) = tokio::try_join!(
+        read_rules(tx, from.entries, from.policy),
+        Source::discover_with(tx, from.source, volumes)
+    )?;
     let Rules { layout, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
@@ -175,17 +180,10 @@ fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
 
 /// How far the data reaches, counted from what was read.
 pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
-    let active: Vec<&Security> =
-        market.securities.iter().filter(|security| security.active == Some(true)).collect();
-    let mut latest_closes = BTreeMap::new();
-    for close in active.iter().filter_map(|security| security.close) {
-        *latest_closes.entry(close.date).or_insert(0) += 1;
-    }
     Coverage {
-        latest_closes,
-        active: active.len(),
         last_applied: applied.last,
         last_modes: applied.last_modes,
         applied_closes: applied.recent_closes,
+        ..Coverage::of(&market.securities)
     }
 }

@@ -106,7 +106,7 @@ async fn read_undoing(
         as_of: applied.last.unwrap_or(undone_as_of),
         closes: applied.recent_closes.first().copied().unwrap_or(0),
         undone_as_of,
-        run_before: before.first().map(run_state),
+        run_before: before.first().map(run_state).transpose()?,
         later_jobs: target.get("later_jobs"),
         rows,
         unwritten,

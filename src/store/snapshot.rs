@@ -1,7 +1,7 @@
 //! Reads the one consistent view that a plan is made from.
 //!
 //! Everything here runs in the caller's repeatable-read transaction, after the lease. Reading the source takes two
-//! statements, the applied dates one, our own tables three; one more where closes lie after the date of the sync, and
+//! statements, the applied dates one, our own tables four; one more where closes lie after the date of the sync, and
 //! one more where a row of ours was edited. Whatever the layout of `cache_entries`, a plan is made from the same
 //! universes; only where their members are looked for differs.
 //!
@@ -21,29 +21,28 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
+use crate::domain::pin::Pin;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
+use crate::plan::quarantine::Quarantine;
 use crate::plan::snapshot::{
-    ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse, UniverseState,
+    EXIT_REASONS, EXIT_SESSIONS, ForeignRow, RecentExit, RunState, Snapshot, StockState, StoredContent,
+    StoredUniverse, UniverseState,
 };
 
 use super::layout::Entries;
 use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
 use super::layout::rows::{self, Known, SlotRead};
+use super::pins;
 use super::source::{Market, Source, reread_closes};
 use super::statement::query;
 
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
 const USUAL_DATES: i64 = 20;
-/// For how many sessions a membership that ended with its security is remembered.
-const EXIT_SESSIONS: u32 = 5;
-/// The reasons that lie in the security and not in the rules.
-const EXIT_REASONS: [ExitReason; 4] =
-    [ExitReason::Delisted, ExitReason::Missing, ExitReason::NoCap, ExitReason::Ineligible];
 
 /// What of our own tables a plan needs.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +79,10 @@ pub struct StateRead {
     pub foreign: Vec<ForeignRow>,
     /// What the last good run saw.
     pub last_run: Option<RunState>,
+    /// What people have decided.
+    pub pins: Vec<Pin>,
+    /// Symbols whose value has been approved since.
+    pub approved: Vec<Symbol>,
     /// What the rows looked like.
     pub entries: Entries,
 }
@@ -107,8 +110,18 @@ pub async fn complete(
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
     let recent_exits = read_recent_exits(tx, as_of, universes).await?;
-    let StateRead { universes, foreign, last_run, entries } = state;
-    Ok((Snapshot { securities, unreadable_symbols, universes, foreign, last_run, recent_exits }, entries))
+    let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
+    let snapshot = Snapshot {
+        securities,
+        unreadable_symbols,
+        universes,
+        foreign,
+        last_run,
+        approved,
+        recent_exits,
+        pins,
+    };
+    Ok((snapshot, entries))
 }
 
 /// Reads which dates were applied, to judge whether a date is complete.
@@ -140,8 +153,9 @@ pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Stat
             }
         })
     };
-    let ((universes, foreign, entries), last_run) = tokio::try_join!(universes, read_last_run(tx))?;
-    Ok(StateRead { universes, foreign, last_run, entries })
+    let ((universes, foreign, entries), (last_run, approved), pins) =
+        tokio::try_join!(universes, read_last_run(tx), pins::read(tx))?;
+    Ok(StateRead { universes, foreign, last_run, approved, pins, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.
@@ -328,19 +342,34 @@ pub(super) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>>
     Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-async fn read_last_run(tx: &Transaction<'_>) -> Result<Option<RunState>, Failure> {
+/// What the last good run saw, and the symbols approved since. Without a run there is nothing to approve.
+async fn read_last_run(tx: &Transaction<'_>) -> Result<(Option<RunState>, Vec<Symbol>), Failure> {
     let rows = query(tx, DOING, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
-    Ok(rows.first().map(run_state))
+    let Some(row) = rows.first() else { return Ok((None, Vec::new())) };
+    Ok((Some(run_state(row)?), approved(row)))
 }
 
 /// What a row of `cache_sync_runs` says the run saw.
-pub(super) fn run_state(row: &Row) -> RunState {
-    RunState {
+pub(super) fn run_state(row: &Row) -> Result<RunState, Failure> {
+    Ok(RunState {
         as_of: row.get("as_of"),
         active_stocks: row.get::<_, i32>("active_stocks") as usize,
         closes: row.get::<_, i32>("closes") as usize,
         stocks: stocks(row),
-    }
+        quarantine: quarantine(row)?,
+    })
+}
+
+/// What a row of `cache_sync_runs` says the run did not believe.
+pub(super) fn quarantine(row: &Row) -> Result<Quarantine, Failure> {
+    serde_json::from_str(row.get("quarantine"))
+        .map_err(|problem| Failure::permanent("read what is in quarantine", problem))
+}
+
+/// The symbols that a row names as approved.
+pub(super) fn approved(row: &Row) -> Vec<Symbol> {
+    let symbols: Option<Vec<&str>> = row.get("approved");
+    symbols.unwrap_or_default().into_iter().filter_map(Symbol::parse).collect()
 }
 
 /// Puts the parallel arrays of a run together again.
@@ -368,7 +397,16 @@ async fn read_recent_exits(
     as_of: NaiveDate,
     universes: &[UniverseName],
 ) -> Result<Vec<RecentExit>, Failure> {
-    let first = sessions_back(as_of, EXIT_SESSIONS);
+    read_exits(tx, sessions_back(as_of, EXIT_SESSIONS), as_of, universes).await
+}
+
+/// The memberships that ended in a span of dates because the security itself went away.
+pub(super) async fn read_exits(
+    tx: &Transaction<'_>,
+    first: NaiveDate,
+    last: NaiveDate,
+    universes: &[UniverseName],
+) -> Result<Vec<RecentExit>, Failure> {
     let reasons = EXIT_REASONS.map(ExitReason::as_str);
     let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
     let sql = include_str!("../../sql/queries/exits_read.sql");
@@ -378,7 +416,7 @@ async fn read_recent_exits(
         sql,
         &[
             (&first, Type::DATE),
-            (&as_of, Type::DATE),
+            (&last, Type::DATE),
             (&reasons.as_slice(), Type::TEXT_ARRAY),
             (&names, Type::TEXT_ARRAY),
         ],

@@ -15,10 +15,12 @@ use std::pin::pin;
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
 use rust_decimal::prelude::ToPrimitive;
+use rustc_hash::FxHashSet;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use crate::domain::security::{Close, Security};
+use crate::domain::figure::Figure;
+use crate::domain::security::{Close, Security, Text};
 use crate::domain::symbol::Symbol;
 use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
@@ -83,10 +85,11 @@ const SYMBOL_ROLES: [Role; 20] = [
 
 /// What is looked for in the table of bars. `bar_symbol` is the name in `[source.columns]` only, where `symbol` is
 /// the column of the other table.
-const BAR_ROLES: [Role; 3] = [
+const BAR_ROLES: [Role; 4] = [
     role("bar_symbol", Kind::Text, &["symbol"]),
     role("date", Kind::Date, &["date", "timestamp"]),
     role("close", Kind::Number, &["close"]),
+    role("volume", Kind::Number, &["volume"]),
 ];
 
 /// The source as found in the catalogue, with the statements that read it.
@@ -94,8 +97,19 @@ const BAR_ROLES: [Role; 3] = [
 pub struct Source {
     /// What `{...}` stands for in the templates, but for the bound.
     expressions: BTreeMap<&'static str, String>,
+    /// The volume of a bar, where a rule asks for it and there is such a column.
+    volume: Option<String>,
     /// The condition that keeps bars on or before the date `$1`.
     bound: String,
+}
+
+/// Whether the volumes of bars are read: only one rule asks for them, and they double what is read of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volumes {
+    /// They are, where there is such a column.
+    Read,
+    /// They are not.
+    Unread,
 }
 
 /// What was read of the source.
@@ -113,14 +127,25 @@ impl Source {
     /// A table or a required column that is missing, a column of another kind than needed and a name in
     /// `[source.columns]` that leads nowhere are [`Failure::Permanent`], each with one sentence and its remedy.
     pub async fn discover(tx: &Transaction<'_>, settings: &SourceSettings) -> Result<Self, Failure> {
+        Self::discover_with(tx, settings, Volumes::Unread).await
+    }
+
+    /// The same, to be read with or without volumes.
+    pub async fn discover_with(
+        tx: &Transaction<'_>,
+        settings: &SourceSettings,
+        volumes: Volumes,
+    ) -> Result<Self, Failure> {
         let SourceSettings { schema, symbols_table, bars_table, .. } = settings;
         let relations = catalog::relations(tx, schema, &[symbols_table, bars_table]).await?;
-        Self::from_catalogue(settings, &relations).map_err(|problem| Failure::permanent(DISCOVER, problem))
+        Self::from_catalogue(settings, &relations, volumes)
+            .map_err(|problem| Failure::permanent(DISCOVER, problem))
     }
 
     fn from_catalogue(
         settings: &SourceSettings,
         relations: &BTreeMap<String, Relation>,
+        volumes: Volumes,
     ) -> Result<Self, String> {
         refuse_unknown_roles(settings)?;
         let symbols = Finder::new(settings, &settings.symbols_table, "symbols_table", relations)?;
@@ -132,6 +157,11 @@ impl Source {
         let bar_symbol = bars.required("bar_symbol")?;
         let date = bars.required("date")?;
         let close = bars.optional("close")?;
+        let volume = match volumes {
+            Volumes::Read => bars.optional("volume")?,
+            Volumes::Unread => None,
+        };
+        let volume = volume.map(|column| expression("b", Kind::Number, Some(column)));
         if symbols.optional("market_cap")?.is_none()
             && (symbols.optional("shares")?.is_none() || close.is_none())
         {
@@ -156,7 +186,7 @@ impl Source {
         expressions.insert("bars", bars.qualified);
         let bound = on_or_before(&raw_date, date);
         expressions.insert("date", raw_date);
-        Ok(Self { expressions, bound })
+        Ok(Self { expressions, volume, bound })
     }
 
     /// The statement of [`read_securities`]; with a bound, `$1` is the date.
@@ -171,7 +201,14 @@ impl Source {
     }
 
     fn fill(&self, template: &str, bound: &str) -> String {
-        let mut sql = template.replace("{bound}", bound);
+        let volume = self.volume.as_deref();
+        let mut sql = template
+            .replace("{bound}", bound)
+            .replace(
+                "{and_volume}",
+                &volume.map(|raw| format!(",\n        {raw} as volume")).unwrap_or_default(),
+            )
+            .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"));
         for (name, expression) in &self.expressions {
             sql = sql.replace(&format!("{{{name}}}"), expression);
         }
@@ -186,13 +223,18 @@ pub async fn read_securities(
     bound: Option<NaiveDate>,
 ) -> Result<Market, Failure> {
     let sql = source.securities_sql(bound.is_some());
+    let has_volume = source.volume.is_some();
     let params = bound.map(|date| (date, Type::DATE));
     let mut rows = pin!(tx.query_typed_raw(&sql, params).await.map_err(postgres(READ))?);
     let mut market = Market::default();
+    let mut texts = Texts::default();
     while let Some(row) = rows.try_next().await.map_err(postgres(READ))? {
         let raw: Option<&str> = row.try_get(0).map_err(postgres(READ))?;
         match raw.and_then(Symbol::parse) {
-            Some(symbol) => market.securities.push(security(symbol, &row).map_err(postgres(READ))?),
+            Some(symbol) => {
+                let read = security(symbol, &row, has_volume, &mut texts).map_err(postgres(READ))?;
+                market.securities.push(read);
+            }
             None => market.unreadable_symbols.push(raw.map_or("null".to_owned(), escaped)),
         }
     }
@@ -218,46 +260,73 @@ pub async fn reread_closes(
     }
     let params: [Param<'_>; 2] = [(&as_of, Type::DATE), (&symbols, Type::TEXT_ARRAY)];
     let rows = query(tx, READ, &source.closes_sql(), &params).await?;
-    let mut earlier: HashMap<&str, Option<Close>> = HashMap::with_capacity(rows.len());
+    let has_volume = source.volume.is_some();
+    let mut earlier: HashMap<&str, (Option<Close>, Figure)> = HashMap::with_capacity(rows.len());
     for row in &rows {
         earlier.insert(
             row.try_get(0).map_err(postgres(READ))?,
-            close_at(row, 1).map_err(postgres(READ))?.filter(|close| close.date <= as_of),
+            (
+                close_at(row, 1).map_err(postgres(READ))?.filter(|close| close.date <= as_of),
+                volume_at(row, 3, has_volume).map_err(postgres(READ))?,
+            ),
         );
     }
     let mut reread = 0;
     for security in securities.iter_mut().filter(|security| late(security)) {
-        security.close = earlier.get(security.symbol.as_str()).copied().flatten();
+        (security.close, security.volume) =
+            earlier.get(security.symbol.as_str()).copied().unwrap_or_default();
         reread += 1;
     }
     Ok(reread)
 }
 
 /// Takes a row of `securities_read.sql` apart; its columns come in the order of [`SYMBOL_ROLES`].
-fn security(symbol: Symbol, row: &Row) -> Result<Security, tokio_postgres::Error> {
+fn security(
+    symbol: Symbol,
+    row: &Row,
+    has_volume: bool,
+    texts: &mut Texts,
+) -> Result<Security, tokio_postgres::Error> {
     Ok(Security {
         symbol,
-        kind: text(row, 1)?.unwrap_or_default().to_uppercase(),
+        kind: texts.shared(&text(row, 1)?.unwrap_or_default().to_uppercase()),
         active: row.try_get(2)?,
-        name: text(row, 3)?,
+        name: text(row, 3)?.map(Text::from),
         stored_cap: row.try_get::<_, SqlFigure>(4)?.0,
         shares: row.try_get::<_, SqlFigure>(5)?.0,
-        sector: text(row, 6)?,
-        industry: text(row, 7)?,
-        sic_code: text(row, 8)?,
-        exchange: text(row, 9)?,
+        sector: text(row, 6)?.map(|text| texts.shared(text)),
+        industry: text(row, 7)?.map(|text| texts.shared(text)),
+        sic_code: text(row, 8)?.map(|text| texts.shared(text)),
+        exchange: text(row, 9)?.map(|text| texts.shared(text)),
         list_date: row.try_get::<_, SqlDate>(10)?.0,
         delisted_date: row.try_get::<_, SqlDate>(11)?.0,
-        cik: text(row, 12)?,
-        composite_figi: text(row, 13)?,
-        share_class_figi: text(row, 14)?,
-        etf_type: text(row, 15)?,
-        issuer: text(row, 16)?,
+        cik: text(row, 12)?.map(Text::from),
+        composite_figi: text(row, 13)?.map(Text::from),
+        share_class_figi: text(row, 14)?.map(Text::from),
+        etf_type: text(row, 15)?.map(|text| texts.shared(text)),
+        issuer: text(row, 16)?.map(|text| texts.shared(text)),
         aum_millions: row.try_get::<_, SqlFigure>(17)?.0,
         dividend_growth_years: row.try_get::<_, SqlFigure>(18)?.0.value().and_then(|years| years.to_i32()),
         esg_score: row.try_get::<_, SqlFigure>(19)?.0,
         close: close_at(row, SYMBOL_ROLES.len())?,
+        volume: volume_at(row, SYMBOL_ROLES.len() + 2, has_volume)?,
     })
+}
+
+/// The texts that many rows have in common.
+#[derive(Default)]
+struct Texts(FxHashSet<Text>);
+
+impl Texts {
+    /// `text`, the same for every row that has it.
+    fn shared(&mut self, text: &str) -> Text {
+        if let Some(known) = self.0.get(text) {
+            return Text::clone(known);
+        }
+        let new = Text::from(text);
+        self.0.insert(Text::clone(&new));
+        new
+    }
 }
 
 fn close_at(row: &Row, index: usize) -> Result<Option<Close>, tokio_postgres::Error> {
@@ -266,9 +335,17 @@ fn close_at(row: &Row, index: usize) -> Result<Option<Close>, tokio_postgres::Er
     Ok(date.map(|date| Close { date, price }))
 }
 
-fn text(row: &Row, index: usize) -> Result<Option<String>, tokio_postgres::Error> {
+fn volume_at(row: &Row, index: usize, has_volume: bool) -> Result<Figure, tokio_postgres::Error> {
+    if has_volume {
+        row.try_get::<_, SqlFigure>(index).map(|SqlFigure(volume)| volume)
+    } else {
+        Ok(Figure::Missing)
+    }
+}
+
+fn text(row: &Row, index: usize) -> Result<Option<&str>, tokio_postgres::Error> {
     let text: Option<&str> = row.try_get(index)?;
-    Ok(text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
+    Ok(text.map(str::trim).filter(|text| !text.is_empty()))
 }
 
 /// A text that is no symbol, fit for a report: escaped, and not longer than a line.
@@ -347,9 +424,7 @@ fn role_named(name: &str) -> &'static Role {
 const ALL_ROLES: [&[Role]; 2] = [&SYMBOL_ROLES, &BAR_ROLES];
 
 fn refuse_unknown_roles(settings: &SourceSettings) -> Result<(), String> {
-    // The volume of a bar may be named; no rule reads it.
-    let read = ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name);
-    let known: Vec<&str> = read.chain(["volume"]).collect();
+    let known: Vec<&str> = ALL_ROLES.iter().flat_map(|roles| roles.iter()).map(|role| role.name).collect();
     match settings.columns.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(format!(

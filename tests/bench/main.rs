@@ -12,6 +12,7 @@ mod scene;
 use std::time::{Duration, Instant};
 
 use cache_sync::demo::servers::{PostgresOptions, PrivatePostgres, PrivateRedis};
+use cache_sync::domain::calendar::sessions_back;
 use figures::{Table, median, median_ratio, percentile, spoken};
 use scene::{Namespace, Problem, Scene, Worker, connect};
 
@@ -22,7 +23,7 @@ Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD] [--statements]
   --rounds N    measurements of each kind (default 11)
   --statements  also shows every statement of a no-op and of an ordinary day, as the server logs them
   --only WORD   only the parts whose name has WORD in it: day, planning,
-                history, size, takeover";
+                replay, history, size, takeover";
 
 /// What to measure.
 struct Wishes {
@@ -78,7 +79,7 @@ async fn measure(servers: &Servers, wishes: &Wishes) -> Result<(), Problem> {
     println!("{}", machine(servers).await?);
     let mut table = Table::default();
     let (usual, years) = if wishes.is_quick { (252, 1) } else { (2_520, 10) };
-    if ["day", "planning", "takeover"].into_iter().any(|part| wishes.wants(part)) {
+    if ["day", "planning", "replay", "takeover"].into_iter().any(|part| wishes.wants(part)) {
         let mut scene = Scene::make(&servers.postgres, 10_000, usual).await?;
         usual_market(servers, wishes, &mut scene, &mut table, years).await?;
         scene.drop(&servers.postgres).await?;
@@ -110,9 +111,37 @@ async fn usual_market(
         scene.next_day().await?;
         table.reported("planning alone, an ordinary day", spoken(median(scene.planning(300).await?)));
     }
+    if wishes.wants("replay") {
+        replays(scene, table, years).await?;
+    }
     if wishes.wants("takeover") {
         takeovers(servers, scene, table).await?;
     }
+    Ok(())
+}
+
+/// Deciding the last sixty days again.
+async fn replays(scene: &Scene, table: &mut Table, years: usize) -> Result<(), Problem> {
+    const DAYS: u32 = 60;
+    let last = scene.market.date();
+    let (from, to) = (sessions_back(last, DAYS - 1).to_string(), last.to_string());
+    let bare = median(vec![scene.bare_read().await?, scene.bare_read().await?, scene.bare_read().await?]);
+    let timed = |args: &[&str]| -> Result<Duration, Problem> {
+        let began = Instant::now();
+        scene.program(&[&["replay", "--json", "--from", &from], args].concat())?;
+        Ok(began.elapsed())
+    };
+    let replay = timed(&["--to", &to])? / DAYS;
+    table.reported(
+        &format!("replay of {DAYS} days, 10,000 symbols x {years} y"),
+        format!(
+            "{} a day, bare read {}: {:.2}x; a year in {:.0} s",
+            spoken(replay),
+            spoken(bare),
+            replay.as_secs_f64() / bare.as_secs_f64(),
+            replay.as_secs_f64() * 252.0
+        ),
+    );
     Ok(())
 }
 

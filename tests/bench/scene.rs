@@ -229,7 +229,7 @@ impl Scene {
     }
 
     /// Runs a command of the program to its end.
-    fn program(&self, args: &[&str]) -> Result<(), Problem> {
+    pub(crate) fn program(&self, args: &[&str]) -> Result<(), Problem> {
         let ended = Command::new(PROGRAM)
             .args(args)
             .env("DATABASE_URL", &self.url)

@@ -124,8 +124,8 @@ fn near_misses_are_new_listings_first_and_neither_members_nor_denied() {
     let policy = generous();
     let mut securities = market();
     securities.push(Security {
-        name: Some("Newt Oncology Inc.".to_owned()),
-        sic_code: Some("3826".to_owned()),
+        name: Some("Newt Oncology Inc.".into()),
+        sic_code: Some("3826".into()),
         list_date: AS_OF.pred_opt(),
         stored_cap: Decimal::from(50_000_000).into(),
         ..security("NEWT", "CS", None)
@@ -164,15 +164,15 @@ fn examples() -> impl Iterator<Item = (&'static str, Vec<&'static str>, Vec<&'st
 /// Well-known companies and the misleading ones, each large enough for any theme.
 fn market() -> Vec<Security> {
     let known = companies::well_known().map(|company| Security {
-        name: Some(company.name.to_owned()),
-        sic_code: Some(company.sic.to_owned()),
-        sector: Some(company.sector.spellings()[0].to_owned()),
+        name: Some(company.name.into()),
+        sic_code: Some(company.sic.into()),
+        sector: Some(company.sector.spellings()[0].into()),
         shares: Decimal::from((company.shares_millions * 1_000_000.0) as i64).into(),
         close: Some(Close { date: AS_OF, price: Decimal::new((company.dollars * 100.0) as i64, 2).into() }),
         ..security(company.symbol, if company.is_adr { "ADRC" } else { "CS" }, None)
     });
     let misleading = MISLEADING.iter().map(|(symbol, kind, sic, name)| Security {
-        sic_code: Some((*sic).to_owned()).filter(|sic| !sic.is_empty()),
+        sic_code: (!sic.is_empty()).then(|| (*sic).into()),
         ..security(symbol, kind, Some(name))
     });
     known.chain(misleading).collect()
@@ -196,7 +196,7 @@ fn scored(mut securities: Vec<Security>) -> Vec<Security> {
 
 fn security(symbol: &str, kind: &str, name: Option<&str>) -> Security {
     Security {
-        name: name.map(ToOwned::to_owned),
+        name: name.map(Into::into),
         stored_cap: Decimal::from(12_000_000_000_i64).into(),
         close: Some(Close { date: AS_OF, price: Decimal::ONE.into() }),
         ..Security::new(Symbol::parse(symbol).expect("a symbol"), kind)

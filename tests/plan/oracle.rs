@@ -6,6 +6,18 @@
 
 use std::collections::BTreeMap;
 
+/// The cents from which a tier starts, and below which it ends.
+pub(crate) fn tier_cents(tier: &str) -> (i128, Option<i128>) {
+    let (_, from, below) = TIERS.iter().find(|(name, _, _)| *name == tier).expect("a tier");
+    (*from, Some(*below).filter(|below| *below < i128::MAX))
+}
+
+/// The tier of a row by its cap alone.
+pub(crate) fn tier(row: &Row) -> Option<&'static str> {
+    let cap = cap_cents(row)?;
+    TIERS.iter().find(|(_, from, below)| cap >= *from && cap < *below).map(|(name, _, _)| *name)
+}
+
 /// One row of `symbols` with its latest close.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
@@ -234,7 +246,7 @@ fn funds(rows: &[Row]) -> Vec<String> {
     funds.iter().map(|row| row.symbol.clone()).collect()
 }
 
-fn sector_universe(row: &Row) -> Option<&'static str> {
+pub(crate) fn sector_universe(row: &Row) -> Option<&'static str> {
     let text = row.sector?;
     SECTORS.iter().find(|(known, _)| *known == text).map(|(_, universe)| *universe)
 }

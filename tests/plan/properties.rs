@@ -7,6 +7,8 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::plan::Order;
+use cache_sync::plan::chronicle::Chronicle;
+use cache_sync::plan::measure::Guard;
 use cache_sync::plan::outcome::{Plan, Refusal};
 use cache_sync::plan::policy::Policy;
 use cache_sync::plan::snapshot::{ForeignRow, Snapshot};
@@ -19,7 +21,7 @@ use crate::oracle::{self, RANKINGS, Row};
 use crate::world;
 
 /// A Tuesday, as the oracle wants it.
-const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
+pub(crate) const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
 
 /// Dollars around which a cap decides something.
 const BOUNDS: [i64; 6] =
@@ -146,6 +148,49 @@ proptest! {
             let is_held = sectors_hold || !group.iter().all(|name| believed[name]);
             prop_assert_eq!(universe.status == UniverseStatus::Held, is_held, "{}: {:?}", name, universe.hold);
             prop_assert_eq!(universe.hold.is_some(), is_held);
+            // What a guard measured says the same.
+            let exceeds = |name: &String| {
+                plan.measures.iter().any(|measure| {
+                    measure.is_exceeded() && measure.universe.as_ref().is_some_and(|of| of.as_str() == *name)
+                })
+            };
+            let sectors_exceed =
+                plan.measures.iter().any(|measure| measure.guard == Guard::SectorsChanged && measure.is_exceeded());
+            prop_assert_eq!((by_sector && sectors_exceed) || group.iter().any(exceeds), is_held, "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_chronicle_has_on_every_day_the_members_of_that_day(markets in prop::collection::vec(market(), 1..4)) {
+        let (mut state, mut chronicle, mut days) = (Snapshot::default(), Chronicle::default(), Vec::new());
+        for (rows, later) in markets.iter().zip(0..) {
+            state = Snapshot { securities: securities(rows), ..state };
+            let order = Order { mode: Mode::Full, accept_churn: true, as_of: TODAY + Days::new(later) };
+            let plan = cache_sync::plan::plan(&state, &policy(), &order, &mut |_| {}).expect("nothing is guarded");
+            chronicle.add(&plan);
+            state = world::applied(&state, &plan, Vec::new());
+            days.push(plan);
+        }
+        let recorded = TODAY + Days::new(9);
+        let history = chronicle.lead_up_to(recorded);
+        prop_assert_eq!(history.days, days.len());
+        let changes: usize = days.iter().map(Plan::total_changes).sum();
+        prop_assert_eq!(history.changes.len(), changes);
+        for plan in days {
+            for universe in &plan.universes {
+                let wanted: BTreeSet<String> = universe.members.iter().map(|symbol| symbol.key().into_owned()).collect();
+                let found: Vec<String> = history.episodes.iter()
+                    .filter(|episode| episode.universe == universe.name)
+                    .filter(|episode| episode.valid_from <= plan.as_of && plan.as_of < episode.valid_to)
+                    .map(|episode| episode.symbol.key().into_owned())
+                    .collect();
+                prop_assert_eq!(found.len(), wanted.len(), "no overlaps");
+                prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
+            }
+        }
+        for episode in &history.episodes {
+            prop_assert!(episode.valid_from < episode.valid_to);
+            prop_assert_eq!(episode.is_handed_over, episode.valid_to == recorded);
         }
     }
 
@@ -259,7 +304,7 @@ fn snapshot(rows: &[Row]) -> Snapshot {
     Snapshot { securities: securities(rows), foreign: vec![foreign], ..Snapshot::default() }
 }
 
-fn securities(rows: &[Row]) -> Vec<Security> {
+pub(crate) fn securities(rows: &[Row]) -> Vec<Security> {
     rows.iter().map(security).collect()
 }
 
@@ -274,14 +319,14 @@ fn security(row: &Row) -> Security {
             .map(|(days_ago, cents)| Close { date: day(days_ago), price: Decimal::new(cents, 2).into() }),
         shares: row.shares.map(whole).unwrap_or_default(),
         stored_cap: row.stored_dollars.map(whole).unwrap_or_default(),
-        sector: row.sector.map(ToOwned::to_owned),
+        sector: row.sector.map(Into::into),
         list_date: row.listed.map(day),
         ..Security::new(Symbol::parse(&row.symbol).expect("a symbol"), row.kind)
     }
 }
 
 /// Up to fifty rows of every kind.
-fn market() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn market() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::btree_map(symbol(), any_row(), 1..50)
         .prop_map(|rows| rows.into_iter().map(|(symbol, row)| Row { symbol, ..row }).collect())
 }
@@ -291,7 +336,7 @@ fn shuffled_market() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
 }
 
 /// Two days of a market that is large enough for the guards, with a few rows changed between them.
-fn calm_days() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
+pub(crate) fn calm_days() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
     let stocks = prop::collection::vec(healthy_stock(), 100..140);
     let changes = prop::collection::vec((0..140_usize, healthy_stock(), what_changes()), 0..24);
     (stocks, changes).prop_map(|(stocks, changes)| {

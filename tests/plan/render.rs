@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use cache_sync::domain::change::UniverseStatus;
+use cache_sync::domain::money::Usd;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::plan::date::{DateChoice, closes_text};
 use cache_sync::plan::explain::Explanation;
 use cache_sync::plan::outcome::{Before, Plan, PlannedUniverse, Refusal, TaskStatus};
+use cache_sync::plan::quarantine::{Quarantined, Released};
 
 /// Longer lists are cut off here.
 const SHOWN: usize = 8;
@@ -102,6 +104,36 @@ fn more(text: &mut String, sign: char, total: usize) {
     if total > SHOWN {
         let _ = writeln!(text, "  {sign} {} more", total - SHOWN);
     }
+}
+
+/// How watched symbols fare in a plan: their cap, where they are, and what is in quarantine.
+pub(crate) fn night(plan: &Plan, watched: &[&str]) -> String {
+    let mut text = String::new();
+    for symbol in watched {
+        let cents = plan.run.stocks.iter().find(|stock| stock.symbol.as_str() == *symbol);
+        let cap = cents.and_then(|stock| stock.cap_cents).map(|cents| Usd::from_cents(cents).short());
+        let _ = write!(text, "  {symbol} {}", cap.as_deref().unwrap_or("no cap"));
+        for universe in plan.universes.iter().filter(|universe| universe.name.as_str() != "all_stocks") {
+            let place = universe.members.iter().position(|member| member.as_str() == *symbol);
+            if let Some(place) = place {
+                let _ = write!(text, ", {} {}", universe.name, place + 1);
+            }
+        }
+        text.push('\n');
+        for entry in plan.run.quarantine.symbols.iter().filter(|entry| entry.symbol.as_str() == *symbol) {
+            let found = entry.found().map_or("nothing".to_owned(), Usd::short);
+            let Quarantined { anomaly, since, .. } = entry;
+            let _ = writeln!(text, "    {anomaly} since {since}, found {found}: {}", entry.seen());
+            let _ = writeln!(text, "    {} {}", entry.keeps(), entry.until());
+        }
+        for Released { was, why } in plan.released.iter().filter(|it| it.was.symbol.as_str() == *symbol) {
+            let _ = writeln!(text, "    {} of {} is over: {}", was.anomaly, was.since, why.as_str());
+        }
+    }
+    for warning in plan.warnings.iter().filter(|warning| warning.code != "quarantined") {
+        let _ = writeln!(text, "  warning {warning}");
+    }
+    text
 }
 
 /// What is said of one symbol, in all universes or in these.

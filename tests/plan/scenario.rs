@@ -6,25 +6,30 @@
 //! | setting or section | means |
 //! |---|---|
 //! | `order: full 2026-07-21 accept_churn` | mode, date, and whether the guards are open |
-//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes nor funds |
+//! | `policy: band=5 buffer=5 keep=12 classes=primary` | the switches of stability |
+//! | `policy: rankings=top_100 types=CS,ADRC adopt_existing` | deviations from rules with neither themes, funds nor quarantine; `quarantine` switches that on |
 //! | `policy: shipped only=green_energy seats=5 curated=2026-01-15` | the shipped rules, of the themes only those named; deviations for all themes |
 //! | `show: large_cap mid_cap` | the universes to print; without it, those that are written, change or are held |
 //! | `yesterday 2026-07-20:` | the market of an earlier day, synced in full before |
 //! | `securities:` | the market; after a `yesterday`, what is different now |
 //! | `universes:` | rows of ours as they are found, see [`Scene::edit_universe`] |
 //! | `foreign:` | other rows: `name: A B`, or `name malformed` |
+//! | `pins:` | what people have decided: `pin ACME top_100 until=2026-08-01 "its sector is wrong"`, or `ban` |
 //! | `exits:` | memberships that ended lately: `large_cap ACME` |
 //! | `unreadable:` | rows of `symbols` without a usable symbol |
 //! | `plan:` | what is expected |
 //! | `ask:` | instead: symbols that are explained, in all universes or in those named: `ACME large_cap` |
 //! | `explain:` | how they are expected to be explained |
+//! | `night 2026-07-20: approve=ACME accept_churn for=3` | a day, synced after those before it; the same market for three sessions |
+//! | `watch: ACME` | the symbols whose nights are told |
+//! | `nights:` | what they are expected to be, night by night |
 //! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
 //! | `closes:` | latest closes by date: `2026-07-21 5600` |
 //! | `dates:` | what is asked for, and which date that gives: `2026-07-18, automatic -> ...`; with a time (`at 2026-07-18T21:00:00Z`) as a job is checked |
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
-//! `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
+//! `volume`, `industry`, `sic`, `cik`, `years` (of dividend increases), `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
 
@@ -32,9 +37,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cache_sync::domain::calendar::next_session;
 use cache_sync::domain::change::ExitReason;
 use cache_sync::domain::figure::Figure;
 use cache_sync::domain::job::{JobId, JobRequest};
+use cache_sync::domain::pin::{Pin, PinKind};
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
@@ -44,7 +51,7 @@ use cache_sync::plan::date::Coverage;
 use cache_sync::plan::explain::Explainer;
 use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::{Plan, Refusal};
-use cache_sync::plan::policy::Policy;
+use cache_sync::plan::policy::{Policy, ShareClasses};
 use cache_sync::plan::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
@@ -129,7 +136,8 @@ impl File {
             Some("plan") => self.run_plan(),
             Some("explain") => self.run_explain(),
             Some("dates") => self.run_dates(),
-            other => panic!("a scenario ends with plan:, explain: or dates:, this one with {other:?}"),
+            Some("nights") => self.run_nights(),
+            other => panic!("a scenario ends with plan:, explain:, dates: or nights:, not with {other:?}"),
         }
     }
 
@@ -159,7 +167,7 @@ impl File {
     fn run_explain(&self) -> String {
         let (order, policy) = (self.order(), self.policy());
         let snapshot = self.snapshot(order, &policy);
-        let market = Market::new(&snapshot.securities, order.as_of, &policy);
+        let market = Market::of(&snapshot, order.as_of, &policy);
         let explainer = Explainer::new(&market, &snapshot, &policy);
         let answer = |line: &String| {
             let (asked, universes) = line.split_once(' ').unwrap_or((line, ""));
@@ -170,6 +178,37 @@ impl File {
             }
         };
         self.lines("ask").iter().map(answer).collect()
+    }
+
+    /// One sync after another. Nights that read the same are told once.
+    fn run_nights(&self) -> String {
+        let (policy, watched) = (self.policy(), self.words("watch"));
+        let mut scene = Scene::default();
+        let mut told: Vec<(NaiveDate, NaiveDate, String)> = Vec::new();
+        for section in &self.sections {
+            let Some(first) = section.title.strip_prefix("night ") else { continue };
+            let words: Vec<&str> = section.words.split_whitespace().collect();
+            let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+            scene.read_securities(&section.lines);
+            let sessions: u32 = value("for").map_or(1, |n| n.parse().expect("a number"));
+            let mut day = date(first);
+            for _ in 0..sessions {
+                scene.snapshot.approved = value("approve").map(symbol).into_iter().collect();
+                let order =
+                    Order { mode: Mode::Full, accept_churn: words.contains(&"accept_churn"), as_of: day };
+                let night = scene.night(order, &policy, &watched);
+                match told.last_mut() {
+                    Some((_, last, text)) if *text == night => *last = day,
+                    _ => told.push((day, day, night)),
+                }
+                day = next_session(day);
+            }
+        }
+        let one = |(first, last, text): (NaiveDate, NaiveDate, String)| {
+            let days = if first == last { first.to_string() } else { format!("{first} .. {last}") };
+            format!("{days}\n{text}")
+        };
+        told.into_iter().map(one).collect()
     }
 
     fn snapshot(&self, order: Order, policy: &Policy) -> Snapshot {
@@ -184,6 +223,7 @@ impl File {
         for line in self.lines("universes") {
             scene.edit_universe(line, order.as_of, policy);
         }
+        scene.snapshot.pins = self.lines("pins").iter().map(|line| pin(line)).collect();
         scene.snapshot.foreign = self.lines("foreign").iter().map(|line| foreign_row(line)).collect();
         scene.snapshot.recent_exits =
             self.lines("exits").iter().map(|line| recent_exit(line, order)).collect();
@@ -214,6 +254,14 @@ impl File {
                 }
                 "min_active_stocks" => policy.guards.min_active_stocks = value.parse().expect("a number"),
                 "adopt_existing" => policy.adopt_existing = true,
+                "band" => policy.stability.tier_band_pct = value.parse().expect("a number"),
+                "buffer" => policy.stability.rank_buffer_pct = value.parse().expect("a number"),
+                "keep" => policy.stability.sector_leader_keep = value.parse().expect("a number"),
+                "classes" => {
+                    policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
+                }
+                "quarantine" => policy.guards.quarantine = true,
+                "split_min_close" => policy.guards.split_min_close = value.parse().expect("dollars"),
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
@@ -336,6 +384,21 @@ impl Scene {
         self.snapshot = world::applied(&self.snapshot, &plan, Vec::new());
     }
 
+    /// Syncs a day, twice, for the second sync must find nothing to do, and tells of the symbols that are watched.
+    fn night(&mut self, order: Order, policy: &Policy, watched: &[&str]) -> String {
+        self.snapshot.securities = self.securities(order.as_of);
+        let (plan, _) = planned(&self.snapshot, policy, order);
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(refusal) => return format!("  refused {refusal}\n"),
+        };
+        self.snapshot = world::applied(&self.snapshot, &plan, self.securities(order.as_of));
+        let (again, _) = planned(&self.snapshot, policy, order);
+        let again = again.expect("what was synced is not refused");
+        assert_eq!((again.total_changes(), &again.run), (0, &plan.run), "a second sync changes nothing");
+        render::night(&plan, watched)
+    }
+
     /// `name words: symbols`, with the words
     ///
     /// - none: written by us on the day before, its members are these;
@@ -397,6 +460,20 @@ fn foreign_row(line: &str) -> ForeignRow {
     }
 }
 
+fn pin(line: &str) -> Pin {
+    let words = quoted_words(line);
+    let [kind, pinned, universe, rest @ .., reason] = &words[..] else {
+        panic!("{line:?} is no pin");
+    };
+    Pin {
+        kind: PinKind::from_text(kind).expect("pin or ban"),
+        symbol: symbol(pinned),
+        universe: UniverseName::known(universe),
+        reason: reason.clone(),
+        until: rest.first().map(|word| date(word.strip_prefix("until=").expect("until=DATE"))),
+    }
+}
+
 fn recent_exit(line: &str, order: Order) -> RecentExit {
     let (universe, left) = line.split_once(' ').expect("a universe and a symbol");
     RecentExit {
@@ -425,14 +502,15 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
         security.stored_cap = Figure::Value(cap + step * Decimal::from(place));
     }
     security.shares = figure(get("shares"));
-    security.sector = get("sector").map(ToOwned::to_owned);
-    security.name = get("name").map(ToOwned::to_owned);
-    security.industry = get("industry").map(ToOwned::to_owned);
-    security.sic_code = get("sic").map(ToOwned::to_owned);
-    security.cik = get("cik").map(ToOwned::to_owned);
+    security.sector = get("sector").map(Into::into);
+    security.name = get("name").map(Into::into);
+    security.industry = get("industry").map(Into::into);
+    security.sic_code = get("sic").map(Into::into);
+    security.cik = get("cik").map(Into::into);
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
-    security.etf_type = get("kind").map(ToOwned::to_owned);
+    security.volume = figure(get("volume"));
+    security.etf_type = get("kind").map(Into::into);
     security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);
     security.delisted_date = get("delisted").map(date);

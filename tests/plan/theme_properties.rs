@@ -63,7 +63,7 @@ proptest! {
         let is_seed = |security: &&Security| {
             theme.seeds.contains(&*security.symbol.key())
                 && security.active == Some(true)
-                && security.kind == "CS"
+                && &*security.kind == "CS"
                 && security.stored_cap.value().is_some_and(|cap| cap >= Decimal::from(theme.entry_floor))
         };
         let seeds = rows.iter().filter(is_seed).count();
@@ -284,17 +284,17 @@ fn any_security() -> impl Strategy<Value = Security> {
     (kind, active, sic, industry, name, sector, (cap, more_cap), listed, extras).prop_map(
         |(kind, active, sic, industry, name, sector, (cap, more), listed, (years, esg, cik, aum))| Security {
             active,
-            sic_code: sic.map(ToOwned::to_owned),
-            industry: industry.map(ToOwned::to_owned),
-            name: Some(name.to_owned()),
-            sector: sector.map(ToOwned::to_owned),
+            sic_code: sic.map(Into::into),
+            industry: industry.map(Into::into),
+            name: Some(name.into()),
+            sector: sector.map(Into::into),
             stored_cap: cap
                 .map(|millions| Decimal::from(millions * 1_000_000 + more).into())
                 .unwrap_or_default(),
             list_date: listed.map(|days_ago| TODAY - TimeDelta::days(days_ago)),
             dividend_growth_years: years,
             esg_score: esg.map(|score| Decimal::from(score).into()).unwrap_or_default(),
-            cik: cik.map(ToOwned::to_owned),
+            cik: cik.map(Into::into),
             aum_millions: aum.map(|aum| Decimal::from(aum).into()).unwrap_or_default(),
             close: Some(Close { date: TODAY, price: Decimal::ONE.into() }),
             ..Security::new(Symbol::parse("X").expect("a symbol"), kind)

@@ -434,6 +434,39 @@ async fn a_second_sync_writes_no_row_and_a_new_day_only_those_that_differ() {
 }
 
 #[tokio::test]
+async fn rankings_nest_here_too_under_a_buffer_and_with_pins() {
+    let switches = [("stability.rank_buffer_pct", "20"), ("guards.quarantine", "false")];
+    let world = World::appv2(KEYS[0], &switches).await;
+    world.sync("first").await;
+    let (grown, leapt) = (background(11), background(60));
+    world.close_next_day(&[(&grown, 1.3), (&leapt, 40.0)]).await;
+    world.sync("second").await;
+    let rankings = async || {
+        let keys = ["top_10_stocks", "top_50", "top_100", "top_250", "top_500"];
+        let mut rankings = Vec::new();
+        for key in keys {
+            rankings.push(world.tickers("market_leaders", key).await);
+        }
+        for pair in rankings.windows(2) {
+            assert!(pair[0].iter().all(|symbol| pair[1].contains(symbol)), "{pair:?}");
+        }
+        rankings
+    };
+    let kept = rankings().await;
+    assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [10, 50, 100, 130, 130]);
+    assert!(kept[0].contains(&background(10)) && !kept[0].contains(&grown), "rank 12 stays: {:?}", kept[0]);
+    assert!(!kept[1].contains(&leapt) && kept[2].first() == Some(&leapt), "it waits for a seat");
+
+    let pinned = world.run_command(&["pin", &leapt, "top_10", "--reason", "is the largest"]).await;
+    assert_eq!(pinned.code, 0, "{pinned:?}");
+    world.close_next_day(&[]).await;
+    world.sync("third").await;
+    let with_pin = rankings().await;
+    assert_eq!(with_pin.iter().map(Vec::len).collect::<Vec<_>>(), [10, 50, 100, 130, 130]);
+    assert_eq!((with_pin[0].first(), with_pin[1].first()), (Some(&leapt), Some(&leapt)));
+}
+
+#[tokio::test]
 async fn rows_that_somebody_edited_or_deleted_are_restored() {
     let world = World::appv2_filled().await;
     let before = world.letters().await;

@@ -600,6 +600,7 @@ async fn metrics_count_jobs_whoever_did_them_and_show_the_universes() {
         r#"cache_sync_queue_entries{state="undelivered"} 1"#,
         "cache_sync_dead_letters 1",
         "cache_sync_held_universes 0",
+        "cache_sync_quarantined_symbols{kind=\"suspected_split\"} 0",
         "cache_sync_outbox_lag_seconds 0",
         r#"cache_sync_http_requests_total{method="GET",route="/metrics",status="200"}"#,
     ] {

@@ -1,5 +1,8 @@
 //! Every file of `sql/queries` is a statement that Postgres takes over the migrated tables.
 
+use cache_sync::store::Limits;
+use cache_sync::store::source::{Source, Volumes};
+
 use super::world::World;
 
 /// Templates: `store::source` fills their braces in, and its tests run them.
@@ -19,6 +22,7 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
     let mut client = world.dedicated().await;
     let tx = client.begin().await.unwrap();
     tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.unwrap();
+    tx.batch_execute(include_str!("../../sql/queries/past_staged_create.sql")).await.unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/queries");
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
@@ -37,9 +41,13 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
 #[tokio::test]
 async fn the_templates_can_be_prepared_over_the_usual_source() {
     let world = World::migrated().await;
-    let source = world.discover().await.unwrap();
-    let client = world.dedicated().await;
-    for sql in [source.securities_sql(false), source.securities_sql(true), source.closes_sql()] {
-        client.prepare(&sql).await.unwrap();
+    let mut client = world.dedicated().await;
+    let tx = client.begin_read_only(Limits::default()).await.unwrap();
+    for volumes in [Volumes::Unread, Volumes::Read] {
+        let source = Source::discover_with(&tx, &world.source, volumes).await.unwrap();
+        for sql in [source.securities_sql(false), source.securities_sql(true), source.closes_sql()] {
+            assert_eq!(sql.contains("volume"), volumes == Volumes::Read, "{sql}");
+            tx.prepare(&sql).await.unwrap();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::store::Limits;
-use cache_sync::store::source::{Source, reread_closes};
+use cache_sync::store::source::{Source, Volumes, read_securities, reread_closes};
 use rust_decimal::Decimal;
 
 use super::world::{World, date};
@@ -37,7 +37,7 @@ async fn columns_are_found_by_their_aliases_and_the_first_that_exists_wins() {
         )
         .await;
     let security = only_security(&world).await;
-    assert_eq!((security.symbol.as_str(), security.kind.as_str()), ("KO", "CS"));
+    assert_eq!((security.symbol.as_str(), &*security.kind), ("KO", "CS"));
     assert_eq!(security.name.as_deref(), Some("Coca-Cola"));
     assert_eq!((security.shares, security.stored_cap), (value("4300.5"), Figure::Missing));
     assert_eq!(security.exchange.as_deref(), Some("XNYS"));
@@ -236,6 +236,41 @@ async fn a_close_after_the_date_is_read_again_with_the_last_one_before_it() {
 }
 
 #[tokio::test]
+async fn volumes_are_those_of_the_last_close_and_read_only_where_asked_for() {
+    let world = World::with_market().await;
+    world
+        .sql(
+            "insert into symbols (symbol, type, active) values ('A', 'CS', true), ('B', 'CS', true);
+             insert into ohlcv_daily (symbol, date, close, volume) values ('A', '2026-07-20', 1, 100),
+                 ('A', '2026-07-22', 2, 200), ('B', '2026-07-21', 3, null)",
+        )
+        .await;
+    let mut client = world.dedicated().await;
+    let tx = client.begin_read_only(Limits::default()).await.unwrap();
+    let volumes = |securities: &[Security]| {
+        let mut volumes: Vec<Option<Decimal>> =
+            securities.iter().map(|security| security.volume.value()).collect();
+        volumes.sort();
+        volumes
+    };
+    let source = Source::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
+    let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
+    assert_eq!(volumes(&securities), [None, Some(200.into())]);
+    reread_closes(&tx, &source, &mut securities, date("2026-07-21")).await.unwrap();
+    assert_eq!(volumes(&securities), [None, Some(100.into())]);
+
+    let source = Source::discover(&tx, &world.source).await.unwrap();
+    let securities = read_securities(&tx, &source, None).await.unwrap().securities;
+    assert_eq!(volumes(&securities), [None, None]);
+    tx.rollback().await.unwrap();
+    // The rule asks, the column is not there: nothing is known of volumes, and that is all.
+    world.sql("alter table ohlcv_daily drop column volume").await;
+    let tx = client.begin_read_only(Limits::default()).await.unwrap();
+    let source = Source::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
+    assert_eq!(volumes(&read_securities(&tx, &source, None).await.unwrap().securities), [None, None]);
+}
+
+#[tokio::test]
 async fn a_bar_without_a_close_is_passed_over() {
     let world = World::with_market().await;
     world
@@ -261,7 +296,7 @@ async fn rows_that_are_no_securities_are_listed_escaped() {
         .await;
     let market = world.read_market(None).await;
     assert_eq!(market.securities.len(), 1);
-    assert_eq!((market.securities[0].symbol.as_str(), market.securities[0].kind.as_str()), ("NAN", ""));
+    assert_eq!((market.securities[0].symbol.as_str(), &*market.securities[0].kind), ("NAN", ""));
     let mut unreadable = market.unreadable_symbols;
     unreadable.sort();
     let long = format!("\"{}\"...", "X".repeat(40));

@@ -298,8 +298,10 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         restored: Vec::new(),
         tasks: Vec::new(),
         warnings: Vec::new(),
+        measures: Vec::new(),
         counts: cache_sync::plan::outcome::Counts::default(),
-        run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, stocks: Vec::new() },
+        run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, ..RunState::default() },
+        released: Vec::new(),
         total_symbols: snapshot.securities.len(),
     }
 }

@@ -57,7 +57,7 @@ fn fund(findings: &mut Findings, market: &Market, case: &Case) -> Option<u32> {
         }
         Standing::Eligible | Standing::OtherType | Standing::Duplicate => {
             let kind = &market.security(index).kind;
-            let is_told_a_stock = FUND_KINDS.contains(&kind.as_str());
+            let is_told_a_stock = FUND_KINDS.contains(&&**kind);
             let text = if is_told_a_stock {
                 format!("type {kind} counts as a stock, by source.eligible_types")
             } else {

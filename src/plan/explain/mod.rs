@@ -11,6 +11,7 @@
 //! | `subject` | who it is, what it is worth and why, which sector it has and why |
 //! | `stocks` | tiers, rankings, sector leaders, `all_stocks`, `recent_ipos` |
 //! | `themes`, `funds` | these |
+//! | `hands` | what people have decided |
 //! | `distance` | how far it is |
 //!
 //! # Why the present and the rules are told apart
@@ -31,16 +32,19 @@ use crate::domain::universe::{CacheType, UniverseName};
 use crate::domain::words;
 
 use super::candidates::{Judge, Marks};
+use super::hands::Hands;
 use super::market::Market;
 use super::outcome::{Plan, PlannedUniverse, Refusal};
 use super::policy::Policy;
+use super::seats::Seats;
 use super::snapshot::Snapshot;
-use super::themes::Seating;
+use super::themes::{ByHand, Seating};
 use super::universes::{Rule, Universe, theme};
 use super::{Order, plan_on};
 
 mod distance;
 mod funds;
+mod hands;
 mod stocks;
 mod subject;
 mod themes;
@@ -207,6 +211,8 @@ pub struct Explainer<'a> {
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     judge: Judge<'a>,
+    hands: Hands<'a>,
+    seats: Seats<'a>,
     /// By theme that is kept up; none where it has no source.
     seatings: BTreeMap<UniverseName, Option<Seating>>,
     /// What a sync would do; where it would be refused, what it would do with its guards open.
@@ -223,11 +229,13 @@ impl<'a> Explainer<'a> {
         };
         let (plan, refusal) = match decide(false) {
             Ok(plan) => (Some(plan), None),
-            Err(refusal) => (decide(true).ok(), Some(refusal)),
+            Err(refused) => (decide(true).ok(), Some(refused.refusal)),
         };
         let judge = Judge::new(market, policy);
-        let mut explainer =
-            Self { market, snapshot, policy, judge, seatings: BTreeMap::new(), plan, refusal };
+        let hands = Hands::new(snapshot, market, policy);
+        let seats = Seats::new(market, snapshot, policy, &hands);
+        let seatings = BTreeMap::new();
+        let mut explainer = Self { market, snapshot, policy, judge, hands, seats, seatings, plan, refusal };
         explainer.seatings = explainer.seat();
         explainer
     }
@@ -262,12 +270,7 @@ impl<'a> Explainer<'a> {
 
     /// The symbol of the source that may have been meant by `text`: another case, or a letter off.
     pub fn nearest_symbol(&self, text: &str) -> Option<&'a Symbol> {
-        let text = symbol_key(text).to_uppercase();
-        let symbols = self.market.securities().iter().map(|security| &security.symbol);
-        let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
-        let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
-        // A letter off in three, two in six: of shorter ones everything is near to everything.
-        (distance * 3 <= nearest.as_str().len()).then_some(nearest)
+        nearest_symbol(self.market.securities().iter().map(|security| &security.symbol), text)
     }
 
     fn all_universes(&self) -> Vec<Universe> {
@@ -287,7 +290,8 @@ impl<'a> Explainer<'a> {
             let known = stored.iter().filter_map(|symbol| self.market.index_of(symbol));
             let members = Marks::new(self.market, known);
             let theme = theme(self.policy, place);
-            let seating = Seating::new(&self.judge, theme, members, stored.is_empty());
+            let decided = ByHand::of(self.market, &self.hands, &universe);
+            let seating = Seating::new(&self.judge, theme, members, stored.is_empty(), decided);
             seatings.insert(universe.name, seating);
         }
         seatings
@@ -369,10 +373,17 @@ impl<'a> Explainer<'a> {
 
     fn findings(&self, case: &Case, is_member: bool) -> Findings {
         let (market, policy) = (self.market, self.policy);
+        // What a theme without source has, it keeps, whatever anybody says.
+        let has_source = !matches!(self.seatings.get(&case.universe.name), Some(None));
+        let decided = hands::by_hand(market, policy, &self.seats, &self.hands, case);
+        if let Some(findings) = decided.filter(|_| has_source) {
+            return findings;
+        }
+        let seats = SeatsOf { seats: &self.seats, hands: &self.hands, is_member };
         match case.universe.rule {
-            Rule::Tier(tier) => stocks::tier(market, policy, case, tier),
-            Rule::Ranking(limit) => stocks::ranking(market, policy, case, limit),
-            Rule::SectorLeader(sector) => stocks::sector_leader(market, policy, case, sector),
+            Rule::Tier(tier) => stocks::tier(market, policy, case, tier, &seats),
+            Rule::Ranking(limit) => stocks::ranking(market, policy, case, limit, &seats),
+            Rule::SectorLeader(sector) => stocks::sector_leader(market, policy, case, sector, &seats),
             Rule::AllStocks => stocks::all_stocks(market, policy, case),
             Rule::NewListing => stocks::new_listing(market, policy, case),
             Rule::Theme(place) => {
@@ -405,6 +416,15 @@ impl Episode {
     }
 }
 
+/// The one of `symbols` that may have been meant by `text`: another case, or a letter off.
+pub fn nearest_symbol<'s>(symbols: impl Iterator<Item = &'s Symbol>, text: &str) -> Option<&'s Symbol> {
+    let text = symbol_key(text).to_uppercase();
+    let distance = |symbol: &Symbol| strsim::damerau_levenshtein(&symbol.key().to_uppercase(), &text);
+    let (distance, nearest) = symbols.map(|symbol| (distance(symbol), symbol)).min()?;
+    // A letter off in three, two in six: of shorter ones everything is near to everything.
+    (distance * 3 <= nearest.as_str().len()).then_some(nearest)
+}
+
 /// The place of a symbol, from 1, in whatever spelling.
 fn place_of(symbol: &Symbol, members: &[Symbol]) -> Option<usize> {
     members.iter().position(|member| member.is_spelling_of(symbol)).map(|place| place + 1)
@@ -415,6 +435,14 @@ struct Case<'c> {
     universe: &'c Universe,
     symbol: &'c Symbol,
     index: Option<u32>,
+}
+
+/// Who has the seats that are given out by rank and size.
+struct SeatsOf<'s, 'a> {
+    seats: &'s Seats<'a>,
+    hands: &'s Hands<'a>,
+    /// Whether the symbol has one now.
+    is_member: bool,
 }
 
 /// What a rule asks and what came of it.

@@ -4,11 +4,13 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::figure::Figure;
+use crate::domain::money::Usd;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 
 use super::super::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
 use super::super::policy::{Policy, ToldBy};
+use super::super::quarantine::Quarantined;
 use super::super::wording::{counted, grouped};
 use super::{StandingWord, Subject};
 
@@ -18,8 +20,8 @@ pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: 
     let security = market.security(index);
     Subject {
         symbol: security.symbol.clone(),
-        name: security.name.clone(),
-        kind: Some(security.kind.clone()),
+        name: security.name.as_deref().map(str::to_owned),
+        kind: Some(security.kind.to_string()),
         standing: word(market.standing(index)),
         market_cap: market.cap(index),
         market_cap_basis: cap_basis(market, index),
@@ -28,7 +30,7 @@ pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: 
         sector: market.sector(index),
         sector_basis: sector_basis(policy, security),
         list_date: security.list_date,
-        remarks: other_rows(market, security).into_iter().collect(),
+        remarks: other_rows(market, security).into_iter().chain(quarantine(market, index)).collect(),
     }
 }
 
@@ -65,6 +67,17 @@ pub(super) fn cap_basis(market: &Market, index: u32) -> String {
     if !matches!(market.standing(index), Standing::Eligible | Standing::Fund) {
         return "not valued: neither an eligible stock nor a fund".to_owned();
     }
+    if let Some(entry) = market.quarantined_at(index) {
+        let found = entry.found().map_or_else(|| "nothing".to_owned(), Usd::short);
+        let basis = found_basis(market, index);
+        let Quarantined { since, .. } = entry;
+        return format!("{} since {since}: {}; found {found}, {basis}", entry.keeps(), entry.anomaly.title());
+    }
+    found_basis(market, index)
+}
+
+/// Where the cap as found was taken from, or why there is none.
+fn found_basis(market: &Market, index: u32) -> String {
     let security = market.security(index);
     let valuation = market.valuation(index);
     match valuation.basis {
@@ -138,6 +151,19 @@ pub(super) fn sector_basis(policy: &Policy, security: &Security) -> String {
             (None, None) => "it has neither text nor SIC code".to_owned(),
         },
     }
+}
+
+/// Why the cap is not the one that was found, and until when.
+fn quarantine(market: &Market, index: u32) -> Option<String> {
+    let entry = market.quarantined_at(index)?;
+    Some(format!(
+        "{} instead of what was found: {}; {} {}, or say that it is right: cache-sync approve {}",
+        entry.cap().short(),
+        entry.seen(),
+        entry.keeps(),
+        entry.until(),
+        entry.symbol
+    ))
 }
 
 /// Other rows of the same symbol, which take part in nothing.

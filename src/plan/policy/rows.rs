@@ -25,6 +25,7 @@ use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::Tier;
 
 use super::{MAX_FLOOR, MAX_RANKING, Policy, Ranking, Theme, sort_rankings};
+use crate::plan::wording::first_few;
 
 /// A theme has at most so many seats; every stock of the market is fewer.
 const MAX_MEMBERS: i64 = 1_000_000;
@@ -85,8 +86,11 @@ impl Policy {
 impl ConfigRow {
     /// Its name and key, fit for a log: whoever writes rows may write anything.
     fn shown(&self) -> String {
-        let key: String = self.key.escape_debug().take(100).collect();
-        format!("{}.{key}", self.name)
+        format!("{}.{}", self.name, self.shown_key())
+    }
+
+    fn shown_key(&self) -> String {
+        self.key.escape_debug().take(100).collect()
     }
 }
 
@@ -118,15 +122,19 @@ impl Overridden {
         for (_, tier, floor) in &wanted {
             set_floor(&mut together, *tier, *floor);
         }
-        let fit_together = fall(&together);
+        let stability = self.policy.stability;
+        let fit = |floors: &[(Tier, i64)]| fall(floors) && stability.leaves_room_between(floors);
+        let fit_together = fit(&together);
         for (row, tier, floor) in wanted {
             let mut floors = self.policy.tier_floors.clone();
             set_floor(&mut floors, tier, floor);
-            let set = if fit_together || fall(&floors) {
+            let set = if fit_together || fit(&floors) {
                 self.policy.tier_floors = floors;
                 Ok(())
             } else {
-                Err(format!("is {floor}, but the five must fall from mega_cap to micro_cap"))
+                let apart =
+                    if fall(&floors) { ", with room for stability.tier_band_pct between them" } else { "" };
+                Err(format!("is {floor}, but the five must fall from mega_cap to micro_cap{apart}"))
             };
             self.note(row, set);
         }
@@ -137,7 +145,7 @@ impl Overridden {
         for row in rows {
             let themes = &mut self.policy.themes.themes;
             match themes.iter_mut().find(|theme| theme.universe.as_str() == row.key) {
-                None => strangers.push(row.key.as_str()),
+                None => strangers.push(row.shown_key()),
                 Some(theme) => {
                     let problems = set_theme(theme, row);
                     if problems.is_empty() {
@@ -151,7 +159,7 @@ impl Overridden {
         }
         // A database that another program kept has a dozen of them; one sentence is enough.
         if !strangers.is_empty() {
-            self.problems.push(format!("no themes of ours are called {}", strangers.join(", ")));
+            self.problems.push(format!("no themes of ours are called {}", first_few(strangers.iter())));
         }
     }
 }
@@ -270,7 +278,7 @@ mod tests {
     use crate::domain::sector::Sector;
     use crate::domain::universe::UniverseName;
     use crate::hostile::{any_json, assert_is_a_sentence};
-    use crate::plan::policy::{FundRules, Guards, Method, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, Method, SectorTable, Stability, ThemeRules};
     use serde_json::json;
 
     fn policy() -> Policy {
@@ -294,6 +302,7 @@ mod tests {
             themes: ThemeRules { themes: vec![theme], ..ThemeRules::default() },
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: BTreeSet::new(),
         }
@@ -342,6 +351,22 @@ mod tests {
             problems,
             ["market_cap_thresholds.mega_cap is 9, but the five must fall from mega_cap to micro_cap"]
         );
+    }
+
+    #[test]
+    fn bounds_leave_room_for_the_bands_around_them() {
+        let stability = Stability { tier_band_pct: 10.0, ..Stability::default() };
+        let close = row("market_cap_thresholds", "mid_cap", json!(9_000));
+        let overridden = Policy { stability, ..policy() }.overridden_by(std::slice::from_ref(&close));
+        assert_eq!(overridden.policy.tier_floors[2].1, 5_000);
+        assert_eq!(
+            overridden.problems,
+            [
+                "market_cap_thresholds.mid_cap is 9000, but the five must fall from mega_cap to micro_cap, with room for \
+                 stability.tier_band_pct between them"
+            ]
+        );
+        assert!(policy().overridden_by(&[close]).problems.is_empty());
     }
 
     #[test]

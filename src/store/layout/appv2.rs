@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::domain::universe::{ETF_ALL, Tier};
     use crate::hostile::{any_json, corpus};
-    use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
     use std::collections::{BTreeSet, HashSet};
 
     fn table() -> Table {
@@ -252,6 +252,7 @@ mod tests {
             themes: ThemeRules::default(),
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: BTreeSet::new(),
         }

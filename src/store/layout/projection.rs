@@ -165,7 +165,10 @@ impl<'a> Known<'a> {
     /// The sector by our rules, else what the source says.
     fn sector(&self, security: &Security) -> Option<String> {
         let state = self.states.get(security.symbol.as_str());
-        state.and_then(|stock| stock.sector).map(Sector::title).or_else(|| security.sector.clone())
+        state
+            .and_then(|stock| stock.sector)
+            .map(Sector::title)
+            .or_else(|| security.sector.as_deref().map(str::to_owned))
     }
 
     fn statistics(&self, complete: &PlannedUniverse, now: DateTime<Utc>) -> Value {
@@ -195,7 +198,7 @@ impl<'a> Known<'a> {
     fn feed(&self, complete: &PlannedUniverse) -> Value {
         let trades = |symbol: &Symbol| {
             self.securities.get(symbol.as_str()).is_some_and(|security| {
-                security.active == Some(true) && FUND_KINDS.contains(&security.kind.as_str())
+                security.active == Some(true) && FUND_KINDS.contains(&&*security.kind)
             })
         };
         let funds = WELL_KNOWN_FUNDS.iter().filter_map(|symbol| Symbol::parse(symbol)).filter(trades);
@@ -234,7 +237,7 @@ mod tests {
     use crate::domain::task::{Mode, SyncTask};
     use crate::domain::universe::UniverseName;
     use crate::plan::outcome::{Before, Counts};
-    use crate::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, ThemeRules};
+    use crate::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
     use crate::plan::snapshot::RunState;
     use crate::store::layout::appv2::{Slot, StoredRow, Unique, slots};
 
@@ -261,6 +264,7 @@ mod tests {
             themes: ThemeRules::default(),
             funds: FundRules::default(),
             guards: Guards::default(),
+            stability: Stability::default(),
             adopt_existing: false,
             protected_types: std::collections::BTreeSet::new(),
         }
@@ -300,10 +304,12 @@ mod tests {
             restored: Vec::new(),
             tasks: Vec::new(),
             warnings: Vec::new(),
+            measures: Vec::new(),
             run: RunState {
                 stocks: vec![stock("A", Some(200_050)), stock("B", Some(100_000)), stock("C", None)],
                 ..RunState::default()
             },
+            released: Vec::new(),
             counts: Counts::default(),
             total_symbols: 3,
         }
@@ -317,10 +323,10 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let known = Security {
-            name: Some("A \"quoted\" Ä".to_owned()),
-            exchange: Some("XNYS".to_owned()),
-            industry: Some("Mining".to_owned()),
-            sector: Some("Stone".to_owned()),
+            name: Some("A \"quoted\" Ä".into()),
+            exchange: Some("XNYS".into()),
+            industry: Some("Mining".into()),
+            sector: Some("Stone".into()),
             ..Security::new(symbol("A"), "CS")
         };
         Snapshot {

@@ -1,0 +1,162 @@
+//! One symbol's bad value is kept out of the universes from run to run, until it is explained or approved.
+
+use crate::world::{World, background};
+
+/// A mega cap of 296 billion, the sixth largest of all.
+const RANK: usize = 6;
+
+impl World {
+    /// Everything that `quarantine --json` says.
+    async fn quarantine(&self) -> Vec<serde_json::Value> {
+        let ran = self.run_command(&["quarantine", "--json"]).await;
+        assert_eq!(ran.code, 0, "{}", ran.remarks);
+        serde_json::from_str(&ran.output).unwrap()
+    }
+
+    /// The tiers that a symbol is in.
+    async fn tiers(&self, symbol: &str) -> Vec<String> {
+        self.ask(&format!(
+            "select universe from universe_membership
+             where symbol = '{symbol}' and valid_to is null and universe like '%\\_cap'"
+        ))
+        .await
+    }
+
+    async fn place_in_top_100(&self, symbol: &str) -> Option<usize> {
+        self.universe("top_100").await.iter().position(|member| member == symbol).map(|place| place + 1)
+    }
+}
+
+/// The price of a 10:1 split has come, the shares have not.
+async fn price_is_split(world: &World) -> String {
+    let symbol = background(RANK);
+    world.close_next_day(&[(&symbol, 0.1)]).await;
+    symbol
+}
+
+#[tokio::test]
+async fn a_split_whose_shares_come_a_day_late_changes_no_tier_and_no_rank() {
+    let world = World::filled().await;
+    let symbol = price_is_split(&world).await;
+    let listener = world.listen().await;
+    let status = world.sync("split").await;
+    assert_eq!(status["total_changes"], "0");
+    assert!(status["warnings"].contains("quarantined: 1 value not believed"), "{}", status["warnings"]);
+    assert_eq!(
+        (world.tiers(&symbol).await, world.place_in_top_100(&symbol).await),
+        (vec!["mega_cap".to_owned()], Some(RANK))
+    );
+    let heard = listener.hear_end_of("split").await;
+    let payload = &heard.last().unwrap().message["payload"];
+    let digest = payload["digest"].as_str().unwrap();
+    assert!(digest.contains(&format!("not believed {symbol} (suspected split)")), "{digest}");
+    assert!(payload["warnings"].to_string().contains("\"quarantined: 1 value not believed"), "{payload}");
+
+    let entries = world.quarantine().await;
+    assert_eq!(entries.len(), 1);
+    let entry = &entries[0];
+    assert_eq!(
+        (entry["symbol"].as_str(), entry["anomaly"].as_str()),
+        (Some(&*symbol), Some("suspected_split"))
+    );
+    assert_eq!((entry["since"].as_str(), entry["sessions_left"].as_u64()), (Some("2026-03-03"), Some(4)));
+    let ran = world.run_command(&["explain", &symbol, "mega_cap"]).await;
+    assert!(ran.output.contains("held since 2026-03-03: suspected split"), "{}", ran.output);
+
+    // Nothing has come in between: nothing is written anew.
+    let kept = "select quarantine from cache_sync_runs order by id desc limit 1";
+    let before = world.ask(kept).await;
+    assert_eq!(world.sync("again").await["total_changes"], "0");
+    assert_eq!(world.ask(kept).await, before);
+
+    let shares =
+        "update symbols set weighted_shares_outstanding = weighted_shares_outstanding * 10 where symbol = ";
+    world.sql(&format!("{shares}'{symbol}'")).await;
+    world.close_next_day(&[(&symbol, 1.01)]).await;
+    let status = world.sync("shares").await;
+    assert_eq!(status["total_changes"], "0");
+    assert!(!status["warnings"].contains("quarantined"), "{}", status["warnings"]);
+    assert_eq!(world.place_in_top_100(&symbol).await, Some(RANK));
+    assert!(world.quarantine().await.is_empty());
+    let ran = world.run_command(&["quarantine"]).await;
+    assert!(ran.output.starts_with("Nothing is in quarantine: "), "{}", ran.output);
+    world.assert_history_is_consistent().await;
+}
+
+#[tokio::test]
+async fn who_knows_better_approves_and_the_next_sync_believes() {
+    let world = World::filled().await;
+    let symbol = price_is_split(&world).await;
+    world.sync("split").await;
+    let ran = world.run_command(&["approve", &symbol, "--by", "jane"]).await;
+    assert_eq!((ran.code, ran.remarks.as_str()), (0, ""));
+    assert!(ran.output.contains("the next sync takes "), "{}", ran.output);
+    let again = world.run_command(&["approve", &symbol]).await;
+    assert!(again.output.contains("approved already"), "{}", again.output);
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"], "nothing changes before the next sync");
+    assert_eq!(world.quarantine().await[0]["approved"], true);
+
+    let status = world.sync("approved").await;
+    assert!(!status["warnings"].contains("quarantined"), "{}", status["warnings"]);
+    assert_eq!(world.tiers(&symbol).await, ["large_cap"]);
+    assert!(world.quarantine().await.is_empty());
+    assert_eq!(
+        world.ask("select symbol, approved_by, used_by_job from cache_sync_approvals").await,
+        [format!("{symbol} jane approved")]
+    );
+    world.assert_history_is_consistent().await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_quarantine_is_not_approved_and_what_only_a_plan_shows_is() {
+    let world = World::filled().await;
+    for symbol in [background(1), "NOBODY".to_owned()] {
+        let ran = world.run_command(&["approve", &symbol]).await;
+        assert_eq!(ran.code, 1);
+        assert!(ran.remarks.contains(&format!("{symbol:?} is not in quarantine")), "{}", ran.remarks);
+    }
+    let symbol = price_is_split(&world).await;
+    let ran = world.run_command(&["plan"]).await;
+    assert!(ran.output.contains("quarantine  1 value is not believed"), "{}", ran.output);
+    assert_eq!(world.run_command(&["approve", &symbol]).await.code, 0);
+    world.sync("approved").await;
+    assert_eq!(world.tiers(&symbol).await, ["large_cap"]);
+    assert!(world.quarantine().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_revert_takes_the_quarantine_back_too() {
+    let world = World::filled().await;
+    let symbol = price_is_split(&world).await;
+    world.sync("split").await;
+    let entries = world.quarantine().await;
+    world.run_command(&["approve", &symbol]).await;
+    world.sync("approved").await;
+    assert!(world.quarantine().await.is_empty());
+    world.run_command(&["revert", "approved"]).await;
+    world.run_once().await;
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"]);
+    assert_eq!(without_approval(world.quarantine().await), without_approval(entries));
+    // The approval has been used; the value is no better for that.
+    world.sync("next").await;
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"]);
+    assert_eq!(world.quarantine().await.len(), 1);
+}
+
+fn without_approval(mut entries: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
+    for entry in &mut entries {
+        entry.as_object_mut().unwrap().remove("approved");
+        // Counted from the date of the run that is looked at.
+        entry.as_object_mut().unwrap().remove("sessions_left");
+    }
+    entries
+}
+
+#[tokio::test]
+async fn switched_off_every_value_is_taken_as_found() {
+    let world = World::filled_with(&[("guards.quarantine", "false")]).await;
+    let symbol = price_is_split(&world).await;
+    world.sync("split").await;
+    assert_eq!(world.tiers(&symbol).await, ["large_cap"]);
+    assert!(world.quarantine().await.is_empty());
+}
