@@ -147,7 +147,7 @@ async fn a_replay_writes_nothing_and_says_what_would_have_been_kept_back() {
     assert_eq!(world.all_tables().await, before);
     for said in [
         "held: large_cap, mega_cap, micro_cap, mid_cap, small_cap: ",
-        &format!("{part}"),
+        part.as_str(),
         "incomplete, so left out: 79 of 131 closes",
         "8 days: 7 planned; on 1 of them something held; 1 incomplete",
         "first fill: ",

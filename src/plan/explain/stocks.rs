@@ -438,7 +438,8 @@ impl Row<'_, '_> {
         if self.has_room() && rank == self.last {
             text.push_str(", down to which members stay");
         } else if self.has_room() {
-            text.push_str(&format!(", members stay down to rank {}", grouped(self.last)));
+            text.push_str(", members stay down to rank ");
+            text.push_str(&grouped(self.last));
             remedy.push_str(", and a seat that a member leaves");
         }
         findings.unmet("rank", text, remedy);
