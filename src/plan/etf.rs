@@ -34,10 +34,10 @@ pub(super) fn maintain(draft: &mut Draft) {
     };
     let mut changes: Vec<Change> = Vec::new();
     for universe in Universe::of_task(draft.policy, SyncTask::EtfUniverseMaintenance) {
-        let is_free = |index: &u32| draft.hands.ban(&universe.name, *index).is_none();
         let members = if let Rule::FundCategory(category) = universe.rule {
             of_category(&draft.hands, &universe, category)
         } else {
+            let is_free = |index: &u32| draft.hands.ban(&universe.name, *index).is_none();
             funds.iter().copied().filter(is_free).collect()
         };
         changes.push(draft.compare(universe, members));

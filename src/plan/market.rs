@@ -10,7 +10,7 @@
 //!
 //! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported. An exchange-traded
 //! product is worth its assets, where the source tells them, else its cap; it never ranks among stocks.
-//! [`Market::of`] compares stocks with the last run, and those in [quarantine](super::quarantine) keep a cap that can be
+//! [`Market::of`] compares stocks with the last run, and those in [quarantine] keep a cap that can be
 //! believed; [`Market::cap`] is that one, for every rule.
 //!
 //! # Two rows, one symbol
@@ -138,7 +138,7 @@ impl<'a> Market<'a> {
     }
 
     /// The market of `snapshot` on `as_of`, in which what can't be believed beside the last run is in
-    /// [quarantine](super::quarantine).
+    /// [quarantine].
     pub fn of(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Self {
         let mut market = Self::appraised(&snapshot.securities, as_of, policy);
         if policy.guards.quarantine {

@@ -489,10 +489,8 @@ mod tests {
     /// A hash of the corpus: a field a line, with `\n`, `\\` and `\xNN` for bytes.
     fn hash(bytes: &[u8]) -> HashMap<String, String> {
         let text = std::str::from_utf8(bytes).expect("the corpus is text");
-        let unescaped = |value: &str| {
-            let value = value.replace("\\n", "\n").replace("\\x1b", "\u{1b}").replace("\\\\", "\\");
-            value.to_owned()
-        };
+        let unescaped =
+            |value: &str| value.replace("\\n", "\n").replace("\\x1b", "\u{1b}").replace("\\\\", "\\");
         let fields = text.lines().filter_map(|line| line.split_once(' '));
         fields.map(|(name, value)| (name.to_owned(), unescaped(value))).collect()
     }

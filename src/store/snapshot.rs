@@ -169,7 +169,7 @@ pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Stat
     };
     let ((universes, foreign, entries), (last_run, approved), pins) =
         tokio::try_join!(universes, read_last_run(tx), pins::read(tx))?;
-    Ok(StateRead { universes, foreign, last_run, approved, pins, entries })
+    Ok(StateRead { universes, foreign, last_run, pins, approved, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.

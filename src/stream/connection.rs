@@ -6,6 +6,7 @@
 //!
 //! Where Redis is one server, all lead to it; behind [Sentinel](super::sentinel), each to the primary of the moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -32,8 +33,8 @@ pub struct Redis {
 
 #[derive(Clone)]
 enum Whereabouts {
-    Server(Client),
-    Sentinels(Sentinels),
+    Server(Arc<Client>),
+    Sentinels(Arc<Sentinels>),
 }
 
 impl Redis {
@@ -46,8 +47,8 @@ impl Redis {
         let unusable = |_| "redis.sentinels or REDIS_URL is no address of Redis".to_owned();
         let sentinels = Sentinels::new(&settings.sentinels, &settings.sentinel_master, &settings.url)
             .map_err(unusable)?;
-        let shared = Shared::Following(Following::new(sentinels.clone(), within(RESPONSE_TIMEOUT)));
-        Ok(Self { whereabouts: Whereabouts::Sentinels(sentinels), shared })
+        let shared = Shared::Following(Box::new(Following::new(sentinels.clone(), within(RESPONSE_TIMEOUT))));
+        Ok(Self { whereabouts: Whereabouts::Sentinels(Arc::new(sentinels)), shared })
     }
 
     /// The same for a single server.
@@ -62,7 +63,7 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
         let shared = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(unusable)?;
-        Ok(Self { whereabouts: Whereabouts::Server(client), shared: Shared::Healing(shared) })
+        Ok(Self { whereabouts: Whereabouts::Server(Arc::new(client)), shared: Shared::Healing(shared) })
     }
 
     /// The connection for ordinary commands; it heals itself.
@@ -93,7 +94,7 @@ impl Redis {
     /// The server of now.
     async fn client(&self) -> RedisResult<Client> {
         match &self.whereabouts {
-            Whereabouts::Server(client) => Ok(client.clone()),
+            Whereabouts::Server(client) => Ok(Client::clone(client)),
             Whereabouts::Sentinels(sentinels) => sentinels.find_primary().await,
         }
     }
@@ -111,7 +112,7 @@ pub enum Shared {
     /// To one server; made again when it is lost.
     Healing(ConnectionManager),
     /// To the primary of the moment.
-    Following(Following),
+    Following(Box<Following>),
 }
 
 impl ConnectionLike for Shared {

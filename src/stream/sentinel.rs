@@ -136,7 +136,7 @@ impl Following {
     }
 
     async fn heed<T>(&self, number: u64, answer: RedisResult<T>) -> RedisResult<T> {
-        if answer.as_ref().is_err_and(|error| is_lost(error)) {
+        if answer.as_ref().is_err_and(is_lost) {
             let mut current = self.current.lock().await;
             if current.number == number {
                 current.connection = None;

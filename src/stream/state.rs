@@ -113,9 +113,6 @@ async fn standing(redis: &Redis, stream: &str) -> Result<Standing, Failure> {
     let answer: Vec<Value> = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
     let mut answer = answer.into_iter();
     let mut next = || answer.next().unwrap_or(Value::Nil);
-    fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
-        T::from_redis_value(value).map_err(redis::RedisError::from).map_err(redis_failure(DOING))
-    }
     Ok(Standing {
         last_delivered: read(next())?,
         added: read::<Option<i64>>(next())?.unwrap_or(0),
@@ -124,6 +121,10 @@ async fn standing(redis: &Redis, stream: &str) -> Result<Standing, Failure> {
         since: read(next())?,
         newest: read(next())?,
     })
+}
+
+fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
+    T::from_redis_value(value).map_err(redis::RedisError::from).map_err(redis_failure(DOING))
 }
 
 /// When the first entry behind `last` was written.

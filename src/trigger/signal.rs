@@ -337,6 +337,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::hostile::{assert_is_a_sentence, corpus};
 
     const SOURCES: &[Source] = Source::ALL;
 
@@ -584,8 +585,12 @@ mod tests {
         }
     }
 
-    fn assert_is_a_sentence(text: &str) {
-        assert!(!text.is_empty() && text.len() < 1_500 && !text.chars().any(char::is_control), "{text:?}");
+    #[test]
+    fn every_message_of_the_corpus_is_a_signal_nothing_to_us_or_a_sentence() {
+        for (name, bytes) in corpus("signals") {
+            println!("{name}");
+            assert_bounded(&bytes);
+        }
     }
 
     proptest! {

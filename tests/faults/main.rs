@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             Some((&"outages", words)) => outages::run(words).await,
             Some((&"soak", words)) => match soak::Plan::parse(words) {
                 Ok(plan) => {
-                    soak::run(plan).await;
+                    Box::pin(soak::run(plan)).await;
                     true
                 }
                 Err(problem) => {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             },
             _ => {
                 let is_well = matrix::run(&matrix::Choice::Sample).await;
-                soak::run(soak::Plan::short()).await;
+                Box::pin(soak::run(soak::Plan::short())).await;
                 is_well
             }
         }

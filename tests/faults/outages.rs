@@ -242,11 +242,11 @@ async fn strike(outage: Outage, world: &World, workers: &[Process], disk: Option
             usage_over(workers, lasts).await
         }
         Outage::PostgresStopped => {
-            let (_, usage) = tokio::join!(restart_postgres(lasts), usage_over(workers, lasts));
+            let ((), usage) = tokio::join!(restart_postgres(lasts), usage_over(workers, lasts));
             usage
         }
         Outage::ConnectionsEnded => {
-            let (_, usage) = tokio::join!(end_connections(world, lasts), usage_over(workers, lasts));
+            let ((), usage) = tokio::join!(end_connections(world, lasts), usage_over(workers, lasts));
             usage
         }
         Outage::TableLocked => {

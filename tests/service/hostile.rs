@@ -147,7 +147,7 @@ async fn what_others_write_under_our_keys_is_read_past_by_commands_and_streams()
     let _: i64 = world.ask_redis(&spoil).await;
     let last = world.job("first").await.last_seq;
     let mut add = redis::cmd("XADD");
-    add.arg(events).arg(format!("{}-7", last)).arg("colour").arg(&b"\xff\x00"[..]);
+    add.arg(events).arg(format!("{last}-7")).arg("colour").arg(&b"\xff\x00"[..]);
     let _: String = world.ask_redis(&add).await;
     let ran = world.run_command(&["status", "first"]).await;
     assert!(ran.code <= 1 && !ran.output.contains('\u{1b}') && !ran.remarks.contains("panicked"), "{ran:?}");

@@ -212,18 +212,18 @@ impl World {
 
     /// Has a worker work until nothing is left.
     pub(crate) async fn run_once(&self) {
-        self.run(self.worker(None)).await;
+        self.run(Arc::new(self.worker(None))).await;
     }
 
     /// The same where an attempt may take no longer than `timeout`, which settings give in whole minutes.
     pub(crate) async fn run_once_within(&self, timeout: Duration) {
         let mut worker = self.worker(None);
         worker.options.timeout = timeout;
-        self.run(worker).await;
+        self.run(Arc::new(worker)).await;
     }
 
-    async fn run(&self, worker: Worker) {
-        tokio::time::timeout(DEADLINE, Arc::new(worker).run(Until::Idle)).await.expect("it ends").unwrap();
+    async fn run(&self, worker: Arc<Worker>) {
+        tokio::time::timeout(DEADLINE, worker.run(Until::Idle)).await.expect("it ends").unwrap();
     }
 
     /// Has a worker work in the background until it is dropped. Like the program itself it knows at once when another

@@ -450,7 +450,8 @@ impl Row<'_, '_> {
         if self.has_room() && rank == self.buffer.last {
             text.push_str(", down to which members stay");
         } else if self.has_room() {
-            text = format!("{text}, members stay down to rank {}", grouped(self.buffer.last));
+            text.push_str(", members stay down to rank ");
+            text.push_str(&grouped(self.buffer.last));
             remedy.push_str(", and a seat that a member leaves");
         }
         findings.unmet("rank", text, remedy);
