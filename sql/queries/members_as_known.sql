@@ -5,17 +5,17 @@
 -- $1 universe, $2 date or null for the last one known, $3 moment
 with versions as (
     select symbol, valid_from, valid_to, entry_reason, exit_job_id, recorded_at, exit_recorded_at, reopened_at,
-        null::timestamptz as retracted_at
+        reconstructed, null::timestamptz as retracted_at
     from universe_membership
     where universe = $1
     union all
     select symbol, valid_from, valid_to, entry_reason, exit_job_id, recorded_at, exit_recorded_at, reopened_at,
-        retracted_at
+        false, retracted_at
     from cache_sync_retractions
     where universe = $1
 ),
 known as (
-    select v.symbol, v.valid_from, v.entry_reason,
+    select v.symbol, v.valid_from, v.entry_reason, v.reconstructed,
         case when v.valid_to is not null and e.exit_recorded_at <= $3 then v.valid_to end as valid_to
     from versions v
     left join lateral (
@@ -29,7 +29,7 @@ known as (
     where coalesce(v.reopened_at, v.recorded_at) <= $3
       and (v.retracted_at is null or v.retracted_at > $3)
 )
-select symbol, valid_from, entry_reason
+select symbol, valid_from, entry_reason, reconstructed
 from known
 where ($2::date is null or valid_from <= $2)
   and (valid_to is null or valid_to > $2)

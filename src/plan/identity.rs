@@ -29,7 +29,7 @@
 //!
 //! # Why it costs nothing on an ordinary day
 //! Reading who every symbol was would cost more than the rest of a sync that changes nothing. A run keeps a
-//! [hash](hashes) of every symbol with its identifiers, so only those without one of the last run are
+//! hash of every symbol with its identifiers, so only those without one of the last run are
 //! [in question](in_question), with the members that are gone, and the new listings, which may be old companies.
 
 use std::borrow::Cow;
@@ -261,6 +261,18 @@ impl Identities {
             identity: security.identity().or(&departed.identity),
         });
     }
+}
+
+/// The securities whose ticker belonged to another company when somebody last looked, whether that is believed or not:
+/// their values say nothing about each other.
+pub(super) fn with_another_owner(market: &Market, instruments: &[Instrument]) -> BTreeSet<u32> {
+    let open = instruments.iter().filter(|instrument| instrument.valid_to.is_none());
+    let other = open.filter_map(|instrument| {
+        let index = market.index_of(&instrument.symbol)?;
+        let now = market.security(index).identity();
+        (instrument.identity.likeness(&now) == Likeness::Other).then_some(index)
+    });
+    other.collect()
 }
 
 /// A symbol that is gone, as it was known.

@@ -45,6 +45,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::words;
 
+use super::identity::with_another_owner;
 use super::market::{Market, Standing};
 use super::policy::Guards;
 use super::snapshot::{RunState, Snapshot, StockState};
@@ -307,9 +308,11 @@ pub(super) fn judge(market: &Market, snapshot: &Snapshot, guards: &Guards) -> Ju
     let comparable = |last: &&RunState| sessions_between(last.as_of, as_of) <= MAX_GAP_SESSIONS;
     let Some(last) = snapshot.last_run.as_ref().filter(comparable) else { return Judgement::default() };
     let mut court = Court::new(market, last, snapshot, guards);
+    let others = with_another_owner(market, &snapshot.instruments);
     for stock in &last.stocks {
-        let eligible = |index: &u32| market.standing(*index) == Standing::Eligible;
-        if let Some(index) = market.index_of(&stock.symbol).filter(eligible) {
+        let is_comparable =
+            |index: &u32| market.standing(*index) == Standing::Eligible && !others.contains(index);
+        if let Some(index) = market.index_of(&stock.symbol).filter(is_comparable) {
             court.hear(index, stock);
         }
     }
