@@ -14,7 +14,7 @@ with instruments as (
 )
 insert into universe_membership (
     universe, symbol, instrument_id, valid_from, valid_to, entry_reason, exit_reason, rank_at_entry, cap_at_entry,
-    evidence, job_id, exit_job_id, recorded_at, reconstructed
+    evidence, job_id, exit_job_id, recorded_at, exit_recorded_at, reconstructed
 )
 select
     p.universe, p.symbol, i.id, p.as_of, p.valid_to, p.reason, p.exit_reason, p.rank, p.cap,
@@ -22,7 +22,7 @@ select
         'why', p.why,
         'exit', case when p.is_handed_over then 'recorded history begins' end
     )),
-    $1, $1, $2, true
+    $1, $1, $2, $2, true
 from cache_sync_past_staged p
 join instruments i on i.symbol = p.symbol
 where p.action = 'member'

@@ -15,6 +15,7 @@ use crate::plan::chronicle::Chronicle;
 use crate::plan::measure::{Guard, Measure};
 use crate::plan::outcome::{Plan, PlannedUniverse, held_by_reason};
 use crate::plan::policy::{Guards, Policy};
+use crate::plan::quarantine::QUARANTINED;
 use crate::plan::replay::Decided;
 use crate::plan::tally::{self, Moves, Sample, Tally};
 use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
@@ -310,7 +311,7 @@ fn remarks(decided: &Decided) -> Vec<String> {
             });
             let held = held_by_reason(&plan.universes);
             let held = held.iter().map(|(reason, names)| format!("held: {}: {reason}", names.join(", ")));
-            let quarantined = plan.warnings.iter().filter(|warning| warning.code == tally::QUARANTINED);
+            let quarantined = plan.warnings.iter().filter(|warning| warning.code == QUARANTINED);
             first.into_iter().chain(held).chain(quarantined.map(ToString::to_string)).collect()
         }
         Decided::Refused(refused) => vec![format!("refused: {}", refused.refusal)],

@@ -12,10 +12,8 @@ use crate::domain::universe::CacheType;
 
 use super::measure::{Guard, Measure};
 use super::outcome::{Plan, PlannedUniverse};
+use super::quarantine::QUARANTINED;
 use super::replay::Decided;
-
-/// The code of the warning that names values that are not believed.
-pub const QUARANTINED: &str = "quarantined";
 
 /// Replayed days, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
