@@ -324,9 +324,11 @@ impl Soak {
             let ttl: i64 = world.ask_redis(redis::cmd("TTL").arg(key)).await;
             assert!(ttl > 0, "{key} stays for ever");
         }
-        let owners =
-            world.count("select count(*) from cache_sync_owners where expires_at > clock_timestamp()").await;
-        assert_eq!(owners, 0, "owners of nothing");
+        // Given up after the commit that ends a job; another worker's relay may have told that end before.
+        until("no owners of jobs that have ended", async || {
+            world.count("select count(*) from cache_sync_owners where expires_at > clock_timestamp()").await == 0
+        })
+        .await;
         if let Some((early, late)) = self.memory() {
             assert!(late < early * 3 / 2 + 8_000, "memory grew from {early} to {late} kB");
         }
