@@ -326,7 +326,8 @@ impl Soak {
         }
         // Given up after the commit that ends a job; another worker's relay may have told that end before.
         until("no owners of jobs that have ended", async || {
-            world.count("select count(*) from cache_sync_owners where expires_at > clock_timestamp()").await == 0
+            world.count("select count(*) from cache_sync_owners where expires_at > clock_timestamp()").await
+                == 0
         })
         .await;
         if let Some((early, late)) = self.memory() {
