@@ -18,6 +18,8 @@
 //! | shares, sector, cap | as the kept run of that date saw them, or the last one before it; else as today |
 //! | the cap that the source stores | that of today (or of the kept run), moved with the price |
 //! | type, name, industry, codes, assets of funds | as today |
+//!
+//! Pins and bans count from the day they were made on; what was taken back since is not known any more.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,6 +29,7 @@ use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
 use crate::domain::calendar;
 use crate::domain::figure::Figure;
+use crate::domain::pin::Pin;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
@@ -55,15 +58,27 @@ pub struct Replay<'p> {
     state: Snapshot,
     /// Closes of the applied dates, newest first.
     closes: Vec<usize>,
+    pins: Vec<PastPin>,
 }
 
 /// What a replay begins with.
 #[derive(Debug, Clone, Default)]
 pub struct Beginning {
-    /// The universes, the last run and the recent exits; its securities are not looked at.
+    /// The universes, the last run and the recent exits; its securities and pins are not looked at.
     pub state: Snapshot,
     /// Closes of the dates applied before, newest first.
     pub closes: Vec<usize>,
+    /// What people have decided and not taken back since.
+    pub pins: Vec<PastPin>,
+}
+
+/// A pin or ban with the day that it was made on: it counts in that evening's sync and later ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastPin {
+    /// What was decided.
+    pub pin: Pin,
+    /// When, as a date of New York.
+    pub made_on: NaiveDate,
 }
 
 /// What became of a day.
@@ -85,7 +100,8 @@ pub enum Decided {
 impl<'p> Replay<'p> {
     /// Begins on what was there before the first day.
     pub fn new(policy: &'p Policy, mode: Mode, accept_churn: bool, beginning: Beginning) -> Self {
-        Self { policy, mode, accept_churn, state: beginning.state, closes: beginning.closes }
+        let Beginning { state, closes, pins } = beginning;
+        Self { policy, mode, accept_churn, state, closes, pins }
     }
 
     /// Decides the next day, whose securities are given with their last close on or before it. A day that a sync would
@@ -105,6 +121,8 @@ impl<'p> Replay<'p> {
             DateChoice::Skip(_) => unreachable!("only jobs that nobody asked for are skipped"),
         }
         self.state.securities = securities;
+        let made = self.pins.iter().filter(|past| past.made_on <= date);
+        self.state.pins = made.map(|past| past.pin.clone()).collect();
         let first = calendar::sessions_back(date, EXIT_SESSIONS);
         self.state.recent_exits.retain(|exit| exit.as_of >= first);
         let order = Order { mode: self.mode, accept_churn: self.accept_churn, as_of: date };

@@ -11,16 +11,19 @@ use chrono::{Days, NaiveDate};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use crate::domain::calendar;
+use crate::domain::calendar::{self, new_york_date};
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::policy::Policy;
-use crate::plan::replay::{AppliedJob, Beginning, EveningBefore, Seen, USUAL_DATES, as_they_were, states};
+use crate::plan::replay::{
+    AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
+};
 use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 
+use super::pins::{self, StoredPin};
 use super::reading::{Rules, Sources, read_rules};
 use super::snapshot::{read_exits, run_state};
 use super::source::{Source, read_securities, reread_closes};
@@ -85,7 +88,8 @@ impl Past {
         let before = past.runs.iter().rev().filter(|run| run.as_of < first);
         let closes = before.map(|run| run.closes).take(USUAL_DATES).collect();
         past.known = past.known(&evening, first);
-        let beginning = Beginning { state: evening.into_snapshot(&past.policy), closes };
+        let beginning =
+            Beginning { state: evening.into_snapshot(&past.policy), closes, pins: past_pins(tx).await? };
         Ok((past, beginning))
     }
 
@@ -165,6 +169,13 @@ impl Past {
 pub async fn history_begins(tx: &Transaction<'_>) -> Result<Option<NaiveDate>, Failure> {
     let row = query_one(tx, DOING, include_str!("../../sql/queries/history_begins.sql"), &[]).await?;
     Ok(row.get(0))
+}
+
+async fn past_pins(tx: &Transaction<'_>) -> Result<Vec<PastPin>, Failure> {
+    let stored = pins::list(tx).await?.into_iter();
+    Ok(stored
+        .map(|StoredPin { pin, created_at, .. }| PastPin { pin, made_on: new_york_date(created_at) })
+        .collect())
 }
 
 async fn kept_runs(tx: &Transaction<'_>) -> Result<Vec<KeptRun>, Failure> {

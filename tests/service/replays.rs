@@ -136,6 +136,32 @@ async fn days_that_were_synced_one_by_one_are_replayed_to_the_same_history() {
 }
 
 #[tokio::test]
+async fn a_pin_counts_in_a_replay_from_the_day_on_that_it_was_made_on() {
+    let world = World::filled().await;
+    let (first, pinned) = (world.today().await.to_string(), background(130));
+    let made = world.close_next_day(&[]).await.to_string();
+    let ran = world.run_command(&["pin", &pinned, "top_100", "--reason", "watched"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.remarks);
+    world.sync("second").await;
+    let last = world.close_next_day(&[]).await.to_string();
+    world.sync("third").await;
+
+    let joining = format!("{made} top_100 {pinned} added pin");
+    for (made_at, counts) in [(&made, true), (&last, false)] {
+        // Days of the test are not those of the clock.
+        world
+            .sql(&format!("update cache_sync_pins set created_at = '{made_at} 09:00 America/New_York'"))
+            .await;
+        let mut told = world.replay(&["--from", &first, "--to", &last, "--all"]).await;
+        told.pop();
+        let changes = replayed(&told);
+        assert_eq!(changes == world.recorded(&first).await, counts, "{changes:?}");
+        assert_eq!(changes.contains(&joining), counts);
+        assert_eq!(changes.contains(&joining.replace(&made, &last)), !counts);
+    }
+}
+
+#[tokio::test]
 async fn a_replay_writes_nothing_and_says_what_would_have_been_kept_back() {
     let world = World::with(&BELIEVING).await;
     let days = an_eventful_week(&world).await;
