@@ -136,7 +136,7 @@ pub async fn apply(
             appv2::write_rows(tx, table, to_write, ctx.now).await?;
         }
     }
-    upsert_metadata(tx, plan, ctx).await?;
+    upsert_metadata(tx, plan, snapshot, ctx).await?;
     release(tx, plan, ctx).await?;
     match ctx.entries {
         Entries::Universe => restore_entries(tx, plan, ctx.now).await?,
@@ -622,7 +622,12 @@ fn last_updated(now: DateTime<Utc>) -> String {
     now.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
+async fn upsert_metadata(
+    tx: &Transaction<'_>,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    ctx: ApplyContext<'_>,
+) -> Result<(), Failure> {
     let universes = &plan.universes;
     let names: Vec<&str> = universes.iter().map(|u| u.name.as_str()).collect();
     let types: Vec<&str> = universes.iter().map(|u| u.cache_type.as_str()).collect();
@@ -636,7 +641,13 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     let statuses: Vec<&str> = universes.iter().map(|u| u.status.as_str()).collect();
     let details: Vec<Value> =
         universes.iter().map(|u| u.hold.as_ref().map_or_else(|| json!({}), proposal)).collect();
-    let digests: Vec<String> = universes.iter().map(|u| members_digest(&u.members)).collect();
+    // Of a universe whose members stay, what is known stays too.
+    let stays = |u: &PlannedUniverse| {
+        let is_known = snapshot.universes.get(&u.name).is_some_and(|stored| stored.state.is_some());
+        is_known && u.joined.is_empty() && u.left.is_empty() && u.renamed.is_empty()
+    };
+    let digests: Vec<Option<String>> =
+        universes.iter().map(|u| (!stays(u)).then(|| members_digest(&u.members))).collect();
     let recalculated: Vec<bool> = universes.iter().map(|universe| plan.recalculates(universe)).collect();
     let held_runs: Vec<i32> =
         universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
