@@ -126,9 +126,10 @@ async fn sync_once(
     fault::point("apply.after").await?;
     // The end is timed after the work that it ends.
     fault::point("finish.before").await?;
-    if let Some(why) = end(worker, row, warnings, &lease, &decision, Utc::now()).await? {
-        return Ok(Outcome::Interrupted(why));
-    }
+    let ended = match end(worker, row, warnings, &lease, &decision, Utc::now()).await? {
+        Ok(ended) => ended,
+        Err(why) => return Ok(Outcome::Interrupted(why)),
+    };
     fault::point("finish.after").await?;
     heartbeat.step("commit", None);
     lease.commit().await?;
@@ -138,7 +139,7 @@ async fn sync_once(
     );
     // Letting go of ten thousand securities takes milliseconds, for which the world need not wait.
     tokio::task::spawn_blocking(move || drop(decision));
-    Ok(Outcome::Applied)
+    Ok(Outcome::Applied(Box::new(ended)))
 }
 
 /// What an attempt came to before anything was written.
@@ -291,7 +292,8 @@ async fn plan_aside(
     }
 }
 
-/// Writes the job's end and what it owes the world beside its changes; or says why it must not end like this.
+/// Writes the job's end and what it owes the world beside its changes, and returns its row as it is then; or says why
+/// it must not end like this.
 async fn end(
     worker: &Worker,
     row: &JobRow,
@@ -299,7 +301,7 @@ async fn end(
     lease: &Lease<'_>,
     decision: &Decision,
     now: DateTime<Utc>,
-) -> Result<Option<Interruption>, Failure> {
+) -> Result<Result<JobRow, Interruption>, Failure> {
     let Decision { plan, durations, fingerprint, .. } = decision;
     let teller = Teller { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
@@ -315,14 +317,14 @@ async fn end(
         frees_key: false,
     };
     let Some(ended) = jobs::end_within(lease.transaction(), row, &ending, now).await? else {
-        return Ok(Some(Interruption::Lost));
+        return Ok(Err(Interruption::Lost));
     };
     // A wish for the job's end that came before is in this snapshot, and one that comes later conflicts with this
     // update: whoever was told that the end is asked for never finds the job completed.
     if ended.cancel_requested_at.is_some() {
-        return Ok(Some(Interruption::Cancelled));
+        return Ok(Err(Interruption::Cancelled));
     }
     owing.extend(teller.ended(&ended));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
-    Ok(None)
+    Ok(Ok(ended))
 }

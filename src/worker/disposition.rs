@@ -5,14 +5,15 @@ use std::time::Duration;
 use crate::domain::job::JobStatus;
 use crate::failure::Failure;
 use crate::plan::outcome::{Refusal, Warning};
+use crate::store::jobs::JobRow;
 
 use super::heartbeat::Interruption;
 
 /// How an attempt went.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Its changes, and its end with them, are committed.
-    Applied,
+    /// Its changes, and its end with them, are committed; the row as it is now.
+    Applied(Box<JobRow>),
     /// Nothing needs to be done for it.
     Needless(Warning),
     /// The import it needs is not complete.
@@ -52,8 +53,8 @@ pub struct Circumstances {
 /// What to do.
 #[derive(Debug, PartialEq)]
 pub enum Disposition {
-    /// Nothing: the end is written.
-    Done,
+    /// Nothing: the end is written, as this row has it.
+    Done(Box<JobRow>),
     /// Nothing: the job is another worker's now, and everything is its to say.
     Abandon,
     /// End it as completed, without a change.
@@ -86,7 +87,7 @@ pub enum Disposition {
 /// Decides.
 pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
     match outcome {
-        Outcome::Applied => Disposition::Done,
+        Outcome::Applied(row) => Disposition::Done(row),
         Outcome::Needless(why) => Disposition::Skip(why),
         Outcome::Waiting { seen } if circumstances.waited >= circumstances.longest_wait => {
             let waited = circumstances.waited.as_secs();

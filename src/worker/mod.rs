@@ -320,7 +320,10 @@ impl Streak {
             Disposition::Retry { .. } | Disposition::End { is_dead_letter: true, .. } => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
-            Disposition::Done | Disposition::Skip(_) | Disposition::End { .. } | Disposition::Wait { .. } => {
+            Disposition::Done(_)
+            | Disposition::Skip(_)
+            | Disposition::End { .. }
+            | Disposition::Wait { .. } => {
                 self.0.store(0, Ordering::Relaxed);
             }
             // These say nothing about the servers.

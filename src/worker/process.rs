@@ -146,12 +146,13 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
     worker.streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
-    let settled = settle(worker, &row, warnings, &disposition).await?;
+    let settled = settle(worker, &row, warnings, disposition).await?;
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
-            release(worker, &row).await;
+            // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
+            release(worker, &row).await;
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
@@ -193,24 +194,25 @@ async fn settle(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
-    disposition: &Disposition,
+    disposition: Disposition,
 ) -> Result<Settled, Failure> {
     let ended = match disposition {
+        Disposition::Done(row) => return Ok(Settled::Ended(*row)),
         // Nothing to write; the row is read again below.
-        Disposition::Done | Disposition::Abandon => Ended::Lost,
-        Disposition::Skip(why) => skip(worker, row, warnings, why).await?,
+        Disposition::Abandon => Ended::Lost,
+        Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
         Disposition::End { status, error, is_dead_letter } => {
-            let verdict = Verdict { status: *status, error, is_dead_letter: *is_dead_letter };
+            let verdict = Verdict { status, error: &error, is_dead_letter };
             end(worker, row, warnings, verdict).await?
         }
         Disposition::Retry { error } => {
             let delay = delay_after(u32::try_from(row.attempt).unwrap_or(1));
             warn!(job.id = %row.id(), "job {}: attempt {} failed, next in {:.1} s: {error}", row.id(), row.attempt, delay.as_secs_f64());
-            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(error), Free::No).await?
+            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::No).await?
         }
         Disposition::Wait { delay, error } => {
             info!(job.id = %row.id(), "job {}: {error}", row.id());
-            postpone(worker, row, JobStatus::Retrying, Some(*delay), Some(error), Free::WaitingForImport)
+            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::WaitingForImport)
                 .await?
         }
         Disposition::HandBack => {
