@@ -15,7 +15,7 @@ private Postgres and Redis with made markets. Ends with a table of every limit, 
   --yes         install missing packages without asking; without a terminal this is always so
   --quick       10,000 securities of one year only: two minutes rather than ten or more
   --rounds N    measurements of each kind (default 11)
-  --only WORD   one part only: day, planning, takeover, history, size
+  --only WORD   one part only: day, no-op, planning, explain, replay, takeover, history, size
   --statements  also shows every statement of a no-op and of an ordinary day, as the server logs them
 
 Takes up to 8 GB in the folder for temporary files (TMPDIR). A machine that does other work meanwhile measures badly.

@@ -22,8 +22,8 @@ Usage: deploy/bench.sh [--quick] [--rounds N] [--only WORD] [--statements]
   --quick       10,000 securities of one year only; about a minute
   --rounds N    measurements of each kind (default 11)
   --statements  also shows every statement of a no-op and of an ordinary day, as the server logs them
-  --only WORD   only the parts whose name has WORD in it: day, planning,
-                replay, history, size, takeover";
+  --only WORD   only the parts whose name has WORD in it: day, no-op,
+                planning, explain, replay, history, size, takeover";
 
 /// What to measure.
 struct Wishes {
@@ -79,7 +79,10 @@ async fn measure(servers: &Servers, wishes: &Wishes) -> Result<(), Problem> {
     println!("{}", machine(servers).await?);
     let mut table = Table::default();
     let (usual, years) = if wishes.is_quick { (252, 1) } else { (2_520, 10) };
-    if ["day", "planning", "replay", "takeover"].into_iter().any(|part| wishes.wants(part)) {
+    if ["day", "no-op", "planning", "explain", "replay", "takeover"]
+        .into_iter()
+        .any(|part| wishes.wants(part))
+    {
         let mut scene = Scene::make(&servers.postgres, 10_000, usual).await?;
         usual_market(servers, wishes, &mut scene, &mut table, years).await?;
         scene.drop(&servers.postgres).await?;
@@ -105,11 +108,22 @@ async fn usual_market(
     if wishes.wants("day") {
         days(servers, wishes, scene, table, years).await?;
     }
+    if wishes.only.as_deref() == Some("no-op") {
+        let mut worker = Worker::start(scene, &servers.redis, "no-op", Namespace::Shared).await?;
+        worker.sync().await?;
+        scene.client.batch_execute("vacuum analyze").await?;
+        worker.sync().await?;
+        scene.bare_read().await?;
+        no_ops(wishes, scene, &mut worker, table, &format!("10,000 symbols x {years} y")).await?;
+    }
     if wishes.only.as_deref() == Some("planning") {
         Worker::start(scene, &servers.redis, "planning", Namespace::Shared).await?.sync().await?;
         table.reported("planning alone, nothing changed", spoken(median(scene.planning(300).await?)));
         scene.next_day().await?;
         table.reported("planning alone, an ordinary day", spoken(median(scene.planning(300).await?)));
+    }
+    if wishes.wants("explain") {
+        looks(servers, scene, table, years).await?;
     }
     if wishes.wants("replay") {
         replays(scene, table, years).await?;
@@ -120,18 +134,67 @@ async fn usual_market(
     Ok(())
 }
 
+/// What it takes to look at universes and history by command, the start of the program included.
+async fn looks(servers: &Servers, scene: &mut Scene, table: &mut Table, years: usize) -> Result<(), Problem> {
+    const ROUNDS: usize = 9;
+    let mut worker = Worker::start(scene, &servers.redis, "looks", Namespace::Shared).await?;
+    worker.sync().await?;
+    for _ in 0..5 {
+        scene.next_day().await?;
+        worker.sync().await?;
+    }
+    drop(worker);
+    // What a server's autovacuum does within a minute of the first fill.
+    scene.client.batch_execute("vacuum analyze").await?;
+    let last = scene.market.date();
+    let before = sessions_back(last, 3).to_string();
+    let member =
+        "select symbol from universe_membership where universe = 'top_100' and valid_to is null limit 1";
+    let symbol: String = scene.client.query_one(member, &[]).await?.get(0);
+    let known_at = chrono::Utc::now().to_rfc3339();
+    let (mut bare, mut start) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(scene.bare_read().await?);
+        start.push(timed(|| scene.program(&["--version"]))?);
+    }
+    let of = format!("10,000 symbols x {years} y");
+    for (what, args) in [
+        ("explain of one symbol", &["explain", &symbol][..]),
+        ("explain of one symbol and universe", &["explain", &symbol, "top_500"]),
+        ("history of one symbol", &["history", &symbol]),
+        ("members of all_stocks now", &["universes", "all_stocks"]),
+        ("members of all_stocks as of a date", &["universes", "all_stocks", "--as-of", &before]),
+        (
+            "members of all_stocks as known at a time",
+            &["universes", "all_stocks", "--as-of", &before, "--known-at", &known_at],
+        ),
+    ] {
+        let took: Vec<Duration> =
+            (0..ROUNDS).map(|_| timed(|| scene.program(args))).collect::<Result<_, _>>()?;
+        let measured = format!(
+            "{}; bare read {}, start of the program {}",
+            spoken(median(took)),
+            spoken(median(bare.clone())),
+            spoken(median(start.clone()))
+        );
+        table.reported(&format!("{what}, {of}"), measured);
+    }
+    Ok(())
+}
+
+fn timed(run: impl Fn() -> Result<(), Problem>) -> Result<Duration, Problem> {
+    let began = Instant::now();
+    run()?;
+    Ok(began.elapsed())
+}
+
 /// Deciding the last sixty days again.
 async fn replays(scene: &Scene, table: &mut Table, years: usize) -> Result<(), Problem> {
     const DAYS: u32 = 60;
     let last = scene.market.date();
     let (from, to) = (sessions_back(last, DAYS - 1).to_string(), last.to_string());
     let bare = median(vec![scene.bare_read().await?, scene.bare_read().await?, scene.bare_read().await?]);
-    let timed = |args: &[&str]| -> Result<Duration, Problem> {
-        let began = Instant::now();
-        scene.program(&[&["replay", "--json", "--from", &from], args].concat())?;
-        Ok(began.elapsed())
-    };
-    let replay = timed(&["--to", &to])? / DAYS;
+    let replay = timed(|| scene.program(&["replay", "--json", "--from", &from, "--to", &to]))? / DAYS;
     table.reported(
         &format!("replay of {DAYS} days, 10,000 symbols x {years} y"),
         format!(
@@ -185,6 +248,8 @@ async fn days(
         bare.push(scene.bare_read().await?);
         fills.push(worker.sync().await?.sync);
     }
+    // The server's autovacuum would do it within a minute; here it is off, so that it disturbs no measurement.
+    scene.client.batch_execute("vacuum analyze").await?;
     scene.script().await?;
     let tenth = median(fills.clone()).as_secs_f64() / (median(bare.clone()).as_secs_f64() / 0.1);
     let measured = format!(
@@ -224,31 +289,7 @@ async fn days(
         to_script <= 1.5,
     );
 
-    let versions = row_versions(scene).await?;
-    let (mut bare, mut ours) = (vec![], vec![]);
-    for _ in 0..wishes.rounds {
-        bare.push(scene.bare_read().await?);
-        let sync = worker.sync().await?;
-        assert_eq!(sync.changes, 0, "nothing has changed");
-        ours.push(sync.sync);
-    }
-    let writes_none = row_versions(scene).await? == versions;
-    let ratio = median_ratio(&ours, &bare);
-    let more = median(ours.clone()).saturating_sub(median(bare.clone()));
-    let measured = format!(
-        "{}, bare read {}: {ratio:.2}x, {} more; writes {} to cache_entries",
-        spoken(median(ours)),
-        spoken(median(bare)),
-        spoken(more),
-        if writes_none { "nothing" } else { "rows" }
-    );
-    table.bounded(
-        &format!("no-op, {of}"),
-        measured,
-        "1.3x bare read or 40 ms more; writes none",
-        (ratio <= 1.3 || more <= Duration::from_millis(40)) && writes_none,
-    );
-
+    no_ops(wishes, scene, &mut worker, table, &of).await?;
     table.reported(&format!("planning alone, {of}"), spoken(median(scene.planning(21).await?)));
     for is_noop in [true, false] {
         if !is_noop {
@@ -303,6 +344,41 @@ async fn days(
     table.reported(
         "idle worker",
         format!("{:.0} MiB, {:.1} % of a core", worker.resident_memory()?, share * 100.0),
+    );
+    Ok(())
+}
+
+/// Syncs for which nothing has changed since the one before.
+async fn no_ops(
+    wishes: &Wishes,
+    scene: &Scene,
+    worker: &mut Worker,
+    table: &mut Table,
+    of: &str,
+) -> Result<(), Problem> {
+    let versions = row_versions(scene).await?;
+    let (mut bare, mut ours) = (vec![], vec![]);
+    for _ in 0..wishes.rounds {
+        bare.push(scene.bare_read().await?);
+        let sync = worker.sync().await?;
+        assert_eq!(sync.changes, 0, "nothing has changed");
+        ours.push(sync.sync);
+    }
+    let writes_none = row_versions(scene).await? == versions;
+    let ratio = median_ratio(&ours, &bare);
+    let more = median(ours.clone()).saturating_sub(median(bare.clone()));
+    let measured = format!(
+        "{}, bare read {}: {ratio:.2}x, {} more; writes {} to cache_entries",
+        spoken(median(ours)),
+        spoken(median(bare)),
+        spoken(more),
+        if writes_none { "nothing" } else { "rows" }
+    );
+    table.bounded(
+        &format!("no-op, {of}"),
+        measured,
+        "1.3x bare read or 40 ms more; writes none",
+        (ratio <= 1.3 || more <= Duration::from_millis(40)) && writes_none,
     );
     Ok(())
 }
