@@ -112,11 +112,11 @@ fn render_universe(universe: &PlannedUniverse, style: &Style) -> String {
         style.paint(Ink::Dim, &heading(universe))
     );
     let mut table = Table::new(["", ""]);
-    let joined = universe.joiners().map(|Joined { symbol, why, .. }| (symbol, why.as_str()));
+    let joined = universe.joiners().map(|Joined { symbol, why, .. }| (symbol, why.as_ref()));
     add_changes(&mut table, "  +", Ink::Green, joined, style);
-    let left = universe.left.iter().map(|Left { symbol, why, .. }| (symbol, why.as_str()));
+    let left = universe.left.iter().map(|Left { symbol, why, .. }| (symbol, why.as_ref()));
     add_changes(&mut table, "  -", Ink::Red, left, style);
-    let renamed = universe.renamed.iter().map(|Renamed { symbol, why, .. }| (symbol, why.as_str()));
+    let renamed = universe.renamed.iter().map(|Renamed { symbol, why, .. }| (symbol, why.as_ref()));
     add_changes(&mut table, "  ~", Ink::Yellow, renamed, style);
     text += &table.render(style);
     if let Some(hold) = &universe.hold {
@@ -396,11 +396,11 @@ mod tests {
 
     fn joined(text: &str, reason: EntryReason, why: &str) -> Joined {
         let cap = Some(Usd::dollars(10_210_000_000));
-        Joined { symbol: symbol(text), reason, task: TASK, rank: 1, cap, why: why.to_owned() }
+        Joined { symbol: symbol(text), reason, task: TASK, rank: 1, cap, why: why.into() }
     }
 
     fn left(text: &str, reason: ExitReason, why: &str) -> Left {
-        Left { symbol: symbol(text), reason, task: TASK, cap: None, why: why.to_owned() }
+        Left { symbol: symbol(text), reason, task: TASK, cap: None, why: why.into() }
     }
 
     /// A universe that nothing happens to.
@@ -521,7 +521,7 @@ mod tests {
             by: SameBy::ShareClassFigi,
             rank: 1,
             cap: None,
-            why: "was FB until now, same share-class FIGI; rank 1 of 100".to_owned(),
+            why: "was FB until now, same share-class FIGI; rank 1 of 100".into(),
         };
         let top = PlannedUniverse {
             rewrite: true,

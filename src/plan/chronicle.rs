@@ -108,7 +108,7 @@ impl Chronicle {
                 self.changes.push(Change {
                     symbol: Some(left.symbol.clone()),
                     cap: left.cap,
-                    why: Some(left.why.clone()),
+                    why: Some(left.why.to_string()),
                     ..change(plan, &universe.name, Action::Removed, left.reason.as_str(), left.task)
                 });
             }
@@ -123,13 +123,13 @@ impl Chronicle {
                     is_handed_over: true,
                     rank: joined.rank,
                     cap: joined.cap,
-                    why: joined.why.clone(),
+                    why: joined.why.to_string(),
                 });
                 self.changes.push(Change {
                     symbol: Some(joined.symbol.clone()),
                     rank: Some(joined.rank),
                     cap: joined.cap,
-                    why: Some(joined.why.clone()),
+                    why: Some(joined.why.to_string()),
                     ..change(plan, &universe.name, Action::Added, joined.reason.as_str(), joined.task)
                 });
             }

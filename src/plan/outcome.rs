@@ -120,7 +120,7 @@ pub struct Joined {
     /// Its market cap.
     pub cap: Option<Usd>,
     /// Why, for a person: `cap 10.21B, large_cap starts at 10B`.
-    pub why: String,
+    pub why: Box<str>,
 }
 
 /// A new listing that joins `recent_ipos` or a theme.
@@ -146,7 +146,7 @@ pub struct Left {
     /// Its market cap now.
     pub cap: Option<Usd>,
     /// Why, for a person.
-    pub why: String,
+    pub why: Box<str>,
 }
 
 /// A member that goes on under another symbol.
@@ -163,7 +163,7 @@ pub struct Renamed {
     /// Its market cap.
     pub cap: Option<Usd>,
     /// Why, for a person.
-    pub why: String,
+    pub why: Box<str>,
 }
 
 /// What is to be written down of who goes by which symbol. The identity is what the source says now; symbols are spelled

@@ -284,7 +284,7 @@ impl Reverting<'_> {
                 (true, false) => return None,
             };
             let cap = self.cap(symbol);
-            Some(Joined { symbol: symbol.clone(), reason, task, rank, cap, why: self.why.clone() })
+            Some(Joined { symbol: symbol.clone(), reason, task, rank, cap, why: self.why.as_str().into() })
         });
         joined.collect()
     }
@@ -296,7 +296,7 @@ impl Reverting<'_> {
             reason: ExitReason::Revert,
             task,
             cap: self.cap(symbol),
-            why: self.why.clone(),
+            why: self.why.as_str().into(),
         });
         left.collect()
     }

@@ -171,7 +171,7 @@ impl<'a> Draft<'a> {
                 by,
                 rank: place + 1,
                 cap: self.market.cap(index),
-                why,
+                why: why.into(),
             })
         });
         renamed.collect()
@@ -194,7 +194,7 @@ impl<'a> Draft<'a> {
             task: if is_seated { SyncTask::IpoAssignment } else { universe.task() },
             rank,
             cap: self.market.cap(index),
-            why,
+            why: why.into(),
         }
     }
 
@@ -213,9 +213,9 @@ impl<'a> Draft<'a> {
             task,
             cap: member.index.and_then(|index| self.market.cap(index)),
             why: if member.has_lost_ticker {
-                "its ticker is another company's now".to_owned()
+                "its ticker is another company's now".into()
             } else {
-                self.why_left(universe, member.index, reason)
+                self.why_left(universe, member.index, reason).into()
             },
         }
     }
@@ -274,7 +274,7 @@ impl<'a> Draft<'a> {
             task: universe.task(),
             rank,
             cap: member.index.and_then(|index| self.market.cap(index)),
-            why: STOOD_IN_THE_ROW.to_owned(),
+            why: STOOD_IN_THE_ROW.into(),
         }
     }
 

@@ -42,7 +42,7 @@ fn reuse(plan: &mut Plan, of: &str, figi: &str) {
         if !universe.members.contains(&symbol(of)) {
             continue;
         }
-        let (task, why) = (universe.task, "its ticker is another company's now".to_owned());
+        let (task, why) = (universe.task, "its ticker is another company's now".into());
         universe.left.push(Left { symbol: symbol(of), reason: ExitReason::Missing, task, cap: None, why });
         universe.joined.push(Joined {
             symbol: symbol(of),
@@ -50,7 +50,7 @@ fn reuse(plan: &mut Plan, of: &str, figi: &str) {
             task,
             rank: 1,
             cap: None,
-            why: "it is large".to_owned(),
+            why: "it is large".into(),
         });
     }
     plan.identities.push(IdentityChange::Reused { symbol: symbol(of), identity: identity(figi) });
@@ -147,7 +147,7 @@ async fn a_swap_exchanges_the_lineages_and_keeps_both_memberships() {
                     by: SameBy::ShareClassFigi,
                     rank: 1,
                     cap: None,
-                    why: String::new(),
+                    why: "".into(),
                 });
             }
         };

@@ -364,7 +364,7 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
             task: SyncTask::MarketCapRecalculation,
             rank: index + 1,
             cap: Some(Usd::dollars(1_000)),
-            why: "it is large".to_owned(),
+            why: "it is large".into(),
         })
     });
     let left = was.iter().filter(|symbol| !new.contains(symbol)).map(|symbol| Left {
@@ -372,7 +372,7 @@ fn planned(name: UniverseName, stored: Option<&StoredUniverse>, members: &[Symbo
         reason: ExitReason::Rule,
         task: SyncTask::MarketCapRecalculation,
         cap: None,
-        why: "it is small".to_owned(),
+        why: "it is small".into(),
     });
     PlannedUniverse {
         name,
