@@ -47,8 +47,9 @@ const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), loc
 
 /// How long a desk waits for Redis, unless told otherwise: a little longer than the connection does.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that whoever cancels a job waits for Redis to be told of its end; a worker tells it otherwise.
-const TELL_AT_MOST: Duration = Duration::from_secs(1);
+/// The longest that whoever cancels a job waits for Redis to be told of its end, at a desk that waits for it as long; a
+/// worker tells it otherwise.
+const TELL_AT_MOST: Duration = Duration::from_secs(3);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
@@ -171,7 +172,7 @@ impl Desk {
             notify: self.notify,
             job_monitor: self.job_monitor,
         };
-        let why = match tokio::time::timeout(TELL_AT_MOST, relay.relay(id)).await {
+        let why = match tokio::time::timeout(TELL_AT_MOST.min(self.patience), relay.relay(id)).await {
             Ok(Ok(_)) => return,
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from app import create_app
 from cache_sync_admin.doors import DoorClosed, HttpDoor, StreamDoor
-from conftest import eventually
+from conftest import DEADLINE_SECONDS, eventually
 
 ROOT = "/admin/cache-sync/"
 DOORS = pytest.mark.parametrize("door", ["stream", "http"])
@@ -42,7 +42,7 @@ class Browser:
         all_headers = {"Content-Type": "application/json", **self.headers, **headers}
         request = urllib.request.Request(self.address + ROOT + path, data, all_headers, method=method)
         try:
-            with self.opener.open(request, timeout=40) as answer:
+            with self.opener.open(request, timeout=DEADLINE_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -100,15 +100,16 @@ NOBODY = ("http://127.0.0.1:9", "no-key")
 @DOORS
 def test_button_progress_completed(served: Any, door: str) -> None:
     world, browser = served
-    with world.held_lease():
+    with world.held_before_it_writes():
         job_id = browser.press(door)
         eventually("a running job", lambda: (browser.status(door, job_id) or {}).get("status") == "running")
         live = threading.Thread(target=lambda: heard.extend(browser.events(door, job_id)))
         heard: list[tuple[str, str, dict[str, Any]]] = []
         live.start()
+        world.wait_for_all_progress(job_id)
     ended = eventually("the end", lambda: (s := browser.status(door, job_id)) and s["status"] == "completed" and s)
     assert (ended["percentage"], ended["error"], ended["mode"]) == (100, "", "full")
-    live.join(timeout=30)
+    live.join(timeout=DEADLINE_SECONDS)
 
     names = [name for _, name, _ in heard]
     assert names.count("cache_sync_started") == 1 and names[-1] == "cache_sync_completed"

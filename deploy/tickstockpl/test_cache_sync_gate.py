@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cache_sync_gate as gate
 from cache_sync_gate import CacheSyncResult, Outcome, Progress
-from conftest import eventually
+from conftest import DEADLINE_SECONDS, eventually
 
 STREAM = "tickstock:jobs:cache_sync"
 TRADING_DATE = date(2026, 3, 2)
@@ -32,7 +32,7 @@ TASKS = [
 
 def passed(world: Any, run_id: str, **options: Any) -> CacheSyncResult:
     """What the gate says."""
-    options = {"timeout_seconds": 30, "triggered_by": "pipeline", **options}
+    options = {"timeout_seconds": DEADLINE_SECONDS, "triggered_by": "pipeline", **options}
     return asyncio.run(gate.run_cache_synchronization(run_id, redis_url=world.redis_url, **options))
 
 
@@ -44,7 +44,7 @@ class Waiting:
         self.future = self.pool.submit(passed, world, run_id, **options)
 
     def result(self) -> CacheSyncResult:
-        return self.future.result(timeout=40)
+        return self.future.result(timeout=2 * DEADLINE_SECONDS)
 
 
 def test_a_sync_is_followed_to_its_end_with_progress_and_counts(world: Any) -> None:
@@ -56,7 +56,10 @@ def test_a_sync_is_followed_to_its_end_with_progress_and_counts(world: Any) -> N
     with world.worker():
         # The made market is of some time ago, which an automatic job would take for stale data.
         options = {"as_of": TRADING_DATE, "triggered_by": "eod_import", "force": True}
-        result = passed(world, "run-1", on_progress=on_progress, **options)
+        with world.held_before_it_writes():
+            waiting = Waiting(world, "run-1", on_progress=on_progress, **options)
+            world.wait_for_all_progress("pipeline-run-1")
+        result = waiting.result()
     assert (result.outcome, result.error) == (Outcome.COMPLETED, "")
     assert result.succeeded and result.job_id == "pipeline-run-1" and result.run_id == "run-1"
     assert result.total_changes == world.members_now() > 500
@@ -77,7 +80,7 @@ def test_a_pipeline_that_died_calls_again_and_finds_the_same_job(world: Any) -> 
     with world.worker():
         first = passed(world, "run-1")
     # No worker runs any more: all there is to know was told before.
-    assert passed(world, "run-1", timeout_seconds=5) == first
+    assert passed(world, "run-1", timeout_seconds=20) == first
     assert world.redis.xinfo_stream(STREAM)["entries-added"] == 1
     assert world.sql("select count(*) from cache_sync_jobs") == [[1]]
 
@@ -86,7 +89,7 @@ def test_without_events_the_status_tells_the_end(world: Any) -> None:
     with world.worker():
         first = passed(world, "run-1")
     world.redis.delete(f"{STREAM}:events:{first.job_id}")
-    again = passed(world, "run-1", timeout_seconds=5)
+    again = passed(world, "run-1", timeout_seconds=20)
     assert again.digest == "" and again.outcome is Outcome.COMPLETED
     assert (again.total_changes, again.universes_updated) == (first.total_changes, first.universes_updated)
     assert again.task_results == first.task_results and again.warnings == first.warnings
@@ -128,15 +131,15 @@ def test_redis_may_die_while_the_job_runs(world: Any) -> None:
 
 def test_without_redis_the_wait_ends_in_time_and_says_so(world: Any) -> None:
     world.kill_redis()
-    result = passed(world, "run-1", timeout_seconds=1.5)
+    result = passed(world, "run-1", timeout_seconds=4)
     assert result.outcome is Outcome.TIMED_OUT and not result.succeeded
-    assert result.error == "no end within 1.5 s; last seen: Redis is away (ConnectionError)"
+    assert result.error == "no end within 4 s; last seen: Redis is away (ConnectionError)"
 
 
 def test_a_job_that_takes_too_long_is_left_alone_and_may_still_complete(world: Any) -> None:
-    result = passed(world, "run-1", timeout_seconds=1.5)
+    result = passed(world, "run-1", timeout_seconds=4)
     assert (result.outcome, result.total_changes) == (Outcome.TIMED_OUT, 0)
-    assert result.error == "no end within 1.5 s; last seen: no worker has read the request"
+    assert result.error == "no end within 4 s; last seen: no worker has read the request"
     with world.worker():
         assert passed(world, "run-1").outcome is Outcome.COMPLETED
     assert world.sql("select count(*) from cache_sync_jobs") == [[1]]
@@ -229,12 +232,15 @@ def test_an_import_may_ask_and_not_wait(world: Any) -> None:
 
 
 def test_a_shell_may_wait_too(world: Any) -> None:
-    words = [sys.executable, gate.__file__, "night-1", "--redis-url", world.redis_url, "--timeout", "30", "--force"]
+    words = [sys.executable, gate.__file__, "night-1", "--redis-url", world.redis_url, "--timeout", "120", "--force"]
     with world.worker():
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("cache sync pipeline-night-1: completed, ")
-    assert "100 % running etf_universe_maintenance" in done.stderr
+        with world.held_before_it_writes():
+            waiting = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            world.wait_for_all_progress("pipeline-night-1")
+        said, remarks = waiting.communicate()
+    assert waiting.returncode == 0, remarks
+    assert said.startswith("cache sync pipeline-night-1: completed, ")
+    assert "100 % running etf_universe_maintenance" in remarks
 
 
 def test_ids_fit_and_are_told_apart() -> None:

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
+
+/// The longest wait for the server: far above what a busy machine takes, unlike the half second of the driver.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server; dropped, it is stopped and its directory removed.
 pub(crate) struct PrivateRedis {
@@ -38,9 +42,12 @@ impl PrivateRedis {
 
     /// A connection of its own; waits until the server listens.
     pub(crate) async fn connect(&self) -> MultiplexedConnection {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(DEADLINE))
+            .set_response_timeout(Some(DEADLINE));
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            match self.client().get_multiplexed_async_connection().await {
+            match self.client().get_multiplexed_async_connection_with_config(&config).await {
                 Ok(connection) => return connection,
                 Err(error) if Instant::now() > deadline => panic!("redis-server did not come up: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,

@@ -9,6 +9,8 @@
 //!                                                          └─ dies here: told again, refused as old
 //! ```
 
+use std::time::Duration;
+
 use super::deliver::{Delivery, deliver_all};
 use super::event::Event;
 use super::keys::Names;
@@ -23,6 +25,10 @@ use chrono::Utc;
 
 /// Jobs looked at in one sweep; the rest has its turn a second later.
 const JOBS_A_SWEEP: i64 = 50;
+/// Pause before another look whether the relay that is at a job is done with it: it takes milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Looks at most, two seconds of them: a relay that takes longer hangs, and the rounds of the workers tell the rest.
+const LOOKS: u32 = 40;
 
 /// Tells the world what jobs owe it.
 #[derive(Clone)]
@@ -40,12 +46,21 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Tells everything that one job owes. `false` where another relay is at it.
+    /// Tells everything that one job owes. Waits for another relay that is at it, for that may have read what is owed
+    /// before the last of it was written; `false` where it takes too long.
     pub async fn relay(&self, id: &JobId) -> Result<bool, Failure> {
-        let mut client = self.database.client().await?;
-        self.relay_by(&mut client, id).await
+        for _ in 0..LOOKS {
+            let mut client = self.database.client().await?;
+            if self.relay_by(&mut client, id).await? {
+                return Ok(true);
+            }
+            drop(client);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(false)
     }
 
+    /// The same at once, or not at all: `false` where another relay is at it.
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
         let transaction = client.begin_relay().await?;
         if !outbox::lock(&transaction, id).await? {
@@ -155,10 +170,9 @@ impl Relay {
             .query_async(&mut self.redis.shared())
             .await
             .map_err(redis_failure("look for a job's status"))?;
-        let mut client = self.database.client().await?;
         if !known {
-            outbox::owe_again(&mut client, id).await?;
+            outbox::owe_again(&mut self.database.client().await?, id).await?;
         }
-        self.relay_by(&mut client, id).await.map(|_| ())
+        self.relay(id).await.map(|_| ())
     }
 }

@@ -38,6 +38,9 @@ const REDOS: u32 = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Pause between two signs of life of the transaction while the plan is made; a fifth of what the server allows.
 const KEEPALIVE: Duration = Duration::from_secs(2);
+/// How much longer than an attempt one of its statements may take: the attempt is to end by its own clock, which fails
+/// the job, and not by that of the server, after which it would be tried again.
+const BEHIND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
@@ -211,7 +214,8 @@ async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Resul
 }
 
 fn limits(worker: &Worker) -> Limits {
-    Limits { statement: worker.options.timeout, lock: worker.options.timeout }
+    let bound = worker.options.timeout + BEHIND_TIMEOUT;
+    Limits { statement: bound, lock: bound }
 }
 
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.

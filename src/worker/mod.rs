@@ -169,7 +169,7 @@ pub enum Until {
     /// It is asked to stop.
     Stopped,
     /// Or nothing is left to do: no entry undelivered, none pending without a live holder, no retry due within a
-    /// minute.
+    /// minute, nothing to tell.
     Idle,
 }
 
@@ -271,7 +271,8 @@ impl Worker {
                 warn!("{failure}");
                 Ok(true)
             }
-            Ok(_) => Ok(true),
+            // Told just now, or by another relay that was at it and may die yet: looked at once more.
+            Ok(owing) => Ok(owing == 0),
         }
     }
 }

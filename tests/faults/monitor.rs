@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::world::{World, eventually};
+
 /// A command that was carried out, one of a script included.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -51,9 +53,15 @@ impl Monitor {
         Self { seen, task }
     }
 
-    /// What was carried out so far.
-    pub(crate) fn seen(&self) -> Vec<Command> {
-        self.seen.lock().unwrap().clone()
+    /// What was carried out so far, to the last command.
+    pub(crate) async fn seen(&self, world: &World) -> Vec<Command> {
+        let mark = format!("mark-{:016x}", fastrand::u64(..));
+        let _: String = world.ask_redis(redis::cmd("ECHO").arg(&mark)).await;
+        eventually("the monitor to have seen all", async || {
+            let seen = self.seen.lock().unwrap();
+            seen.iter().any(|command| command.is("ECHO", &mark)).then(|| seen.clone())
+        })
+        .await
     }
 }
 

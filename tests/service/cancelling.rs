@@ -7,11 +7,14 @@ use cache_sync::requests::Cancellation;
 
 use crate::world::{World, request, until};
 
-/// From the wish to the end of a job at work: the second that is promised, and some for a busy machine.
-const SOON: Duration = Duration::from_secs(4);
-/// Confirmations so far apart that they are not what notices a wish.
+/// From the wish to the end of a job at work: the second that is promised, and a good many for a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+/// The three seconds that whoever cancels waits for Redis, and some for a busy machine; less than the two times three that
+/// the driver tries to connect for.
+const BEFORE_THE_DRIVER: Duration = Duration::from_secs(6);
+/// Confirmations so far apart that they are not what notices a wish: the longest that the settings allow.
 const SLOW_HEARTBEAT: [(&str, &str); 2] =
-    [("worker.heartbeat_seconds", "20"), ("worker.lease_seconds", "60")];
+    [("worker.heartbeat_seconds", "60"), ("worker.lease_seconds", "600")];
 
 #[tokio::test]
 async fn a_queued_job_is_cancelled_and_told_at_once_though_no_worker_runs() {
@@ -47,7 +50,7 @@ async fn a_job_is_cancelled_without_waiting_for_a_redis_that_does_not_answer_and
     world.redis.pause().unwrap();
     let asked = Instant::now();
     assert_eq!(world.cancel("job").await, Cancellation::Cancelled);
-    assert!(asked.elapsed() < SOON, "it took {:?}", asked.elapsed());
+    assert!(asked.elapsed() < BEFORE_THE_DRIVER, "it took {:?}", asked.elapsed());
     assert_eq!(world.job("job").await.status, JobStatus::Cancelled);
     world.redis.resume().unwrap();
     world.run_once().await;
@@ -163,8 +166,9 @@ async fn a_job_ends_as_whoever_cancels_it_was_told_whatever_the_moment() {
         assert_eq!(ends.iter().filter(|name| *name == "cache_sync_completed").count(), 1);
         assert_eq!(world.job(&id).await.status.as_str(), status["status"]);
     }
+    // A job that was cancelled before its worker came to it leaves an entry, which is still to be read.
+    world.stream_is_empty().await;
     worker.stop().await;
-    assert!(world.entries().await.is_empty());
     world.assert_history_is_consistent().await;
 }
 

@@ -1,6 +1,6 @@
 //! Which date is synced, and what becomes of a job whose import is not complete.
 
-use crate::world::{World, request, until};
+use crate::world::{World, eventually, request, until};
 
 /// Looks at the import every second rather than every minute.
 const IMPATIENT: (&str, &str) = ("sync_settings.eod_recheck_seconds", "1");
@@ -12,11 +12,11 @@ async fn an_automatic_job_waits_for_its_import_without_burning_attempts_or_block
     let worker = world.start_worker();
     let asked_at = ("requested_at", "2026-03-03T21:10:00Z");
     world.xadd(&[("job_id", "nightly"), ("triggered_by", "eod_import"), asked_at]).await;
-    until("the job to wait", async || {
-        world.status("nightly").await.get("status").is_some_and(|status| status == "retrying")
+    let status = eventually("the job to wait", async || {
+        let status = world.status("nightly").await;
+        status.get("status").is_some_and(|status| status == "retrying").then_some(status)
     })
     .await;
-    let status = world.status("nightly").await;
     assert!(status["error"].contains("78 of 130 closes on 2026-03-03"), "{}", status["error"]);
     let held_locks = "select count(*) from pg_locks where relation = 'cache_sync_lease'::regclass
                       and mode = 'ExclusiveLock' and granted

@@ -3,7 +3,7 @@
 use cache_sync::doctor;
 use chrono::Utc;
 
-use crate::http::metric;
+use crate::http::{metric, shown};
 use crate::world::{World, background, request, until};
 
 /// What `doctor` says of losses.
@@ -28,8 +28,8 @@ async fn entries_that_workers_took_off_are_no_loss_whatever_became_of_them_and_o
     assert_eq!(findings(&world).await, ["ok no entry of the job stream was lost"]);
     assert_eq!(world.dead_letters().await.len(), 1);
     let serving = world.serve("api").await;
-    assert_eq!(metric(&serving, "cache_sync_stream_lost_entries").await, Some(0.0));
-    assert_eq!(metric(&serving, "cache_sync_stream_set_back").await, Some(0.0));
+    assert_eq!(shown(&serving, "cache_sync_stream_lost_entries").await, Some(0.0));
+    assert_eq!(shown(&serving, "cache_sync_stream_set_back").await, Some(0.0));
     world.run_once().await;
     assert_eq!(findings(&world).await, ["ok no entry of the job stream was lost"]);
 }
@@ -48,14 +48,14 @@ async fn entries_that_somebody_trims_below_what_was_read_are_counted_as_lost() {
     world.run_once().await;
     assert_eq!(findings(&world).await, [lost], "what is worked on afterwards hides nothing");
     let serving = world.serve("api").await;
-    assert_eq!(metric(&serving, "cache_sync_stream_lost_entries").await, Some(3.0));
+    assert_eq!(shown(&serving, "cache_sync_stream_lost_entries").await, Some(3.0));
 }
 
 #[tokio::test]
 async fn a_stream_that_was_flushed_shows_until_and_after_new_jobs_have_come() {
     let world = World::filled().await;
     let serving = world.serve("api").await;
-    let age = metric(&serving, "cache_sync_stream_age_seconds").await.unwrap();
+    let age = shown(&serving, "cache_sync_stream_age_seconds").await.unwrap();
     assert!((0.0..3_600.0).contains(&age), "{age}");
     let _: () = world.ask_redis(&redis::cmd("FLUSHALL")).await;
     let found = findings(&world).await;

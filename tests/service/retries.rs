@@ -95,6 +95,7 @@ async fn a_job_that_another_writer_got_ahead_of_is_done_again_within_the_attempt
     let worker = world.start_worker();
     world.xadd(&[("job_id", "job"), ("triggered_by", "admin")]).await;
     gate.reached().await;
+    world.all_progress_told("job").await;
     world
         .sql("update cache_entries set content = content || '{\"note\": 1}' where universe = 'mega_cap'")
         .await;
@@ -112,10 +113,7 @@ async fn a_job_that_another_writer_got_ahead_of_is_done_again_within_the_attempt
 async fn a_worker_whose_database_connections_all_break_goes_on() {
     let world = World::new().await;
     let worker = world.start_worker();
-    until("the worker", async || {
-        world.ask("select pid from pg_stat_activity where application_name = 'cache-sync'").await.len() > 2
-    })
-    .await;
+    until("the worker", async || world.consumers().await.len() == 1).await;
     for _ in 0..3 {
         world
             .sql(
@@ -129,24 +127,28 @@ async fn a_worker_whose_database_connections_all_break_goes_on() {
         world.count("select count(*) from cache_sync_jobs where status = 'completed'").await == 3
     })
     .await;
+    // Its entry may stay with the worker for a moment, for what it could not write down when its connection broke.
+    world.stream_is_empty().await;
     worker.stop().await;
-    assert!(world.entries().await.is_empty());
     world.assert_history_is_consistent().await;
 }
 
 #[tokio::test]
 async fn an_attempt_that_does_not_get_on_although_its_worker_lives_is_called_hung_and_made_again() {
-    let world = World::with(&[("worker.hung_after_seconds", "1"), ("worker.max_attempts", "100")]).await;
+    let world = World::with(&[("worker.hung_after_seconds", "5"), ("worker.max_attempts", "100")]).await;
     let gate = world.gate("insert on cache_sync_changes").await;
     let worker = world.start_worker();
     world.xadd(&[("job_id", "job")]).await;
-    let hung = "hung: no progress at step apply for 1 s";
+    let hung = "hung: no progress at step apply for 5 s";
     until("the end of the attempt", async || {
         let job = world.find_job("job").await;
         job.is_some_and(|job| job.error.is_some_and(|error| error.starts_with(hung)))
     })
     .await;
-    until("its telling", async || world.status("job").await["error"].starts_with(hung)).await;
+    until("its telling", async || {
+        world.status("job").await.get("error").is_some_and(|error| error.starts_with(hung))
+    })
+    .await;
     gate.open().await;
     let status = world.ended("job").await;
     assert_eq!((status["status"].as_str(), status["error"].as_str()), ("completed", ""));
@@ -157,13 +159,13 @@ async fn an_attempt_that_does_not_get_on_although_its_worker_lives_is_called_hun
 
 #[tokio::test]
 async fn a_job_that_waits_its_turn_is_not_hung() {
-    let world = World::with(&[("worker.hung_after_seconds", "4")]).await;
+    let world = World::with(&[("worker.hung_after_seconds", "10")]).await;
     let lease = world.hold_lease().await;
     let worker = world.start_worker();
     world.xadd(&[("job_id", "job")]).await;
     world.reached_step("job", "lease").await;
     let is_later =
-        "select count(*) from cache_sync_jobs where start_time < clock_timestamp() - interval '5 seconds'";
+        "select count(*) from cache_sync_jobs where start_time < clock_timestamp() - interval '12 seconds'";
     until("the end of that time", async || world.count(is_later).await == 1).await;
     lease.release().await;
     assert_eq!(world.ended("job").await["attempt"], "1");

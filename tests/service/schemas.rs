@@ -176,6 +176,7 @@ impl Story {
         let gate = world.gate("insert on cache_sync_changes").await;
         let worker = world.start_worker();
         gate.reached().await;
+        world.all_progress_told("first").await;
         story.look(&world, "first").await;
         gate.open().await;
         world.ended("first").await;

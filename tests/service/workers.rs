@@ -1,6 +1,6 @@
 //! Workers beside each other, and workers that stop.
 
-use crate::world::{World, background, until};
+use crate::world::{SHORT_LEASE, World, background, until};
 
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_finishes_its_job_leaves_the_group_and_exits_well() {
@@ -10,9 +10,11 @@ async fn a_worker_that_is_told_to_stop_finishes_its_job_leaves_the_group_and_exi
     world.xadd(&[("job_id", "job")]).await;
     gate.reached().await;
     world.xadd(&[("job_id", "later")]).await;
-    // A supervisor may tell the process and its group at the same moment: one wish.
+    // A supervisor may tell the process and its group at the same moment: one wish. Both wait until it may go on.
+    worker.signal("STOP");
     worker.signal("TERM");
-    worker.signal("TERM");
+    worker.signal("INT");
+    worker.signal("CONT");
     until("the worker to hear it", async || worker.log().contains("stopping")).await;
     gate.open().await;
     assert_eq!(worker.end().await.code(), Some(0));
@@ -121,7 +123,7 @@ async fn many_jobs_for_three_workers_are_each_done_once() {
             1
         );
     }
-    until("an empty stream", async || world.entries().await.is_empty()).await;
+    world.stream_is_empty().await;
     for worker in workers {
         worker.stop().await;
     }
@@ -132,7 +134,7 @@ async fn many_jobs_for_three_workers_are_each_done_once() {
 
 #[tokio::test]
 async fn an_entry_of_a_silent_worker_elsewhere_is_taken_after_its_lease() {
-    let world = World::with(&[("worker.lease_seconds", "3"), ("worker.heartbeat_seconds", "1")]).await;
+    let world = World::with(&SHORT_LEASE).await;
     world.xadd(&[("job_id", "job")]).await;
     let stream = world.names.job_stream();
     let _: () = world
@@ -155,7 +157,7 @@ async fn an_entry_of_a_silent_worker_elsewhere_is_taken_after_its_lease() {
 
 #[tokio::test]
 async fn a_job_that_takes_longer_than_a_lease_stays_with_its_living_worker() {
-    let world = World::with(&[("worker.lease_seconds", "3"), ("worker.heartbeat_seconds", "1")]).await;
+    let world = World::with(&SHORT_LEASE).await;
     let gate = world.gate("insert on cache_sync_changes").await;
     let a = world.start_worker_named("a");
     world.xadd(&[("job_id", "job")]).await;
@@ -167,9 +169,9 @@ async fn a_job_that_takes_longer_than_a_lease_stays_with_its_living_worker() {
     assert_eq!(gate.waiting().await.len(), 1);
     gate.open().await;
     assert_eq!(world.ended("job").await["attempt"], "1");
+    world.stream_is_empty().await;
     a.stop().await;
     b.stop().await;
-    until("an empty stream", async || world.entries().await.is_empty()).await;
 }
 
 #[tokio::test]
@@ -195,5 +197,5 @@ async fn a_worker_that_works_once_ends_well_also_where_a_job_failed() {
     assert_eq!(worker.end().await.code(), Some(0));
     assert_eq!(world.status("job").await["status"], "failed");
     assert_eq!(world.dead_letters().await.len(), 1);
-    until("an empty stream", async || world.entries().await.is_empty()).await;
+    world.stream_is_empty().await;
 }

@@ -1,11 +1,17 @@
 //! Somebody who listens to pub/sub.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::until;
+use super::{World, until};
+
+/// Where only the tests publish, to know that all before it was heard.
+const MARKS: &str = "marks-of-the-tests";
+
+static MARKS_MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// A message: its channel, and what it says.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +48,7 @@ impl Listener {
 
     /// What was heard so far.
     pub(crate) fn heard(&self) -> Vec<Heard> {
-        self.heard.lock().unwrap().clone()
+        self.heard.lock().unwrap().iter().filter(|heard| heard.channel != MARKS).cloned().collect()
     }
 
     /// What was heard of one job so far.
@@ -59,6 +65,18 @@ impl Listener {
         })
         .await;
         self.heard_of(id)
+    }
+}
+
+impl World {
+    /// Waits until a listener has heard everything that was published so far: Redis keeps the order.
+    pub(crate) async fn all_heard(&self, listener: &Listener) {
+        let mark = json!(MARKS_MADE.fetch_add(1, Ordering::Relaxed));
+        self.publish(MARKS, &mark).await;
+        until("the listener to have heard all", async || {
+            listener.heard.lock().unwrap().iter().any(|heard| heard.channel == MARKS && heard.message == mark)
+        })
+        .await;
     }
 }
 

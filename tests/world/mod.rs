@@ -51,7 +51,10 @@ pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
 /// The longest wait for anything: far above what a busy machine takes.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
+/// As short as a test can wait for, and so long that no machine keeps a worker that lives from a sign of life in it.
+pub(crate) const SHORT_LEASE: [(&str, &str); 2] =
+    [("worker.lease_seconds", "8"), ("worker.heartbeat_seconds", "1")];
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -147,6 +150,15 @@ impl World {
         assert_eq!(status["status"], "completed", "{}", status["error"]);
         status
     }
+
+    /// The same with all progress told.
+    pub(crate) async fn sync_telling_all(&self, id: &str) -> HashMap<String, String> {
+        self.xadd(&[("job_id", id), ("triggered_by", "admin")]).await;
+        self.run_once_telling_all(id).await;
+        let status = self.status(id).await;
+        assert_eq!(status["status"], "completed", "{}", status["error"]);
+        status
+    }
 }
 
 /// Asking for jobs.
@@ -213,6 +225,16 @@ impl World {
     /// Has a worker work until nothing is left.
     pub(crate) async fn run_once(&self) {
         self.run(Arc::new(self.worker(None))).await;
+    }
+
+    /// The same with all progress of this job told: it is held until that is, for its end waits for it only a moment.
+    pub(crate) async fn run_once_telling_all(&self, id: &str) {
+        let gate = self.gate("insert on cache_sync_changes").await;
+        tokio::join!(self.run_once(), async {
+            gate.reached().await;
+            self.all_progress_told(id).await;
+            gate.open().await;
+        });
     }
 
     /// The same where an attempt may take no longer than `timeout`, which settings give in whole minutes.
@@ -355,6 +377,20 @@ impl World {
         .await
     }
 
+    /// Waits until a job that a gate holds has told that each of its sub-tasks is decided.
+    pub(crate) async fn all_progress_told(&self, id: &str) {
+        until(&format!("all progress of job {id}"), async || {
+            let status = self.status(id).await;
+            status.get("completed").is_some_and(|completed| *completed == status["total_items"])
+        })
+        .await;
+    }
+
+    /// Waits until every entry is put away. A job's end is told before its entry is.
+    pub(crate) async fn stream_is_empty(&self) {
+        until("an empty stream", async || self.entries().await.is_empty()).await;
+    }
+
     /// What was told of a job, in order.
     pub(crate) async fn events(&self, id: &str) -> Vec<Told> {
         let mut command = redis::cmd("XRANGE");
@@ -454,6 +490,12 @@ impl World {
         self.lock("lock table cache_sync_lease in exclusive mode").await
     }
 
+    /// Keeps everybody from telling what a job owes; waits for whoever is at it.
+    pub(crate) async fn hold_relay_of(&self, id: &str) -> HeldLock {
+        let lock = format!("select pg_advisory_xact_lock(hashtextextended('cache_sync relay {id}', 0))");
+        self.lock(&lock).await
+    }
+
     /// Locks something, for as long as the test wants.
     pub(crate) async fn lock(&self, statement: &str) -> HeldLock {
         let client = self.database.dedicated().await.unwrap();
@@ -465,6 +507,23 @@ impl World {
     pub(crate) async fn reached_step(&self, id: &str, step: &str) {
         let at = format!("select count(*) from cache_sync_owners where job_id = '{id}' and step = '{step}'");
         until(&format!("job {id} at step {step}"), async || self.count(&at).await == 1).await;
+    }
+
+    /// Waits until nobody holds a job. Its worker lets go of it after the commit that ends it, and the round of a relay
+    /// may have told the end before.
+    pub(crate) async fn all_let_go(&self) {
+        until("jobs that nobody holds", async || {
+            self.count("select count(*) from cache_sync_owners").await == 0
+        })
+        .await;
+    }
+
+    /// Waits until all that is owed is noted as told, which comes after the telling.
+    pub(crate) async fn all_told(&self) {
+        until("all to be told", async || {
+            self.count("select count(*) from cache_sync_outbox where sent_at is null").await == 0
+        })
+        .await;
     }
 
     /// Runs statements.

@@ -5,11 +5,15 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use cache_sync::demo::servers::PrivateRedis;
+use redis::AsyncConnectionConfig;
 
 use super::{World, servers, until};
 
+/// The longest wait for one answer; where it does not come, most are asked for again.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What the Sentinel calls the primary.
 const NAME: &str = "universes";
 
@@ -102,7 +106,11 @@ impl Watched {
 
 async fn ask_server(port: u16, command: &redis::Cmd) -> Option<redis::Value> {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    // The driver would give up after half a second, which a busy machine may take.
+    let patience = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&patience).await.ok()?;
     command.query_async(&mut connection).await.ok()
 }
 
@@ -115,7 +123,9 @@ struct Sentinel {
 
 impl Sentinel {
     fn start(primary: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Of those that the system gives to nobody by itself, so that it is still free when the Sentinel comes.
+        let bind = |_| TcpListener::bind(("127.0.0.1", fastrand::u16(12_000..32_000))).ok();
+        let listener = (0..100).find_map(bind).expect("a free port");
         let port = listener.local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("cache-sync-sentinel-{}-{port}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();

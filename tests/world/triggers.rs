@@ -1,5 +1,6 @@
 //! Instances that start syncs by themselves, a clock that a test sets, and what imports say.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,16 +85,26 @@ impl World {
     /// Starts so many instances, and returns when all are listening.
     pub(crate) async fn start_triggers(&self, count: usize, clock: &TestClock) -> Triggering {
         let settings = load(&self.database_url, &self.redis.url(), &self.settings);
-        let control = settings.redis.signals().control();
-        let listening = self.listeners_of(&control).await;
+        let before = self.subscribers().await;
         let shutdown = Shutdown::default();
         let start = || {
             let triggers = Triggers::new(&settings, shutdown.clone()).unwrap();
             tokio::spawn(Arc::new(triggers.with_clock(clock.hand_out())).run())
         };
         let tasks = (0..count).map(|_| start()).collect();
-        until("triggers to listen", async || self.listeners_of(&control).await == listening + count).await;
+        // One by one: of those that have stopped Redis may not know it yet.
+        until("triggers to listen", async || self.subscribers().await.difference(&before).count() == count)
+            .await;
         Triggering { shutdown, tasks }
+    }
+
+    /// The connections that listen to channels by name, by their ids.
+    async fn subscribers(&self) -> BTreeSet<String> {
+        let text: String = self.ask_redis(redis::cmd("CLIENT").arg("LIST")).await;
+        let of = |line: &str, name: &str| {
+            line.split(' ').find_map(|field| field.strip_prefix(name)).unwrap_or_default().to_owned()
+        };
+        text.lines().filter(|line| of(line, "sub=") != "0").map(|line| of(line, "id=")).collect()
     }
 
     /// How many listen to a channel.

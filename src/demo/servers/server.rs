@@ -1,6 +1,7 @@
 //! What the private Postgres and the private Redis have in common: start, wait until it answers, end, start again.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,6 +16,11 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 const READY_POLL: Duration = Duration::from_millis(20);
 /// Try as many ports; each is lost only if another process takes it within milliseconds.
 const PORTS_TO_TRY: u32 = 5;
+/// The ports to choose from. Those above are what the system gives to connections and to whoever wants any port: one of
+/// them would be somebody else's by the time a server that is down has to have it back.
+const PORTS: Range<u16> = 12_000..32_000;
+/// Look at as many for one that is free.
+const PORTS_TO_LOOK_AT: u32 = 100;
 
 /// What the two kinds of server do differently.
 pub(super) trait Kind: Send + Sync + 'static {
@@ -124,6 +130,10 @@ pub(super) fn unable<K: Kind>(guardian: &Guardian, doing: &'static str, reason: 
 
 /// A port nobody listens on right now. Another process may take it before the server does; then a next one is tried.
 fn free_port() -> Result<u16, ServerError> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    if let Some(port) = (0..PORTS_TO_LOOK_AT).map(|_| fastrand::u16(PORTS)).find(is_free) {
+        return Ok(port);
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     Ok(listener.map_err(ServerError::io("find a free port on 127.0.0.1"))?.port())
 }
