@@ -1,5 +1,5 @@
--- The last close on or before a date, for some symbols; a row for each row of the source with that symbol, those that
--- spell it exactly last.
+-- The last close on or before a date and its volume, for some symbols; a row for each row of the source with that
+-- symbol, those that spell it exactly last.
 -- Names in braces are put in by store::source, as in securities_read.sql.
 -- Uses the index of the bars on (symbol, date).
 -- $1 the date, $2 trimmed symbols

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 use super::figure::Figure;
 use super::identity::{Identity, plain_cik};
@@ -125,8 +126,13 @@ impl Security {
         self.active == Some(true) && !self.is_delisted(date)
     }
 
-    /// The day from which it no longer trades, where the source gives one.
+    /// The price of the last close, where it is one.
     pub fn close_price(&self) -> Option<Decimal> {
         self.close.and_then(|close| close.price.positive())
+    }
+
+    /// The same in dollars, to compare with.
+    pub fn close_dollars(&self) -> Option<f64> {
+        self.close_price().and_then(|price| price.to_f64())
     }
 }

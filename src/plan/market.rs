@@ -24,7 +24,6 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::domain::calendar;
@@ -270,7 +269,7 @@ impl<'a> Market<'a> {
 
     /// The last close in dollars, however old.
     pub(super) fn close_dollars(&self, index: u32) -> Option<f64> {
-        self.security(index).close_price().and_then(|price| price.to_f64())
+        self.security(index).close_dollars()
     }
 
     /// The last good values of a stock that is in quarantine.

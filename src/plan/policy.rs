@@ -119,6 +119,9 @@ pub struct Guards {
     pub quarantine: bool,
     /// A split of n:1 is suspected only of a share that cost at least so many dollars.
     pub split_min_close: usize,
+    /// No split is suspected where in the session of the new close shares worth more than so many times the company
+    /// were traded; 0 asks for no volume.
+    pub split_max_turnover: f64,
 }
 
 impl Guards {
@@ -137,6 +140,7 @@ impl Default for Guards {
             ranking_added_pct: 5.0,
             quarantine: true,
             split_min_close: 10,
+            split_max_turnover: 1.0,
         }
     }
 }

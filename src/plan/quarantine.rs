@@ -8,7 +8,7 @@
 //!
 //! | anomaly | seen | cap meanwhile | until |
 //! |---|---|---|---|
-//! | suspected split | close moves by 3x or more, within 10 % of n:1 (of a share that is not cheap) or 1:n, while shares stay | the last good one | shares follow, the price comes back, or 5 sessions |
+//! | suspected split | close moves by 3x or more, within 10 % of n:1 (of a share that is not cheap) or 1:n, while shares stay and the company is not traded whole | the last good one | shares follow, the price comes back, or 5 sessions |
 //! | unexplained jump | shares move by more than 1.5x without a split, and nothing else says so | the last good one, rolled by price | it reverts, a split or a second field explains it, or 10 sessions |
 //! | vanished | it had a cap and has none | the last good one, rolled by price | there is one, or 10 sessions |
 //!
@@ -30,10 +30,23 @@
 //! A share of 5 dollars that falls to a quarter has crashed. Shares are split to be worth 50 or 100 dollars, so a fall is
 //! suspected only where the last good close was at least `guards.split_min_close`. Merged they are at any price.
 //!
+//! # Why a price that was traded is believed
+//! A split moves a price overnight, and nobody has to trade for it. Where in the session of the new close shares worth more
+//! than `guards.split_max_turnover` times the company changed hands, it is trading that has moved the price. What the
+//! company is worth is just what is in doubt: the cap as found is n times too small where a share was split, and n times
+//! too large where shares were merged. So the traded value is measured against the larger of the cap as found and the last
+//! good one: of a split that is the company, of a merger n times the company, and neither looks more traded than it was. A
+//! crash looks less traded than it was, by as much as it fell, and mostly stays suspected.
+//!
+//! Volumes are read only of those [`in_doubt`], and where there are none the price alone decides.
+//!
 //! # Why price steps are remembered
 //! A split of 2:1 is no move of 3x, so nothing is suspected when the price halves; when the shares double a night later
 //! that is no unexplained jump either. Steps of the price are remembered for some sessions, and shares that follow are
 //! let through. So are those that follow a suspected split after its time was up.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use rustc_hash::FxHashMap;
@@ -319,6 +332,20 @@ pub(super) fn judge(market: &Market, snapshot: &Snapshot, guards: &Guards) -> Ju
     court.close()
 }
 
+/// The symbols whose volumes a plan has to know: of stocks whose close has moved as by a split since the last run. Most
+/// days there is none.
+pub fn in_doubt(securities: &[Security], last: Option<&RunState>, guards: &Guards) -> BTreeSet<Symbol> {
+    let asks_for_volumes = guards.quarantine && guards.split_max_turnover > 0.0;
+    let Some(last) = last.filter(|_| asks_for_volumes) else { return BTreeSet::new() };
+    let closes = last.stocks.iter().filter_map(|stock| Some((stock.symbol.key(), stock.close_dollars?)));
+    let closes: FxHashMap<Cow<str>, f64> = closes.collect();
+    let has_moved = |security: &&Security| {
+        let price = || Some(security.close_dollars()? / closes.get(&security.symbol.key())?);
+        price().is_some_and(is_split)
+    };
+    securities.iter().filter(has_moved).map(|security| security.symbol.clone()).collect()
+}
+
 /// Hears one stock after another.
 struct Court<'a> {
     market: &'a Market<'a>,
@@ -326,6 +353,7 @@ struct Court<'a> {
     known: FxHashMap<&'a str, &'a Quarantined>,
     approved: &'a [Symbol],
     split_min_close: f64,
+    split_max_turnover: f64,
     judgement: Judgement,
 }
 
@@ -353,6 +381,7 @@ impl<'a> Court<'a> {
             known,
             approved: &snapshot.approved,
             split_min_close: guards.split_min_close as f64,
+            split_max_turnover: guards.split_max_turnover,
             judgement: Judgement { steps, ..Judgement::default() },
         }
     }
@@ -457,10 +486,24 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// Whether the price has moved as by a split. Shares are split n:1 where they are dear, and merged at any price.
+    /// Whether the price has moved as by a split, and not by trading. Shares are split n:1 where they are dear, and merged
+    /// at any price.
     fn is_split(&self, night: &Night) -> bool {
         let is_dear = night.stock.close_dollars.is_some_and(|close| close >= self.split_min_close);
         night.price.is_some_and(|price| is_split(price) && (price > 1.0 || is_dear))
+            && !self.is_traded_whole(night)
+    }
+
+    /// Whether more than the company changed hands in the session of the close. Where either cap is missing there is
+    /// nothing to measure that against.
+    fn is_traded_whole(&self, night: &Night) -> bool {
+        let (Some(cap), Some(last_cap)) = (night.cap, night.last_cap) else { return false };
+        // Not the cap as found: after a split it is n times too small, and a busy day would look like n of them. Not the last
+        // good one: mergers of shares are traded hotly, one of them twenty times its worth of the day before.
+        let company = cap.max(last_cap);
+        let traded = self.market.traded(night.index).map(|traded| traded.cents() as f64);
+        self.split_max_turnover > 0.0
+            && traded.is_some_and(|traded| traded > self.split_max_turnover * company)
     }
 
     /// The last good cap as the price has moved since. Of a cap that is missing a price that moves as by a split says

@@ -279,6 +279,11 @@ impl Layers {
         })
     }
 
+    /// How many times something.
+    pub(super) fn times(&mut self, key: &str, most: f64) -> f64 {
+        self.percent(key, most)
+    }
+
     /// A list of texts, none of them blank.
     pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         self.read(key, "a list of texts, such as [\"CS\"]", |value| {

@@ -140,6 +140,7 @@ fn guards(main: &mut Layers) -> Guards {
         ranking_added_pct: main.percent("guards.ranking_added_pct", 100.0),
         quarantine: main.switch("guards.quarantine"),
         split_min_close: main.whole("guards.split_min_close", 0..=1_000_000) as usize,
+        split_max_turnover: main.times("guards.split_max_turnover", 1_000_000.0),
     }
 }
 

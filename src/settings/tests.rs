@@ -338,6 +338,25 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
 }
 
 #[test]
+fn a_turnover_is_a_number_and_not_negative() {
+    for (value, said) in [("-0.5", "-0.5"), ("nan", "nan"), ("inf", "inf"), ("'1'", "\"1\"")] {
+        let world = World::new().main(&format!("[guards]\nsplit_max_turnover = {value}"));
+        let sentence = format!(
+            "config/cache_sync.toml:2: `guards.split_max_turnover` is {said}, but must be a number from 0 to 1000000"
+        );
+        assert_eq!(world.problems().trim_end(), sentence);
+    }
+    let turnover = |value: &str| {
+        let settings = World::new().env("CACHE_SYNC__GUARDS__SPLIT_MAX_TURNOVER", value).settings();
+        let policy = settings.policy();
+        (policy.guards.split_max_turnover, policy.fingerprint())
+    };
+    let (half, none) = (turnover("0.5"), turnover("0"));
+    assert_eq!((half.0, none.0), (0.5, 0.0));
+    assert_ne!(half.1, none.1, "a sync after a change of it is not the same sync");
+}
+
+#[test]
 fn the_switches_of_stability_have_bounds_and_belong_to_the_rules() {
     let world = World::new().main(
         "[stability]\ntier_band_pct = 50.1\nrank_buffer_pct = -1\nsector_leader_keep = 9\nshare_classes = 'one'",

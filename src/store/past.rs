@@ -26,7 +26,7 @@ use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use super::pins::{self, StoredPin};
 use super::reading::{Rules, Sources, read_rules};
 use super::snapshot::{read_exits, run_state};
-use super::source::{Source, read_securities, reread_closes};
+use super::source::{Source, Volumes, read_securities, reread_closes};
 use super::statement::{query, query_one};
 
 const DOING: &str = "read past days";
@@ -78,8 +78,11 @@ impl Past {
         from: Sources<'_>,
         first: NaiveDate,
     ) -> Result<(Self, Beginning), Failure> {
-        let (rules, source) =
-            tokio::try_join!(read_rules(tx, from.entries, from.policy), Source::discover(tx, from.source))?;
+        // Any close of these days may be in doubt, and bars that are read once more have their volumes anyway.
+        let (rules, source) = tokio::try_join!(
+            read_rules(tx, from.entries, from.policy),
+            Source::discover_with(tx, from.source, Volumes::Read)
+        )?;
         let Rules { policy, .. } = rules;
         let today = read_securities(tx, &source, None).await?.securities;
         let runs = kept_runs(tx).await?;

@@ -140,7 +140,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     };
     let last = state.last_run.as_ref();
     let in_question = in_question(&market.securities, &state.universes, last, &policy, as_of);
-    let completing = Completing { universes: &universes, in_question: &in_question };
+    let completing = Completing { universes: &universes, in_question: &in_question, guards: &policy.guards };
     let (snapshot, entries) = snapshot::complete(tx, &source, market, state, completing, as_of).await?;
     if let Some(refusal) = refuse_misnamed(&entries, &policy) {
         return Ok(Reading::Refused(refusal));

@@ -1,9 +1,9 @@
 //! Reads the one consistent view that a plan is made from.
 //!
 //! Everything here runs in the caller's repeatable-read transaction, after the lease. Reading the source takes two
-//! statements, the applied dates one, our own tables four; one more where closes lie after the date of the sync, and
-//! one more where a row of ours was edited. Whatever the layout of `cache_entries`, a plan is made from the same
-//! universes; only where their members are looked for differs.
+//! statements, the applied dates one, our own tables four; one more where closes lie after the date of the sync, one
+//! more where a row of ours was edited, and one more where a price moved as by a split. Whatever the layout of
+//! `cache_entries`, a plan is made from the same universes; only where their members are looked for differs.
 //!
 //! # Why a digest
 //! History says who is a member, and the row in `cache_entries` repeats it for its readers. Anybody may edit that row,
@@ -28,7 +28,8 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::quarantine::Quarantine;
+use crate::plan::policy::Guards;
+use crate::plan::quarantine::{Quarantine, in_doubt};
 use crate::plan::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
     StoredContent, StoredUniverse, UniverseState,
@@ -38,7 +39,7 @@ use super::layout::Entries;
 use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
 use super::layout::rows::{self, Known, SlotRead};
 use super::pins;
-use super::source::{Market, Source, reread_closes};
+use super::source::{Market, Source, read_volumes, reread_closes};
 use super::statement::query;
 
 const DOING: &str = "read the universes";
@@ -78,6 +79,8 @@ pub struct Completing<'a> {
     pub universes: &'a [UniverseName],
     /// The symbols whose instruments are wanted; see [`crate::plan::identity::in_question`].
     pub in_question: &'a [String],
+    /// What says whose volumes are wanted; see [`in_doubt`].
+    pub guards: &'a Guards,
 }
 
 /// What our own tables say.
@@ -119,11 +122,17 @@ pub async fn complete(
 ) -> Result<(Snapshot, Entries), Failure> {
     let Market { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
-    let (recent_exits, instruments) = tokio::try_join!(
-        read_recent_exits(tx, as_of, completing.universes),
-        read_instruments(tx, completing.in_question)
-    )?;
     let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
+    // Who is in doubt is looked for while the server reads the others.
+    let volumes = async {
+        let doubted = in_doubt(&securities, last_run.as_ref(), completing.guards);
+        read_volumes(tx, source, &mut securities, &doubted, as_of).await
+    };
+    let (recent_exits, instruments, _) = tokio::try_join!(
+        read_recent_exits(tx, as_of, completing.universes),
+        read_instruments(tx, completing.in_question),
+        volumes
+    )?;
     let snapshot = Snapshot {
         securities,
         unreadable_symbols,

@@ -9,7 +9,7 @@
 //! and a quarter of a minute by sorting. A probe needs the raw date column in `order by` and in the filter: an
 //! expression around it would defeat the index. So raw values travel, and `decode` says which date they mean.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 
 use chrono::NaiveDate;
@@ -97,13 +97,16 @@ const BAR_ROLES: [Role; 4] = [
 pub struct Source {
     /// What `{...}` stands for in the templates, but for the bound.
     expressions: BTreeMap<&'static str, String>,
-    /// The volume of a bar, where a rule asks for it and there is such a column.
+    /// The volume of a bar, where there is such a column.
     volume: Option<String>,
+    /// Whether it is read with every close.
+    volumes: Volumes,
     /// The condition that keeps bars on or before the date `$1`.
     bound: String,
 }
 
-/// Whether the volumes of bars are read: only one rule asks for them, and they double what is read of a bar.
+/// Whether the volumes of all bars are read: only one rule asks for them, and they double what is read of a bar. Bars
+/// that are read once more always come with theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volumes {
     /// They are, where there is such a column.
@@ -157,11 +160,7 @@ impl Source {
         let bar_symbol = bars.required("bar_symbol")?;
         let date = bars.required("date")?;
         let close = bars.optional("close")?;
-        let volume = match volumes {
-            Volumes::Read => bars.optional("volume")?,
-            Volumes::Unread => None,
-        };
-        let volume = volume.map(|column| expression("b", Kind::Number, Some(column)));
+        let volume = bars.optional("volume")?.map(|column| expression("b", Kind::Number, Some(column)));
         if symbols.optional("market_cap")?.is_none()
             && (symbols.optional("shares")?.is_none() || close.is_none())
         {
@@ -186,22 +185,27 @@ impl Source {
         expressions.insert("bars", bars.qualified);
         let bound = on_or_before(&raw_date, date);
         expressions.insert("date", raw_date);
-        Ok(Self { expressions, volume, bound })
+        Ok(Self { expressions, volume, volumes, bound })
+    }
+
+    /// The volume that is read with every close.
+    fn volume_of_all(&self) -> Option<&str> {
+        self.volume.as_deref().filter(|_| self.volumes == Volumes::Read)
     }
 
     /// The statement of [`read_securities`]; with a bound, `$1` is the date.
     pub fn securities_sql(&self, bounded: bool) -> String {
         let bound = if bounded { &self.bound } else { "true" };
-        self.fill(include_str!("../../sql/queries/securities_read.sql"), bound)
+        self.fill(include_str!("../../sql/queries/securities_read.sql"), bound, self.volume_of_all())
     }
 
-    /// The statement of [`reread_closes`].
+    /// The statement of [`reread_closes`] and [`read_volumes`].
     pub fn closes_sql(&self) -> String {
-        self.fill(include_str!("../../sql/queries/closes_reread.sql"), &self.bound)
+        let template = include_str!("../../sql/queries/closes_reread.sql");
+        self.fill(template, &self.bound, self.volume.as_deref())
     }
 
-    fn fill(&self, template: &str, bound: &str) -> String {
-        let volume = self.volume.as_deref();
+    fn fill(&self, template: &str, bound: &str, volume: Option<&str>) -> String {
         let mut sql = template
             .replace("{bound}", bound)
             .replace(
@@ -223,7 +227,7 @@ pub async fn read_securities(
     bound: Option<NaiveDate>,
 ) -> Result<Market, Failure> {
     let sql = source.securities_sql(bound.is_some());
-    let has_volume = source.volume.is_some();
+    let has_volume = source.volume_of_all().is_some();
     let params = bound.map(|date| (date, Type::DATE));
     let mut rows = pin!(tx.query_typed_raw(&sql, params).await.map_err(postgres(READ))?);
     let mut market = Market::default();
@@ -242,17 +246,46 @@ pub async fn read_securities(
 }
 
 /// Reads the close again of those securities whose last one is after `as_of`, and puts in the last one on or before
-/// it, or none. Returns how many there were.
+/// it, or none, with its volume. Returns how many there were.
 pub async fn reread_closes(
     tx: &Transaction<'_>,
     source: &Source,
     securities: &mut [Security],
     as_of: NaiveDate,
 ) -> Result<usize, Failure> {
-    let late = |security: &Security| security.close.is_some_and(|close| close.date > as_of);
+    let is_late = |security: &Security| security.close.is_some_and(|close| close.date > as_of);
+    reread_bars(tx, source, securities, is_late, as_of).await
+}
+
+/// Reads the volumes of the closes of `symbols`, where they are not known yet; no close is later than `as_of`. Returns
+/// how many there were.
+pub async fn read_volumes(
+    tx: &Transaction<'_>,
+    source: &Source,
+    securities: &mut [Security],
+    symbols: &BTreeSet<Symbol>,
+    as_of: NaiveDate,
+) -> Result<usize, Failure> {
+    if symbols.is_empty() || source.volume.is_none() {
+        return Ok(0);
+    }
+    let is_wanted =
+        |security: &Security| security.volume == Figure::Missing && symbols.contains(&security.symbol);
+    reread_bars(tx, source, securities, is_wanted, as_of).await
+}
+
+/// Puts the last bar on or before `as_of`, or none, into the wanted securities: its close and its volume together, so
+/// that no volume is ever that of another day than the close.
+async fn reread_bars(
+    tx: &Transaction<'_>,
+    source: &Source,
+    securities: &mut [Security],
+    is_wanted: impl Fn(&Security) -> bool,
+    as_of: NaiveDate,
+) -> Result<usize, Failure> {
     let symbols: Vec<&str> = securities
         .iter()
-        .filter(|security| late(security))
+        .filter(|security| is_wanted(security))
         .map(|security| security.symbol.as_str())
         .collect();
     if symbols.is_empty() {
@@ -272,7 +305,7 @@ pub async fn reread_closes(
         );
     }
     let mut reread = 0;
-    for security in securities.iter_mut().filter(|security| late(security)) {
+    for security in securities.iter_mut().filter(|security| is_wanted(security)) {
         (security.close, security.volume) =
             earlier.get(security.symbol.as_str()).copied().unwrap_or_default();
         reread += 1;

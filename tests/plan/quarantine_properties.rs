@@ -8,8 +8,8 @@ use cache_sync::domain::task::Mode;
 use cache_sync::plan::Order;
 use cache_sync::plan::market::Market;
 use cache_sync::plan::outcome::Plan;
-use cache_sync::plan::policy::Policy;
-use cache_sync::plan::quarantine::Anomaly;
+use cache_sync::plan::policy::{Guards, Policy};
+use cache_sync::plan::quarantine::{Anomaly, in_doubt};
 use cache_sync::plan::snapshot::Snapshot;
 use chrono::NaiveDate;
 use proptest::prelude::*;
@@ -26,9 +26,13 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, ..given }
 }
 
-/// What a stock does in a night: price and shares in thousandths of what they were, whether it has shares and whether
-/// the source stores a cap that agrees.
-type Move = (i64, i64, bool, bool);
+/// What a stock does in a night: price and shares in thousandths of what they were, whether it has shares, whether the
+/// source stores a cap that agrees, and how many tenths of its shares are traded.
+type Move = (i64, i64, bool, bool, Option<i64>);
+
+fn any_tenths() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![1 => Just(None), 2 => (0..20_i64).prop_map(Some), 2 => (0..200_i64).prop_map(Some)]
+}
 
 fn any_move() -> impl Strategy<Value = Move> {
     let price = prop_oneof![
@@ -36,11 +40,12 @@ fn any_move() -> impl Strategy<Value = Move> {
         1 => select(&[100, 50, 333, 500, 400, 2_000, 3_000, 10_000, 20_000][..]),
     ];
     let shares = prop_oneof![4 => Just(1_000_i64), 1 => select(&[100, 300, 500, 667, 1_500, 2_000, 3_000, 10_000][..])];
-    (price, shares, prop::bool::weighted(0.9), prop::bool::weighted(0.3))
+    (price, shares, prop::bool::weighted(0.9), prop::bool::weighted(0.3), any_tenths())
 }
 
 fn calm_move() -> impl Strategy<Value = Move> {
-    (750..1_330_i64, 900..1_100_i64).prop_map(|(price, shares)| (price, shares, true, false))
+    (750..1_330_i64, 900..1_100_i64, any_tenths())
+        .prop_map(|(price, shares, tenths)| (price, shares, true, false, tenths))
 }
 
 /// Nights of up to eight stocks, the first of which never does anything that can't be believed.
@@ -57,7 +62,7 @@ fn markets(nights: &[(Move, Vec<Move>)]) -> Vec<Vec<Security>> {
     for (calm, wild) in nights {
         let moves = std::iter::once(calm).chain(wild);
         let securities = worth.iter_mut().zip(moves).enumerate().map(|(place, ((price, shares), moved))| {
-            let (price_factor, shares_factor, has_shares, is_stored) = *moved;
+            let (price_factor, shares_factor, has_shares, is_stored, tenths) = *moved;
             // As prices and share counts are: four decimals, and none.
             *price = (*price * Decimal::new(price_factor, 3)).round_dp(4).max(Decimal::new(1, 1));
             *shares = (*shares * Decimal::new(shares_factor, 3))
@@ -68,6 +73,7 @@ fn markets(nights: &[(Move, Vec<Move>)]) -> Vec<Vec<Security>> {
                 close: Some(Close { date: day, price: (*price).into() }),
                 shares: if has_shares { (*shares).into() } else { Figure::default() },
                 stored_cap: if is_stored { (*price * *shares).into() } else { Figure::default() },
+                volume: tenths.map_or(Figure::Missing, |tenths| (*shares * Decimal::new(tenths, 1)).into()),
                 ..Security::new(Symbol::parse(&format!("S{place}")).expect("a symbol"), "CS")
             }
         });
@@ -88,8 +94,90 @@ fn planned(snapshot: &Snapshot, as_of: NaiveDate) -> Plan {
     cache_sync::plan::plan(snapshot, &policy(), &order, &mut |_| {}).expect("nothing to refuse")
 }
 
+/// A price in cents that moves as by a split, shares that stay, and how many of them are traded at the new price.
+#[derive(Debug, Clone)]
+struct Moved {
+    before: i64,
+    after: i64,
+    shares: i64,
+    volume: Option<i64>,
+}
+
+impl Moved {
+    /// The securities of one of the two nights.
+    fn market(&self, date: NaiveDate, cents: i64, volume: Option<i64>) -> Vec<Security> {
+        let figure = |value: i64| Figure::Value(value.into());
+        vec![Security {
+            close: Some(Close { date, price: Decimal::new(cents, 2).into() }),
+            shares: figure(self.shares),
+            volume: volume.map_or(Figure::Missing, figure),
+            ..Security::new(Symbol::parse("S").expect("a symbol"), "CS")
+        }]
+    }
+
+    /// Whether a split is suspected where so many quarters of the company may be traded, in whole numbers.
+    fn is_suspected(&self, quarters: i64) -> bool {
+        let Self { before, after, shares, volume } = *self;
+        let is_suspicious = after > before || before >= 1_000;
+        let company = i128::from(before.max(after)) * i128::from(shares);
+        let traded = volume.map_or(0, |volume| i128::from(volume) * i128::from(after));
+        is_suspicious && (quarters == 0 || 4 * traded <= i128::from(quarters) * company)
+    }
+}
+
+/// Moves between 3.03x and 32x, traded so that it is just the company, a share more or less, or anything.
+fn moved_as_by_a_split() -> impl Strategy<Value = (Moved, i64)> {
+    let move_of_price = (30..5_000_i64, 3..=30_i64, 101..=107_i64, any::<bool>());
+    let delta = prop_oneof![Just(None), (-1..=1_i64).prop_map(Some)];
+    (move_of_price, 1_000_000..50_000_000_i64, select(&[0, 2, 4, 8][..]), delta, any_tenths()).prop_map(
+        |((low, n, percent, rises), shares, quarters, delta, tenths)| {
+            let high = low * n * percent / 100;
+            let (before, after) = if rises { (low, high) } else { (high, low) };
+            let just = quarters * high * shares / (4 * after);
+            let anything = tenths.map(|tenths| shares * tenths / 10);
+            let volume = delta.map(|delta| (just + delta).max(0)).or(anything);
+            (Moved { before, after, shares, volume }, quarters)
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn a_split_is_suspected_unless_more_than_the_company_was_traded((moved, quarters) in moved_as_by_a_split()) {
+        let guards = Guards { split_max_turnover: quarters as f64 / 4.0, ..policy().guards };
+        let policy = Policy { guards, ..policy() };
+        let planned = |snapshot: &Snapshot, as_of| {
+            let order = Order { mode: Mode::Full, accept_churn: true, as_of };
+            cache_sync::plan::plan(snapshot, &policy, &order, &mut |_| {}).expect("nothing to refuse")
+        };
+        let day_two = next_session(FIRST);
+        let first = Snapshot { securities: moved.market(FIRST, moved.before, None), ..Snapshot::default() };
+        let plan = planned(&first, FIRST);
+        let second = world::applied(&first, &plan, moved.market(day_two, moved.after, moved.volume));
+        let quarantine = planned(&second, day_two).run.quarantine;
+        let is_suspected = quarantine.symbols.iter().any(|entry| entry.anomaly == Anomaly::SuspectedSplit);
+        prop_assert_eq!(is_suspected, moved.is_suspected(quarters));
+    }
+
+    #[test]
+    fn the_volumes_of_those_in_doubt_decide_as_much_as_all(nights in nights()) {
+        let mut state = Snapshot::default();
+        let mut day = FIRST;
+        for securities in markets(&nights) {
+            let doubted = in_doubt(&securities, state.last_run.as_ref(), &policy().guards);
+            let tonight = Snapshot { securities, ..state };
+            let plan = planned(&tonight, day);
+            let mut sparing = tonight.clone();
+            for security in sparing.securities.iter_mut().filter(|security| !doubted.contains(&security.symbol)) {
+                security.volume = Figure::Missing;
+            }
+            prop_assert_eq!(&planned(&sparing, day), &plan);
+            state = world::applied(&tonight, &plan, Vec::new());
+            day = next_session(day);
+        }
+    }
 
     #[test]
     fn a_second_sync_changes_nothing_and_the_order_of_rows_nothing_either(nights in nights()) {

@@ -263,6 +263,9 @@ impl File {
                     policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
                 }
                 "quarantine" => policy.guards.quarantine = true,
+                "split_max_turnover" => {
+                    policy.guards.split_max_turnover = value.parse().expect("a number");
+                }
                 "split_min_close" => policy.guards.split_min_close = value.parse().expect("dollars"),
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),

@@ -83,6 +83,60 @@ async fn a_split_whose_shares_come_a_day_late_changes_no_tier_and_no_rank() {
     world.assert_history_is_consistent().await;
 }
 
+/// Volumes of the newest date: so many times all shares of a symbol.
+async fn trade(world: &World, symbol: &str, times: f64) {
+    world
+        .sql(&format!(
+            "update ohlcv_daily b set volume = s.weighted_shares_outstanding * {times} from symbols s
+             where s.symbol = b.symbol and b.symbol = '{symbol}' and b.date = (select max(date) from ohlcv_daily)"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_price_that_moved_while_the_company_was_traded_is_believed_by_the_volume_of_its_own_day() {
+    let world = World::filled().await;
+    let (surge, split) = (background(70), background(71));
+    let day = world.close_next_day(&[(&surge, 5.0), (&split, 5.0)]).await.to_string();
+    trade(&world, &surge, 1.01).await;
+    trade(&world, &split, 0.99).await;
+    // What is traded on the day after says nothing about the move.
+    world.close_next_day(&[]).await;
+    trade(&world, &surge, 0.0).await;
+    trade(&world, &split, 50.0).await;
+    world.xadd(&[("job_id", "move"), ("triggered_by", "admin"), ("as_of", &day)]).await;
+    world.run_once().await;
+    let in_quarantine = world.quarantine().await;
+    assert_eq!(in_quarantine.len(), 1, "{in_quarantine:?}");
+    assert_eq!(in_quarantine[0]["symbol"].as_str(), Some(&*split));
+    assert_eq!(world.tiers(&surge).await, ["large_cap"]);
+    assert_eq!(world.tiers(&split).await, ["mid_cap"]);
+
+    // A replay of the day asks the same bars, and the next sync has nothing new to find.
+    let ran = world.run_command(&["replay", "--from", &day, "--to", &day]).await;
+    assert!(ran.output.contains(&format!("{split} held at")), "{}", ran.output);
+    assert!(!ran.output.contains(&format!("{surge} held at")), "{}", ran.output);
+    assert_eq!(world.sync("next").await["total_changes"], "0");
+    assert_eq!(world.quarantine().await.len(), 1);
+    world.assert_history_is_consistent().await;
+}
+
+#[tokio::test]
+async fn without_a_column_of_volumes_or_without_asking_the_price_alone_decides() {
+    for (setting, change) in
+        [("1", "alter table ohlcv_daily drop column volume"), ("0", "select"), ("1e6", "select")]
+    {
+        let world = World::filled_with(&[("guards.split_max_turnover", setting)]).await;
+        let symbol = background(70);
+        world.close_next_day(&[(&symbol, 5.0)]).await;
+        trade(&world, &symbol, 100.0).await;
+        world.sql(change).await;
+        world.sync("move").await;
+        assert_eq!(world.quarantine().await.len(), 1, "{setting} {change}");
+        assert_eq!(world.tiers(&symbol).await, ["mid_cap"]);
+    }
+}
+
 #[tokio::test]
 async fn who_knows_better_approves_and_the_next_sync_believes() {
     let world = World::filled().await;

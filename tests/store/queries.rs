@@ -45,9 +45,12 @@ async fn the_templates_can_be_prepared_over_the_usual_source() {
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
     for volumes in [Volumes::Unread, Volumes::Read] {
         let source = Source::discover_with(&tx, &world.source, volumes).await.unwrap();
-        for sql in [source.securities_sql(false), source.securities_sql(true), source.closes_sql()] {
-            assert_eq!(sql.contains("volume"), volumes == Volumes::Read, "{sql}");
-            tx.prepare(&sql).await.unwrap();
+        let of_all = [source.securities_sql(false), source.securities_sql(true)];
+        assert!(of_all.iter().all(|sql| sql.contains("volume") == (volumes == Volumes::Read)), "{of_all:?}");
+        let of_some = source.closes_sql();
+        assert!(of_some.contains("volume"), "{of_some}");
+        for sql in of_all.iter().chain([&of_some]) {
+            tx.prepare(sql).await.unwrap();
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
+use cache_sync::domain::symbol::Symbol;
 use cache_sync::store::Limits;
-use cache_sync::store::source::{Source, Volumes, read_securities, reread_closes};
+use cache_sync::store::source::{Source, Volumes, read_securities, read_volumes, reread_closes};
 use rust_decimal::Decimal;
 
 use super::world::{World, date};
@@ -260,14 +261,31 @@ async fn volumes_are_those_of_the_last_close_and_read_only_where_asked_for() {
     assert_eq!(volumes(&securities), [None, Some(100.into())]);
 
     let source = Source::discover(&tx, &world.source).await.unwrap();
-    let securities = read_securities(&tx, &source, None).await.unwrap().securities;
+    let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
     assert_eq!(volumes(&securities), [None, None]);
+    let doubted = |symbols: &[&str]| symbols.iter().filter_map(|symbol| Symbol::parse(symbol)).collect();
+    let as_of = date("2026-07-22");
+    assert_eq!(
+        read_volumes(&tx, &source, &mut securities, &doubted(&["B", "GONE"]), as_of).await.unwrap(),
+        1
+    );
+    assert_eq!(volumes(&securities), [None, None]);
+    assert_eq!(read_volumes(&tx, &source, &mut securities, &doubted(&["A"]), as_of).await.unwrap(), 1);
+    assert_eq!(volumes(&securities), [None, Some(200.into())]);
+    // A close that is read once more comes with its own volume, and nobody asks for it again.
+    reread_closes(&tx, &source, &mut securities, date("2026-07-21")).await.unwrap();
+    assert_eq!(volumes(&securities), [None, Some(100.into())]);
+    let known =
+        read_volumes(&tx, &source, &mut securities, &doubted(&["A"]), date("2026-07-21")).await.unwrap();
+    assert_eq!(known, 0);
     tx.rollback().await.unwrap();
     // The rule asks, the column is not there: nothing is known of volumes, and that is all.
     world.sql("alter table ohlcv_daily drop column volume").await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
     let source = Source::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
-    assert_eq!(volumes(&read_securities(&tx, &source, None).await.unwrap().securities), [None, None]);
+    let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
+    assert_eq!(volumes(&securities), [None, None]);
+    assert_eq!(read_volumes(&tx, &source, &mut securities, &doubted(&["A"]), as_of).await.unwrap(), 0);
 }
 
 #[tokio::test]

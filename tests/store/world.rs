@@ -13,7 +13,7 @@ use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
 use cache_sync::failure::Failure;
 use cache_sync::plan::outcome::{Before, ForeignCleanup, Joined, Left, Plan, PlannedUniverse};
-use cache_sync::plan::policy::Ranking;
+use cache_sync::plan::policy::{Guards, Ranking};
 use cache_sync::plan::snapshot::{RunState, Snapshot, StoredUniverse};
 use cache_sync::settings::{DatabaseSettings, EntriesSettings, Layout, Secret, SourceSettings};
 use cache_sync::store::apply::{Applied, ApplyContext, apply};
@@ -249,7 +249,8 @@ impl World {
         let market = read_securities(tx, &source, None).await.unwrap();
         let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
         let state = read_state(tx, Wanted { universes: &universes, rows }).await.unwrap();
-        let completing = Completing { universes: &universes, in_question: &[] };
+        let guards = Guards::default();
+        let completing = Completing { universes: &universes, in_question: &[], guards: &guards };
         complete(tx, &source, market, state, completing, date(as_of)).await.unwrap().0
     }
 
