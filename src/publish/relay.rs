@@ -125,22 +125,16 @@ impl Relay {
         if self.job_monitor { delivery.with_job_monitor(total_symbols, Utc::now()) } else { delivery }
     }
 
-    /// Tells of progress, best effort and straight away: it is in no outbox.
-    pub async fn progress(
-        &self,
-        id: &JobId,
-        event: Event,
-        status: StatusHash,
-        total_symbols: u64,
-    ) -> Result<(), Failure> {
+    /// What tells of progress.
+    pub fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Delivery {
         let delivery = Delivery::of_event(id.clone(), event).with_status(status).notify(self.notify);
-        let delivery = if self.job_monitor {
-            delivery.with_job_monitor(Some(total_symbols), Utc::now())
-        } else {
-            delivery
-        };
+        if self.job_monitor { delivery.with_job_monitor(Some(total_symbols), Utc::now()) } else { delivery }
+    }
+
+    /// Tells of progress, in order, best effort and straight away: it is in no outbox.
+    pub async fn tell_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
         fault::point("progress.before").await?;
-        deliver_all(&mut self.redis.shared(), &self.names, &[delivery])
+        deliver_all(&mut self.redis.shared(), &self.names, told)
             .await
             .map_err(redis_failure("tell progress"))?;
         Ok(fault::point("progress.after").await?)
