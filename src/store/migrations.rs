@@ -55,6 +55,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reconstructed",
         sql: include_str!("../../sql/migrations/0005_reconstructed.sql"),
     },
+    Migration {
+        version: 6,
+        name: "plain_arrays",
+        sql: include_str!("../../sql/migrations/0006_plain_arrays.sql"),
+    },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
