@@ -141,7 +141,8 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     };
     let heartbeat =
         Heartbeat::start(worker.database.clone(), worker.kept_pulse.clone(), worker.redis.clone(), held);
-    let outcome = attempt(worker, &row, warnings, &heartbeat).await;
+    // Boxed, for it is most of what a worker's future would take along through every caller.
+    let outcome = Box::pin(attempt(worker, &row, warnings, &heartbeat)).await;
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
     worker.streak.note(&disposition);
