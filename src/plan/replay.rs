@@ -170,7 +170,7 @@ fn stored(planned: &PlannedUniverse, before: Option<StoredUniverse>, plan: &Plan
 
 fn content(planned: &PlannedUniverse) -> StoredContent {
     StoredContent::WellFormed {
-        symbols: planned.members.iter().map(ToString::to_string).collect(),
+        symbols: planned.members.clone(),
         count: planned.members.len() as i64,
         metadata: planned.metadata.clone(),
     }

@@ -1,8 +1,11 @@
 //! What a plan is made from: one consistent view of the market and of our universes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::NaiveDate;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::domain::change::ExitReason;
@@ -64,7 +67,7 @@ pub enum StoredContent {
     /// It has the shape that we write.
     WellFormed {
         /// The symbols, as spelled there.
-        symbols: Vec<String>,
+        symbols: Vec<Symbol>,
         /// The number beside them.
         count: i64,
         /// The facts of the universe's kind.
@@ -80,25 +83,26 @@ impl StoredContent {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Content {
-            symbols: Vec<String>,
+            symbols: Vec<AsSpelled>,
             count: i64,
             #[serde(rename = "last_updated")]
             _last_updated: String,
             metadata: Value,
         }
         match serde_json::from_str::<Content>(json) {
-            Ok(Content { symbols, count, metadata, .. }) => Self::WellFormed { symbols, count, metadata },
+            Ok(Content { symbols, count, metadata, .. }) => {
+                let symbols = symbols.into_iter().map(|AsSpelled(symbol)| symbol).collect();
+                Self::WellFormed { symbols, count, metadata }
+            }
             Err(_) => Self::Malformed,
         }
     }
 
     /// The symbols that can be read from it.
-    pub fn symbols(&self) -> Vec<Symbol> {
+    pub fn symbols(&self) -> &[Symbol] {
         match self {
-            Self::WellFormed { symbols, .. } => {
-                symbols.iter().filter_map(|text| Symbol::parse(text)).collect()
-            }
-            Self::Malformed => Vec::new(),
+            Self::WellFormed { symbols, .. } => symbols,
+            Self::Malformed => &[],
         }
     }
 
@@ -106,13 +110,30 @@ impl StoredContent {
     pub fn holds(&self, members: &[Symbol], wanted_metadata: &Value) -> bool {
         match self {
             Self::WellFormed { symbols, count, metadata } => {
-                *count == members.len() as i64
-                    && metadata == wanted_metadata
-                    && symbols.len() == members.len()
-                    && symbols.iter().zip(members).all(|(stored, member)| stored == member.as_str())
+                *count == members.len() as i64 && metadata == wanted_metadata && symbols == members
             }
             Self::Malformed => false,
         }
+    }
+}
+
+/// A text that is a symbol as it stands, with nothing to trim; read without a text in between.
+struct AsSpelled(Symbol);
+
+impl<'de> Deserialize<'de> for AsSpelled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = AsSpelled;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a symbol")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<AsSpelled, E> {
+                let symbol = Symbol::parse(text).filter(|symbol| symbol.as_str() == text);
+                symbol.map(AsSpelled).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Reader)
     }
 }
 

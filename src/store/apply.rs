@@ -25,17 +25,21 @@
 //! was faster and the transaction has to be done again.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::iter::Peekable;
 use std::pin::pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use postgres_protocol::types::{ArrayDimension, array_to_sql};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
+use tokio_util::bytes::BytesMut;
 
 use crate::domain::change::{Action, EntryReason, ExitReason};
 use crate::domain::job::JobId;
@@ -47,7 +51,7 @@ use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::plan::chronicle::Chronicled;
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
-use crate::plan::snapshot::{RunState, Snapshot};
+use crate::plan::snapshot::{RunState, Snapshot, StockState};
 
 use super::layout::Entries;
 use super::lease::Lease;
@@ -439,19 +443,15 @@ async fn insert_run(
 ) -> Result<(), Failure> {
     let stocks = &plan.run.stocks;
     let is_news = last.is_none_or(|last| last.stocks != *stocks);
-    let symbols: Option<Vec<&str>> =
-        is_news.then(|| stocks.iter().map(|stock| stock.symbol.as_str()).collect());
-    let caps: Option<Vec<Option<i64>>> =
-        is_news.then(|| stocks.iter().map(|stock| stock.cap_cents).collect());
-    let closes: Option<Vec<Option<f64>>> =
-        is_news.then(|| stocks.iter().map(|stock| stock.close_dollars).collect());
-    let shares: Option<Vec<Option<f64>>> = is_news.then(|| stocks.iter().map(|stock| stock.shares).collect());
+    let symbols = is_news.then_some(Column(stocks, |stock| stock.symbol.as_str()));
+    let caps = is_news.then_some(Column(stocks, |stock| stock.cap_cents));
+    let closes = is_news.then_some(Column(stocks, |stock| stock.close_dollars));
+    let shares = is_news.then_some(Column(stocks, |stock| stock.shares));
+    let sectors = is_news.then_some(Column(stocks, |stock| stock.sector.map(Sector::as_str)));
     let quarantine =
         Some(&plan.run.quarantine).filter(|now| last.is_none_or(|last| last.quarantine != **now));
     let quarantine =
         quarantine.map(|now| serde_json::to_string(now).expect("texts, dates and numbers are JSON"));
-    let sectors: Option<Vec<Option<&str>>> =
-        is_news.then(|| stocks.iter().map(|stock| stock.sector.map(Sector::as_str)).collect());
     let identities = plan.run.identities.as_deref();
     let identities = identities.filter(|now| last.and_then(|last| last.identities.as_deref()) != Some(*now));
     let (sql, previous): (&str, Param<'_>);
@@ -491,6 +491,37 @@ async fn insert_run(
         ],
     )
     .await
+}
+
+/// One fact of every stock as an array, written as it is walked through and never put together.
+struct Column<'a, T>(&'a [StockState], fn(&'a StockState) -> T);
+
+impl<T> fmt::Debug for Column<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {} stocks", self.0.len())
+    }
+}
+
+impl<T: ToSql> ToSql for Column<'_, T> {
+    fn to_sql(&self, array: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        let Kind::Array(element) = array.kind() else { return Err(format!("{array} is no array").into()) };
+        let dimension = ArrayDimension { len: self.0.len().try_into()?, lower_bound: 1 };
+        let elements = self.0.iter().map(self.1);
+        let write = |value: T, out: &mut BytesMut| {
+            Ok(match value.to_sql(element, out)? {
+                IsNull::Yes => postgres_protocol::IsNull::Yes,
+                IsNull::No => postgres_protocol::IsNull::No,
+            })
+        };
+        array_to_sql(Some(dimension), element.oid(), elements, write, out)?;
+        Ok(IsNull::No)
+    }
+
+    fn accepts(array: &Type) -> bool {
+        matches!(array.kind(), Kind::Array(element) if T::accepts(element))
+    }
+
+    to_sql_checked!();
 }
 
 /// An approval is used by the first run that saw it, whether it found something to approve or not.

@@ -305,7 +305,7 @@ fn stored_universe(row: &Row) -> (StoredUniverse, bool) {
             let texts = texts_in(json, "/symbols").unwrap_or_default();
             texts.iter().filter_map(|text| Symbol::parse(text)).collect()
         }
-        Some(well_formed) => well_formed.symbols(),
+        Some(well_formed) => well_formed.symbols().to_vec(),
     };
     let digest: Option<&str> = row.get("members_digest");
     let believed = digest.is_none_or(|digest| digest == members_digest(&members));

@@ -430,7 +430,7 @@ impl Scene {
         };
         if line.contains(':') {
             stored.content = Some(StoredContent::WellFormed {
-                symbols: members.iter().map(ToString::to_string).collect(),
+                symbols: members.clone(),
                 count: members.len() as i64,
                 metadata,
             });
