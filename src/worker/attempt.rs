@@ -42,6 +42,10 @@ const KEEPALIVE: Duration = Duration::from_secs(2);
 /// the job, and not by that of the server, after which it would be tried again.
 const BEHIND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Above so many securities a connection is not kept: its buffers have grown to the longest message, tens of bytes for
+/// each security, and never shrink.
+const MANY_SECURITIES: u64 = 100_000;
+
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
     let mut client = match connection(worker).await {
@@ -56,9 +60,10 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
         () = tokio::time::sleep(worker.options.timeout) => Outcome::Interrupted(Interruption::TimedOut),
         () = heartbeat.hung(worker.options.hung_after) => Outcome::Interrupted(Interruption::Hung),
     };
-    match outcome {
+    match &outcome {
         Outcome::Interrupted(_) => canceller.cancel().await,
         Outcome::Failed(_) => {}
+        Outcome::Applied(row) if JobResult::of_row(row).total_symbols > MANY_SECURITIES => {}
         _ => worker.kept.keep(client),
     }
     outcome
