@@ -63,20 +63,20 @@ impl Relay {
     /// The same at once, or not at all: `false` where another relay is at it.
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
         let transaction = client.begin_relay().await?;
-        if !outbox::lock(&transaction, id).await? {
+        // Sent together; the server reads what is unsent once it has given the lock, or refused it.
+        let (is_mine, mut owed) =
+            tokio::try_join!(biased; outbox::lock(&transaction, id), outbox::unsent(&transaction, id))?;
+        if !is_mine {
             return Ok(false);
         }
-        loop {
-            let owed = outbox::unsent(&transaction, id).await?;
-            if owed.is_empty() {
-                break;
-            }
+        while !owed.is_empty() {
             fault::point("tell.before").await?;
             self.tell(id, &owed).await?;
             fault::point("tell.after").await?;
             let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
             outbox::mark_sent(&transaction, id, &seqs).await?;
             fault::point("mark_told.before").await?;
+            owed = outbox::unsent(&transaction, id).await?;
         }
         transaction.commit().await.map_err(postgres("note events as told"))?;
         fault::point("mark_told.after").await?;

@@ -132,15 +132,21 @@ pub async fn apply(
         stage(tx, changes, ctx.batch_size).await?;
     }
     write_history(tx, plan, ctx, has_changes, &mut applied).await?;
-    insert_run(tx, plan, snapshot.last_run.as_ref(), ctx).await?;
-    use_approvals(tx, &snapshot.approved, ctx).await?;
-    match ctx.entries {
-        Entries::Universe => upsert_entries(tx, plan, ctx.now).await?,
-        Entries::AppV2 { table, to_write, .. } => {
-            appv2::write_rows(tx, table, to_write, ctx.now).await?;
+    let write_entries = async {
+        match ctx.entries {
+            Entries::Universe => upsert_entries(tx, plan, ctx.now).await,
+            Entries::AppV2 { table, to_write, .. } => appv2::write_rows(tx, table, to_write, ctx.now).await,
         }
-    }
-    upsert_metadata(tx, plan, snapshot, ctx).await?;
+    };
+    // Sent in this order without waiting for answers. Of several failures the first counts: the rest only say that the
+    // transaction is over.
+    tokio::try_join!(
+        biased;
+        insert_run(tx, plan, snapshot.last_run.as_ref(), ctx),
+        use_approvals(tx, &snapshot.approved, ctx),
+        write_entries,
+        upsert_metadata(tx, plan, snapshot, ctx),
+    )?;
     release(tx, plan, ctx).await?;
     match ctx.entries {
         Entries::Universe => restore_entries(tx, plan, ctx.now).await?,
