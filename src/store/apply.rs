@@ -145,7 +145,7 @@ pub async fn apply(
         insert_run(tx, plan, snapshot.last_run.as_ref(), ctx),
         use_approvals(tx, &snapshot.approved, ctx),
         write_entries,
-        upsert_metadata(tx, plan, snapshot, ctx),
+        upsert_metadata(tx, plan, ctx),
     )?;
     release(tx, plan, ctx).await?;
     match ctx.entries {
@@ -659,12 +659,7 @@ fn last_updated(now: DateTime<Utc>) -> String {
     now.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-async fn upsert_metadata(
-    tx: &Transaction<'_>,
-    plan: &Plan,
-    snapshot: &Snapshot,
-    ctx: ApplyContext<'_>,
-) -> Result<(), Failure> {
+async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Result<(), Failure> {
     let universes = &plan.universes;
     let names: Vec<&str> = universes.iter().map(|u| u.name.as_str()).collect();
     let types: Vec<&str> = universes.iter().map(|u| u.cache_type.as_str()).collect();
@@ -678,13 +673,7 @@ async fn upsert_metadata(
     let statuses: Vec<&str> = universes.iter().map(|u| u.status.as_str()).collect();
     let details: Vec<Value> =
         universes.iter().map(|u| u.hold.as_ref().map_or_else(|| json!({}), proposal)).collect();
-    // Of a universe whose members stay, what is known stays too.
-    let stays = |u: &PlannedUniverse| {
-        let is_known = snapshot.universes.get(&u.name).is_some_and(|stored| stored.state.is_some());
-        is_known && u.joined.is_empty() && u.left.is_empty() && u.renamed.is_empty()
-    };
-    let digests: Vec<Option<String>> =
-        universes.iter().map(|u| (!stays(u)).then(|| members_digest(&u.members))).collect();
+    let digests: Vec<String> = universes.iter().map(|u| members_digest(&u.members)).collect();
     let recalculated: Vec<bool> = universes.iter().map(|universe| plan.recalculates(universe)).collect();
     let held_runs: Vec<i32> =
         universes.iter().map(|u| u.hold.as_ref().map_or(0, |hold| hold.runs as i32)).collect();
