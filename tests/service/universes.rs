@@ -97,6 +97,28 @@ async fn a_row_of_ours_that_was_deleted_or_edited_is_restored_without_a_change_o
 }
 
 #[tokio::test]
+async fn a_row_in_another_spelling_stays_the_row_that_its_digest_tells() {
+    let world = World::new().await;
+    world.list(stock("BRK/B").cap("900B")).await;
+    world.sync("first").await;
+    world.sql("update symbols set symbol = 'BRK.B' where symbol = 'BRK/B'").await;
+    world.sql("update ohlcv_daily set symbol = 'BRK.B' where symbol = 'BRK/B'").await;
+    assert_eq!(world.sync("second").await["total_changes"], "0");
+    assert!(world.universe("mega_cap").await.contains(&"BRK.B".to_owned()));
+    // As store::snapshot says: of the sorted symbols, each with the end of a line.
+    let untold = "
+        select m.universe
+        from cache_entries_metadata m
+        join cache_entries e on e.universe = m.universe
+        cross join lateral (
+            select coalesce(string_agg(symbol || E'\\n', '' order by symbol collate \"C\"), '') as lines
+            from jsonb_array_elements_text(e.content -> 'symbols') as symbols (symbol)
+        ) as written
+        where m.members_digest <> left(encode(sha256(convert_to(written.lines, 'UTF8')), 'hex'), 16)";
+    assert_eq!(world.ask(untold).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_delisted_stock_leaves_every_universe_and_foreign_rows_but_not_protected_ones() {
     let world = World::filled().await;
     let gone = background(20);
