@@ -272,16 +272,11 @@ impl Layers {
         self.read(key, &wanted, |value| number(value).filter(|seconds| range.contains(seconds)))
     }
 
-    /// A percentage.
-    pub(super) fn percent(&mut self, key: &str, most: f64) -> f64 {
+    /// A number from 0 to `most`.
+    pub(super) fn number(&mut self, key: &str, most: f64) -> f64 {
         self.read(key, &format!("a number from 0 to {most}"), |value| {
             number(value).filter(|number| (0.0..=most).contains(number))
         })
-    }
-
-    /// How many times something.
-    pub(super) fn times(&mut self, key: &str, most: f64) -> f64 {
-        self.percent(key, most)
     }
 
     /// A list of texts, none of them blank.

@@ -132,22 +132,22 @@ fn rankings(main: &mut Layers) -> Vec<Ranking> {
 fn guards(main: &mut Layers) -> Guards {
     Guards {
         min_active_stocks: main.whole("guards.min_active_stocks", 0..=1_000_000) as usize,
-        max_active_drop_pct: main.percent("guards.max_active_drop_pct", 100.0),
-        max_caps_missing_pct: main.percent("guards.max_caps_missing_pct", 100.0),
+        max_active_drop_pct: main.number("guards.max_active_drop_pct", 100.0),
+        max_caps_missing_pct: main.number("guards.max_caps_missing_pct", 100.0),
         // All members out and as many others in makes 200.
-        tier_churn_pct: main.percent("guards.tier_churn_pct", 200.0),
-        top_100_added_pct: main.percent("guards.top_100_added_pct", 100.0),
-        ranking_added_pct: main.percent("guards.ranking_added_pct", 100.0),
+        tier_churn_pct: main.number("guards.tier_churn_pct", 200.0),
+        top_100_added_pct: main.number("guards.top_100_added_pct", 100.0),
+        ranking_added_pct: main.number("guards.ranking_added_pct", 100.0),
         quarantine: main.switch("guards.quarantine"),
         split_min_close: main.whole("guards.split_min_close", 0..=1_000_000) as usize,
-        split_max_turnover: main.times("guards.split_max_turnover", 1_000_000.0),
+        split_max_turnover: main.number("guards.split_max_turnover", 1_000_000.0),
     }
 }
 
 fn stability(main: &mut Layers, tier_floors: &[(Tier, i64)]) -> Stability {
     let stability = Stability {
-        tier_band_pct: main.percent("stability.tier_band_pct", 50.0),
-        rank_buffer_pct: main.percent("stability.rank_buffer_pct", 50.0),
+        tier_band_pct: main.number("stability.tier_band_pct", 50.0),
+        rank_buffer_pct: main.number("stability.rank_buffer_pct", 50.0),
         sector_leader_keep: main.whole("stability.sector_leader_keep", 10..=100) as usize,
         share_classes: main.word("stability.share_classes", ShareClasses::ALL, ShareClasses::from_text),
     };
