@@ -115,20 +115,20 @@ class World:
         return self.sql("select count(*) from universe_membership where valid_to is null")[0][0]
 
     @contextlib.contextmanager
-    def held_lease(self) -> Iterator[None]:
-        """The right to change universes, in the hands of the test: every job waits in line."""
+    def locked(self, table: str) -> Iterator[None]:
+        """A table that only the test may write."""
         with self.connection() as connection:
             connection.run("begin")
-            connection.run("lock table cache_sync_lease in exclusive mode")
+            connection.run(f"lock table {table} in exclusive mode")
             yield
 
-    @contextlib.contextmanager
-    def held_before_it_writes(self) -> Iterator[None]:
+    def held_lease(self) -> contextlib.AbstractContextManager[None]:
+        """The right to change universes, in the hands of the test: every job waits in line."""
+        return self.locked("cache_sync_lease")
+
+    def held_before_it_writes(self) -> contextlib.AbstractContextManager[None]:
         """Jobs decide everything and write nothing: their end would wait only a moment for progress to be told."""
-        with self.connection() as connection:
-            connection.run("begin")
-            connection.run("lock table cache_sync_changes in exclusive mode")
-            yield
+        return self.locked("cache_sync_changes")
 
     def wait_for_all_progress(self, job_id: str) -> None:
         """Waits until a job that is held has told that each of its sub-tasks is decided."""
