@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Trouble;
@@ -176,9 +176,8 @@ impl Drop for Pulse {
 impl Pulse {
     async fn run(mut self, mut steps: tokio::sync::mpsc::UnboundedReceiver<(&'static str, Option<Backend>)>) {
         let mut confirmed = Instant::now();
-        // The claim has just confirmed it, and looked.
-        let mut next = interval_at(tokio::time::Instant::now() + self.held.every, self.held.every);
-        let mut look = interval_at(tokio::time::Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        let mut next = tokio::time::interval(self.held.every);
+        let mut look = tokio::time::interval(LOOK_EVERY);
         // A look that took long is not made up for.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut trouble = Trouble::new(format!("heartbeat of job {}", self.held.id));
