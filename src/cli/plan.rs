@@ -8,9 +8,9 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
-use crate::plan::measure::Measure;
-use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
-use crate::plan::quarantine::{QUARANTINED, Released};
+use crate::plan::draft::measure::Measure;
+use crate::plan::market::screening::{QUARANTINED, Released};
+use crate::plan::result::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 
 use crate::requests::{Preview, preview};
 
@@ -381,8 +381,8 @@ mod tests {
     use crate::domain::money::Usd;
     use crate::domain::task::SyncTask;
     use crate::domain::universe::{CacheType, UniverseName};
-    use crate::plan::outcome::{Counts, ForeignCleanup, TaskReport, TaskStatus, Warning};
-    use crate::plan::snapshot::RunState;
+    use crate::plan::given::snapshot::RunState;
+    use crate::plan::result::{Counts, ForeignCleanup, TaskReport, TaskStatus, Warning};
 
     const TASK: SyncTask = SyncTask::MarketCapRecalculation;
 

@@ -28,12 +28,12 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
-use super::outcome::{
+use crate::domain::wording::{counted, first_few};
+use crate::plan::given::snapshot::{RunState, StoredUniverse};
+use crate::plan::result::{
     Before, Counts, EarlierContent, Joined, Left, Plan, PlannedUniverse, Refusal, RestoredAs, RestoredRow,
     Warning,
 };
-use super::snapshot::{RunState, StoredUniverse};
-use super::wording::{counted, first_few};
 
 /// The job that is to be undone, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -387,8 +387,8 @@ fn warnings(later_jobs: &[String], changed_since: &[&String]) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::quarantine::Quarantine;
-    use crate::plan::snapshot::{StockState, StoredContent, UniverseState};
+    use crate::plan::given::snapshot::{StockState, StoredContent, UniverseState};
+    use crate::plan::market::screening::Quarantine;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date")

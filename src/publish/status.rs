@@ -15,7 +15,7 @@ use super::event::PHASE;
 use super::{iso, percentage, seconds};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::outcome::TaskStatus;
+use crate::plan::result::TaskStatus;
 
 /// The result of a sub-task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

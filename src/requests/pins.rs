@@ -16,7 +16,7 @@ use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::explain::nearest_symbol;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::snapshot::Snapshot;
 use crate::plan::{excludes_each_other, idle_pins};
 use crate::settings::{Settings, nearest};
 use crate::store::pins::{self, StoredPin};

@@ -12,8 +12,8 @@ use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
 use crate::hostile::{any_json, assert_is_a_sentence, corpus};
-use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
-use crate::plan::universes::Universe;
+use crate::plan::given::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
+use crate::plan::members::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
 struct World {

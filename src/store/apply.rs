@@ -49,9 +49,9 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
-use crate::plan::chronicle::Chronicled;
-use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
-use crate::plan::snapshot::{RunState, Snapshot, StockState};
+use crate::plan::given::snapshot::{RunState, Snapshot, StockState};
+use crate::plan::replay::history::Chronicled;
+use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 
 use super::layout::Entries;
 use super::lease::Lease;

@@ -13,8 +13,8 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
-use crate::plan::outcome::Plan;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::result::Plan;
 use crate::settings::{self, EntriesSettings};
 
 use super::catalog::{self, Column, Relation};

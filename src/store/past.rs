@@ -17,11 +17,11 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
-use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 
 use super::pins::{self, StoredPin};
 use super::reading::{Rules, Sources, read_rules};

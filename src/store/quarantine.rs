@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
 
 use super::snapshot;
 use super::statement::{Param, query};

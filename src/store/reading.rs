@@ -17,11 +17,11 @@ use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
-use crate::plan::date::{Coverage, DateChoice, closes_text};
-use crate::plan::identity::in_question;
-use crate::plan::outcome::{Refusal, Warning};
-use crate::plan::policy::{Overridden, Policy, ShareClasses};
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::date::{Coverage, DateChoice, closes_text};
+use crate::plan::given::policy::{Overridden, Policy, ShareClasses};
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::market::identity::in_question;
+use crate::plan::result::{Refusal, Warning};
 use crate::settings::{EntriesSettings, SourceSettings};
 
 /// What a job found to decide on.

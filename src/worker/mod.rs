@@ -39,7 +39,7 @@ use self::disposition::Disposition;
 use self::process::process;
 use self::shutdown::Shutdown;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 use crate::publish::keys::Names;
 use crate::publish::relay::Relay;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};

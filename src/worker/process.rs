@@ -14,8 +14,8 @@ use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::plan::date;
-use crate::plan::outcome::Warning;
+use crate::plan::given::date;
+use crate::plan::result::Warning;
 use crate::store::jobs::{
     self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
 };

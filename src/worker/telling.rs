@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::digest::digest;
-use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
+use crate::plan::render::digest::digest;
+use crate::plan::result::{Plan, PlannedUniverse, TaskStatus};
 use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::publish::keys::Names;
 use crate::publish::status::{StatusHash, TaskResult};

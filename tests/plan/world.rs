@@ -8,12 +8,14 @@ use cache_sync::domain::security::Security;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
-use cache_sync::plan::identity::in_question;
+use cache_sync::plan::given::policy::{
+    FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules,
+};
+use cache_sync::plan::given::snapshot::{Instrument, Snapshot};
+use cache_sync::plan::market::identity::in_question;
 use cache_sync::plan::market_of;
-use cache_sync::plan::outcome::{IdentityChange, Plan, PlannedUniverse};
-use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
 use cache_sync::plan::replay::next_state;
-use cache_sync::plan::snapshot::{Instrument, Snapshot};
+use cache_sync::plan::result::{IdentityChange, Plan, PlannedUniverse};
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
 

@@ -13,7 +13,7 @@ use cache_sync::domain::sector::Sector;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
-use cache_sync::plan::outcome::TaskStatus;
+use cache_sync::plan::result::TaskStatus;
 use cache_sync::publish::event::{
     ErrorReport, EventName, IpoAssignment, MAX_IPO_EVENTS, Occasion, Severity, Source, UniverseAction,
     service_error,

@@ -31,21 +31,21 @@ use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::domain::words;
 
-use super::candidates::{Judge, Marks};
-use super::hands::Hands;
-use super::identity::Identities;
-use super::market::Market;
-use super::outcome::{Plan, PlannedUniverse, Refusal};
-use super::policy::Policy;
-use super::seats::Seats;
-use super::snapshot::{Instrument, Snapshot};
-use super::themes::{ByHand, Seating};
-use super::universes::{Rule, Universe, theme};
-use super::{Order, plan_on};
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::{Instrument, Snapshot};
+use crate::plan::market::Market;
+use crate::plan::market::identity::Identities;
+use crate::plan::members::allocation::Seats;
+use crate::plan::members::candidates::{Judge, Marks};
+use crate::plan::members::overrides::Hands;
+use crate::plan::members::universes::{Rule, Universe, theme};
+use crate::plan::result::{Plan, PlannedUniverse, Refusal};
+use crate::plan::tasks::themes::{ByHand, Seating};
+use crate::plan::{Order, plan_on};
 
 mod distance;
 mod funds;
-mod hands;
+mod overrides;
 mod stocks;
 mod subject;
 mod themes;
@@ -418,7 +418,7 @@ impl<'a> Explainer<'a> {
         let (market, policy) = (self.market, self.policy);
         // What a theme without source has, it keeps, whatever anybody says.
         let has_source = !matches!(self.seatings.get(&case.universe.name), Some(None));
-        let decided = hands::by_hand(market, policy, &self.seats, &self.hands, case);
+        let decided = overrides::by_hand(market, policy, &self.seats, &self.hands, case);
         if let Some(findings) = decided.filter(|_| has_source) {
             return findings;
         }

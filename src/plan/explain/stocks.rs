@@ -6,15 +6,15 @@ use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 use crate::domain::universe::Tier;
 
-use super::super::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
-use super::super::policy::{Buffer, Policy};
-use super::super::seats::band;
-use super::super::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
-use super::super::why;
-use super::super::wording::{bound, counted, grouped, percent};
 use super::distance::{above, above_that_of, below, is_nearer_to_upper, less, more, short};
 use super::subject::{no_cap, sector_basis};
 use super::{Case, Findings, SeatsOf};
+use crate::domain::wording::{bound, counted, grouped, percent};
+use crate::plan::draft::reason;
+use crate::plan::given::policy::{Buffer, Policy};
+use crate::plan::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
+use crate::plan::members::allocation::band;
+use crate::plan::members::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
 
 /// What is said of a symbol that `symbols` does not have.
 pub(super) const NO_ROW: &str = "no row in symbols";
@@ -299,13 +299,21 @@ pub(super) fn eligible(
             return Some(index);
         }
         Standing::Delisted => {
-            findings.unmet(CHECK, why::delisted(market, index), "to be active, without a date of delisting");
+            findings.unmet(
+                CHECK,
+                reason::delisted(market, index),
+                "to be active, without a date of delisting",
+            );
         }
         Standing::ActivityUnknown => {
-            findings.unmet(CHECK, why::ineligible(market, case.universe, index), "active = true in symbols");
+            findings.unmet(
+                CHECK,
+                reason::ineligible(market, case.universe, index),
+                "active = true in symbols",
+            );
         }
         Standing::Fund | Standing::OtherType | Standing::Duplicate => {
-            let text = format!("{}, {types} is", why::ineligible(market, case.universe, index));
+            let text = format!("{}, {types} is", reason::ineligible(market, case.universe, index));
             findings.unmet(
                 CHECK,
                 text,

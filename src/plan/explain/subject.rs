@@ -8,11 +8,11 @@ use crate::domain::money::Usd;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 
-use super::super::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
-use super::super::policy::{Policy, ToldBy};
-use super::super::quarantine::Quarantined;
-use super::super::wording::{counted, grouped};
 use super::{StandingWord, Subject};
+use crate::domain::wording::{counted, grouped};
+use crate::plan::given::policy::{Policy, ToldBy};
+use crate::plan::market::screening::Quarantined;
+use crate::plan::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
 
 /// What there is to say of `symbol`, whose row is at `index`.
 pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: Option<u32>) -> Subject {

@@ -11,7 +11,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
-use crate::plan::outcome::{Before, Plan, PlannedUniverse};
+use crate::plan::result::{Before, Plan, PlannedUniverse};
 use crate::store::layout::appv2::{FEED, Location, RowToWrite, Rows, StoredRow, Table, Unique};
 use crate::store::statement::{Param, execute};
 

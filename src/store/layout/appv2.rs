@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::universe::{CacheType, FundCategory, UniverseName};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 
 const STOCK_UNIVERSE: &str = "stock_universe";
 const ETF_UNIVERSE: &str = "etf_universe";
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::domain::universe::{ETF_ALL, Tier};
     use crate::hostile::{any_json, corpus};
-    use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
+    use crate::plan::given::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
     use std::collections::{BTreeSet, HashSet};
 
     fn table() -> Table {

@@ -5,8 +5,8 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use crate::failure::Failure;
-use crate::plan::policy::ConfigRow;
-use crate::plan::snapshot::UniverseState;
+use crate::plan::given::policy::ConfigRow;
+use crate::plan::given::snapshot::UniverseState;
 use crate::store::statement::{Param, query};
 
 use super::appv2::{Slot, StoredRow, Table, Unique};

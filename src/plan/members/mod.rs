@@ -1,0 +1,7 @@
+//! Who should be in: the universes, what people have decided by hand, and how places are given out.
+
+pub(crate) mod allocation;
+pub(crate) mod candidates;
+pub(crate) mod evidence;
+pub(crate) mod overrides;
+pub mod universes;
