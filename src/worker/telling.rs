@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
+use crate::domain::task::TaskStatus;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::render::digest::digest;
-use crate::plan::result::{Plan, PlannedUniverse, TaskStatus};
+use crate::plan::result::{Plan, PlannedUniverse};
 use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
 use crate::store::outbox::Owed;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
