@@ -34,7 +34,7 @@ use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::stream::connection::Redis;
-use crate::stream::{entry, producer};
+use crate::stream::{entry, producer, rights};
 use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
@@ -143,9 +143,15 @@ impl Desk {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
-        let enqueued = self
-            .patiently(doing, producer::enqueue(&mut connection, &self.names, request, &announcement))
-            .await?;
+        let enqueueing = async {
+            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+                Ok(enqueued) => Ok(enqueued),
+                Err(error) => {
+                    Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)
+                }
+            }
+        };
+        let enqueued = self.in_time(doing, enqueueing).await?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
@@ -207,11 +213,20 @@ impl Desk {
         doing: &str,
         answer: impl Future<Output = redis::RedisResult<T>>,
     ) -> Result<T, Failure> {
+        self.in_time(doing, async { answer.await.map_err(redis_failure(doing)) }).await
+    }
+
+    /// The same for an answer whose error is sorted already.
+    async fn in_time<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let late = |_| {
             let seconds = self.patience.as_secs_f64();
             Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
         };
-        tokio::time::timeout(self.patience, answer).await.map_err(late)?.map_err(redis_failure(doing))
+        tokio::time::timeout(self.patience, answer).await.map_err(late)?
     }
 
     /// A job as Postgres has it; `None` for an unknown id.

@@ -21,6 +21,7 @@ use crate::fault;
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
 use crate::stream::connection::Redis;
+use crate::stream::rights;
 use chrono::Utc;
 
 /// Jobs looked at in one sweep; the rest has its turn a second later.
@@ -90,10 +91,10 @@ impl Relay {
             .map(|event| self.delivery(id, event))
             .collect::<Result<_, String>>()
             .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
-        deliver_all(&mut self.redis.shared(), &self.names, &deliveries)
-            .await
-            .map_err(redis_failure(doing))?;
-        Ok(())
+        match deliver_all(&mut self.redis.shared(), &self.names, &deliveries).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(rights::named(&self.redis, &self.names, id, doing, error).await),
+        }
     }
 
     fn delivery(&self, id: &JobId, owed: &Owed) -> Result<Delivery, String> {

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod events;
 pub mod identity;
 pub mod producer;
+pub mod rights;
 pub mod sentinel;
 pub mod state;
 pub mod subscription;

@@ -38,6 +38,7 @@ use self::backoff::reconnecting;
 use self::disposition::Disposition;
 use self::process::process;
 use self::shutdown::Shutdown;
+use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::policy::Policy;
 use crate::publish::keys::Names;
@@ -47,6 +48,7 @@ use crate::store::{Database, KeptConnection, jobs, migrations};
 use crate::stream::connection::Redis;
 use crate::stream::consumer::{self, Consumer};
 use crate::stream::identity::Identity;
+use crate::stream::rights;
 
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -239,7 +241,14 @@ impl Worker {
     /// Reads one delivery and works on it.
     async fn step(&self, consumer: &mut Consumer, until: Until) -> Result<Step, Failure> {
         let is_patient = until == Until::Stopped;
-        match consumer.next(is_patient).await.map_err(redis_failure("read the job stream"))? {
+        let delivery = match consumer.next(is_patient).await {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                let any = JobId::fresh();
+                return Err(rights::named(&self.redis, &self.names, &any, "read the job stream", error).await);
+            }
+        };
+        match delivery {
             Some(delivery) => process(self, delivery).await.map(|()| Step::Worked),
             None if until == Until::Idle && self.is_done().await? => Ok(Step::Done),
             None => Ok(Step::Idle),
