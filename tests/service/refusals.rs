@@ -13,7 +13,7 @@ fn all_but(rules: &[&'static str]) -> Vec<&'static str> {
 #[tokio::test]
 async fn an_event_that_redis_lets_nobody_publish_stays_unsent_until_it_may_be() {
     // No channel at all is what a new user has since Redis 7.
-    let world = World::new().await.as_redis_user(&all_but(&["resetchannels"])).await;
+    let world = World::new().await.limited_in_redis(&all_but(&["resetchannels"])).await;
     world.xadd(&[("job_id", "j1"), ("triggered_by", "admin")]).await;
     world.run_once().await;
     assert_eq!(world.job("j1").await.status.as_str(), "completed");
@@ -35,7 +35,7 @@ async fn an_event_that_redis_lets_nobody_publish_stays_unsent_until_it_may_be() 
 #[tokio::test]
 async fn one_channel_that_is_missing_is_named_and_nothing_after_it_is_told_before_it() {
     let rules = ["~*", "+@all", "resetchannels", "&tickstock:cache:*"];
-    let world = World::new().await.as_redis_user(&rules).await;
+    let world = World::new().await.limited_in_redis(&rules).await;
     let mut worker = world.spawn_worker();
     world.submit(&request("j1")).await;
     eventually("a completed job", async || {
@@ -67,7 +67,7 @@ async fn one_channel_that_is_missing_is_named_and_nothing_after_it_is_told_befor
 #[tokio::test]
 async fn a_key_that_is_missing_is_named_and_the_end_is_told_once_it_may_be() {
     let rules = ["~tickstock:*", "&*", "+@all"];
-    let world = World::new().await.as_redis_user(&rules).await;
+    let world = World::new().await.limited_in_redis(&rules).await;
     let mut worker = world.spawn_worker();
     world.accept(&request("j1")).await;
     until("a word about the key", async || worker.log().contains("SET on key tickstock.jobs.status:j1"))
@@ -81,7 +81,7 @@ async fn a_key_that_is_missing_is_named_and_the_end_is_told_once_it_may_be() {
 
 #[tokio::test]
 async fn a_job_that_may_not_be_announced_is_put_on_the_stream_by_nobody_and_the_note_says_why() {
-    let world = World::new().await.as_redis_user(&all_but(&["-publish"])).await;
+    let world = World::new().await.limited_in_redis(&all_but(&["-publish"])).await;
     let ran = world.run_command(&["submit", "--job-id", "j1"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.remarks.contains("PUBLISH on channel tickstock:cache:sync_triggered"), "{ran:?}");

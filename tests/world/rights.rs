@@ -9,7 +9,7 @@ const PASSWORD: &str = "of-the-limited-user";
 
 impl World {
     /// The program speaks to Redis as a user with these rules; the test itself may do everything.
-    pub(crate) async fn as_redis_user(mut self, rules: &[&str]) -> Self {
+    pub(crate) async fn limited_in_redis(mut self, rules: &[&str]) -> Self {
         self.set_rules(&["on", &format!(">{PASSWORD}")]).await;
         self.set_rules(rules).await;
         self.redis_url = format!("redis://{USER}:{PASSWORD}@127.0.0.1:{}", self.redis.port());
@@ -24,7 +24,7 @@ impl World {
 
     /// The program speaks to Postgres as a role that may use our tables and read the source, and nothing else; the test
     /// itself may do everything. `changes` are statements in which `{role}` and `{database}` stand for the names.
-    pub(crate) async fn as_role(mut self, changes: &str) -> Self {
+    pub(crate) async fn limited_in_postgres(mut self, changes: &str) -> Self {
         let (address, database) = self.database_url.rsplit_once('/').unwrap();
         let (_, place) = address.split_once('@').unwrap();
         let role = format!("role_of_{database}");
