@@ -9,8 +9,8 @@ use redis::{RedisError, RedisResult, Script};
 use super::connection::Redis;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::event::EventName;
-use crate::publish::keys::{COUNTER, GROUP, Names, SignalNames};
+use crate::wire::event::EventName;
+use crate::wire::names::{COUNTER, GROUP, Names, SignalNames};
 
 /// A command that has to be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ pub async fn missing<'a>(
     connection: &mut impl ConnectionLike,
     rights: &'a [Right],
 ) -> RedisResult<Vec<&'a Right>> {
-    let script = Script::new(include_str!("rights.lua"));
+    let script = Script::new(include_str!("scripts/rights.lua"));
     let mut call = script.prepare_invoke();
     for right in rights {
         call.arg(right.words.len()).arg(right.words.as_slice());
