@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
@@ -28,6 +27,7 @@ use crate::publish::relay::Relay;
 use crate::publish::status::StatusHash;
 use crate::settings::{EntriesSettings, Settings, nearest};
 use crate::store;
+use crate::store::Transaction;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};

@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::Client;
+use super::{Client, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
 use crate::fault;
@@ -51,7 +50,7 @@ pub async fn beat(
 /// Whether somebody asked for the end of a job: what a heartbeat asks between two confirmations, for it costs no write.
 pub async fn is_cancel_requested(client: &mut Client, id: &JobId) -> Result<bool, Failure> {
     let sql = include_str!("../../sql/queries/job_is_cancel_requested.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows = transaction
         .query_typed(sql, &[(&id.as_str(), Type::TEXT)])
         .await
