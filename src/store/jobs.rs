@@ -312,6 +312,8 @@ pub struct ClaimTerms<'a> {
     pub policy_fingerprint: &'a str,
     /// Whether a worker is known to be dead.
     pub knows_dead: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether this worker began to work under an earlier claim of its own, given by its lease number.
+    pub has_begun: &'a (dyn Fn(i64) -> bool + Sync),
 }
 
 /// How the attempt before a claim was lost by its worker, in a sentence that begins with a word for it: `died`, `silent`
@@ -377,13 +379,16 @@ pub async fn claim(
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
     }
-    let exhausted = row.attempt >= terms.max_attempts;
+    // A claim of this worker whose answer was lost: it never began, and this one counts in its place.
+    let is_in_place = owner.as_ref().is_some_and(|owner| owner.never_began(terms));
+    let counted = row.attempt - i32::from(is_in_place);
+    let exhausted = counted >= terms.max_attempts;
     let lost = owner.as_ref().map(|owner| owner.lost(terms));
     let begun = Begun {
         step: owner.and_then(|owner| owner.step),
         lost: lost.as_ref().map(ToString::to_string),
         // One that is given up is claimed to be ended, not to be begun once more.
-        attempts: i32::from(!exhausted),
+        attempts: i32::from(!exhausted && !is_in_place),
     };
     let claimed = begin_attempt(&transaction, &row, terms, &begun, now).await?;
     take_ownership(&transaction, &claimed, terms).await?;
@@ -421,6 +426,7 @@ async fn end_as_duplicate(
 
 struct Owner {
     worker: String,
+    lease_number: i64,
     step: Option<String>,
     is_expired: bool,
 }
@@ -430,6 +436,11 @@ impl Owner {
         // A worker that meets its own older claim has lost track of it (its connection broke in mid-claim); it can't
         // hold it elsewhere, for it works on one job at a time.
         self.worker != terms.worker && !self.is_expired && !(terms.knows_dead)(&self.worker)
+    }
+
+    /// Whether it is the worker that claims now, which knows that it began nothing then.
+    fn never_began(&self, terms: &ClaimTerms<'_>) -> bool {
+        self.worker == terms.worker && !(terms.has_begun)(self.lease_number)
     }
 
     /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
@@ -457,6 +468,7 @@ async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<
         .map_err(postgres("read who holds the job"))?;
     Ok(rows.first().map(|row| Owner {
         worker: row.get("worker"),
+        lease_number: row.get("lease_number"),
         step: row.get("step"),
         is_expired: row.get("is_expired"),
     }))
