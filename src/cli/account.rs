@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
-use crate::requests::Desk;
+use crate::service::Desk;
 use crate::store::account::{JobAccount, UniverseChanges};
-use crate::worker::telling::{JobResult, status_of};
+use crate::worker::announce::{JobResult, status_of};
 
 use super::exit::Exit;
 use super::jobs::{

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::job::{JobId, JobStatus};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 
 use super::exit::Exit;
 use super::jobs::{parse_job_id, unknown_job};

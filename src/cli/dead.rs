@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::redis::dead::{self, Filed};
-use crate::requests::Desk;
+use crate::service::Desk;
 use crate::wire::event::Source;
 
 use super::exit::Exit;

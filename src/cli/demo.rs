@@ -19,7 +19,7 @@ use crate::domain::calendar;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
-use crate::requests::{Desk, Preview, preview};
+use crate::service::{Desk, Preview, preview};
 use crate::settings::{LoadArgs, Settings};
 use crate::store::history::When;
 use crate::store::{history, migrations};
@@ -149,7 +149,7 @@ async fn sync(settings: &Settings, desk: &Desk, id: &str) -> Result<(), Exit> {
     if job.status != JobStatus::Completed {
         return Err(Exit::NotDone(format!("the sync {}: {}", job.status, job.error.unwrap_or_default())));
     }
-    let result = crate::worker::telling::JobResult::of_row(&job);
+    let result = crate::worker::announce::JobResult::of_row(&job);
     screen::print(&format!(
         "\nJob {id} completed in {}: {} changes in {} universes.\n\n",
         screen::duration(job.duration_seconds(Utc::now())),

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::job::{JobId, JobStatus};
-use crate::requests::Desk;
-use crate::worker::telling::status_of;
+use crate::service::Desk;
+use crate::worker::announce::status_of;
 
 use super::account;
 use super::exit::Exit;

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 
-use crate::requests::Desk;
+use crate::service::Desk;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 

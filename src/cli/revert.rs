@@ -2,7 +2,7 @@
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
-use crate::requests::preview_revert;
+use crate::service::preview_revert;
 use crate::wire::event::Source;
 
 use super::exit::Exit;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 
-use crate::requests::{Desk, Submitted};
+use crate::service::{Desk, Submitted};
 use crate::wire::entry;
 use crate::wire::event::Source;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Api, jobs};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 
 /// 202 for a job that has not ended: one that no worker holds has ended by then, any other is rolled back shortly.
 pub(super) async fn cancel(

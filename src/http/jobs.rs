@@ -18,7 +18,7 @@ use crate::store::figures;
 use crate::store::jobs::JobRow;
 use crate::wire::iso;
 use crate::wire::status::StatusHash;
-use crate::worker::telling::status_of;
+use crate::worker::announce::status_of;
 
 /// Jobs of one page of history, unless told otherwise.
 const USUAL_LIMIT: i64 = 50;

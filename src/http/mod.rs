@@ -27,19 +27,19 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::requests::Desk;
+use crate::service::Desk;
 use crate::settings::Settings;
 use crate::store::Limits;
 use crate::worker::shutdown::Shutdown;
 
 mod cancel;
-mod door;
 mod events;
 mod explain;
 mod health;
 mod jobs;
 mod keys;
 mod metrics;
+mod middleware;
 mod openapi;
 mod problem;
 mod routes;

@@ -8,7 +8,9 @@ use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
 
 use super::problem::Problem;
-use super::{Api, cancel, door, events, explain, health, jobs, metrics, openapi, stats, trigger};
+use super::{
+    Api, cancel, events, explain, health, jobs, metrics, middleware as own, openapi, stats, trigger,
+};
 
 /// The most bytes of a body. A trigger has a hundred.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -45,6 +47,6 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is no such path; /openapi.json lists those there are"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), door::attend))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), own::attend))
         .with_state(api)
 }

@@ -17,7 +17,7 @@ use crate::settings::EntriesSettings;
 
 use super::layout::appv2::{Slot, Table, tickers};
 use super::layout::{self, Layout, rows};
-use super::snapshot::read_instruments;
+use super::read::snapshot::read_instruments;
 use super::statement::{Param, query};
 
 const DOING: &str = "look up history";

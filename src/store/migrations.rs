@@ -13,7 +13,7 @@ use tokio_postgres::types::Type;
 use crate::failure::{Failure, postgres};
 use crate::settings::{EntriesSettings, SourceSettings};
 
-use super::source::Source;
+use super::read::source::Source;
 use super::statement::{Param, execute, query, query_one};
 use super::{Database, catalog, layout, quoted};
 

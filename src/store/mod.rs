@@ -15,16 +15,12 @@ pub mod lease;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
-pub mod past;
 pub mod pins;
 pub mod quarantine;
-pub mod reading;
+pub mod read;
 pub mod revert;
-pub mod snapshot;
-pub mod source;
 
 mod catalog;
-mod decode;
 mod statement;
 
 use std::ops::{Deref, DerefMut};

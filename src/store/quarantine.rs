@@ -11,7 +11,7 @@ use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
 use crate::plan::quarantine::Quarantined;
 
-use super::snapshot;
+use super::read::snapshot;
 use super::statement::{Param, query};
 
 /// The quarantine of the last run.

@@ -18,7 +18,7 @@ use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::publisher::publish;
 use crate::redis::subscription::{Message, Subscription};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 use crate::wire::MAX_MESSAGE_BYTES;
 use crate::wire::event::{ErrorReport, Severity, service_error};
 use crate::worker::Trouble;

@@ -11,10 +11,10 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::Worker;
+use super::announce::{JobResult, Numbers, Teller};
 use super::disposition::Outcome;
 use super::heartbeat::{Heartbeat, Interruption, Progress};
 use super::progress::ProgressTeller;
-use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
@@ -28,7 +28,7 @@ use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
 use crate::store::layout::Entries;
 use crate::store::lease::Lease;
-use crate::store::reading::{self, Reading, Ready, Sources};
+use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
 
 /// Times a job is read, decided and written anew because another transaction won, within one attempt. More would
@@ -179,7 +179,7 @@ async fn decide_sync(
 ) -> Result<Decided, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
-    let reading = reading::read(lease.transaction(), from, request).await?;
+    let reading = read::read(lease.transaction(), from, request).await?;
     fault::point("snapshot.after").await?;
     let ready = match reading {
         Reading::Ready(ready) => *ready,

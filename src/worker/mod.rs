@@ -15,6 +15,7 @@
 //!
 #![doc = include_str!("hazards.md")]
 
+pub mod announce;
 pub mod attempt;
 pub mod backoff;
 pub mod disposition;
@@ -24,7 +25,6 @@ pub mod progress;
 pub mod relay;
 pub mod shutdown;
 pub mod sweeper;
-pub mod telling;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

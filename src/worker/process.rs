@@ -6,11 +6,11 @@ use chrono::Utc;
 use tracing::{debug, info, warn};
 
 use super::Worker;
+use super::announce::{JobResult, Numbers, Teller};
 use super::attempt::attempt;
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
 use super::heartbeat::{Heartbeat, Held};
-use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
+use super::announce::{Numbers, Progress, Teller};
 use super::relay::Relay;
-use super::telling::{Numbers, Progress, Teller};
 use crate::domain::task::SyncTask;
 use crate::store::jobs::JobRow;
 

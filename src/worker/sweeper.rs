@@ -81,6 +81,6 @@ async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure>
 
 /// The status the job has, told again under the number it was told with.
 fn announcement(row: &JobRow) -> Delivery {
-    let status = super::telling::status_of(row, row.last_seq, Utc::now());
+    let status = super::announce::status_of(row, row.last_seq, Utc::now());
     Delivery::of_status(status).listed_at(row.request.requested_at)
 }

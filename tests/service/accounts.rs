@@ -2,7 +2,7 @@
 
 use cache_sync::domain::job::JobId;
 use cache_sync::store::account::JobAccount;
-use cache_sync::worker::telling::JobResult;
+use cache_sync::worker::announce::JobResult;
 
 use crate::world::{World, background, request, stock};
 

@@ -18,7 +18,7 @@ use cache_sync::demo::servers::PrivateRedis;
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::redis::connection::{Redis, Shared};
-use cache_sync::requests::{Cancellation, Desk};
+use cache_sync::service::{Cancellation, Desk};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};

@@ -22,10 +22,10 @@ use crate::settings::Settings;
 use crate::store::apply::{self, BackfillContext};
 use crate::store::jobs::{self, Ending};
 use crate::store::lease::Lease;
-use crate::store::past::{self, Known, Past};
-use crate::store::reading::Sources;
+use crate::store::read::Sources;
+use crate::store::read::past::{self, Known, Past};
 use crate::store::{Database, Limits};
-use crate::worker::telling::JobResult;
+use crate::worker::announce::JobResult;
 
 /// Bounds of one statement of a replay: somebody waits for it at a screen, but for more than one day.
 const LIMITS: Limits = Limits { statement: Duration::from_secs(300), lock: Duration::from_secs(60) };

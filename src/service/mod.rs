@@ -29,14 +29,14 @@ use crate::store;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};
-use crate::store::reading::{self, Reading, Ready, Sources};
+use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
 use crate::wire::event::Source;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
+use crate::worker::announce::{Teller, status_of};
 use crate::worker::relay::Relay;
-use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
 pub mod replay;
@@ -258,7 +258,7 @@ pub async fn preview(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let ready = match reading::read(&transaction, from, request).await? {
+    let ready = match read::read(&transaction, from, request).await? {
         Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         // Asked for by a person, so never by itself; told as what it would come to.
@@ -303,7 +303,7 @@ async fn read_newest(
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match reading::read(transaction, from, &request).await? {
+    Ok(match read::read(transaction, from, &request).await? {
         Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
