@@ -35,7 +35,7 @@ use crate::wire::entry;
 use crate::wire::event::Source;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
-use crate::worker::announce::{Teller, status_of};
+use crate::worker::announce::{Announcer, status_of};
 use crate::worker::relay::Relay;
 
 pub mod pins;
@@ -50,7 +50,7 @@ const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), loc
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end, at a desk that waits for it as long; a
 /// worker tells it otherwise.
-const TELL_AT_MOST: Duration = Duration::from_secs(3);
+const PUBLISH_AT_MOST: Duration = Duration::from_secs(3);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
@@ -160,18 +160,18 @@ impl Desk {
     /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
     /// lets us; the worker of any other lets go of it within a second and rolls back.
     pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
-        let teller = Teller { names: &self.names, at: now };
+        let announcer = Announcer { names: &self.names, at: now };
         let mut client = self.database.client().await?;
-        let cancellation = jobs::cancel(&mut client, id, now, |ended| teller.ended(ended)).await?;
+        let cancellation = jobs::cancel(&mut client, id, now, |ended| announcer.ended(ended)).await?;
         drop(client);
         if cancellation == Cancellation::Cancelled {
-            self.tell(id).await;
+            self.publish(id).await;
         }
         Ok(cancellation)
     }
 
     /// Tells what a job owes the world. What can't be told now is told by a worker.
-    async fn tell(&self, id: &JobId) {
+    async fn publish(&self, id: &JobId) {
         let relay = Relay {
             database: self.database.clone(),
             redis: self.redis.clone(),
@@ -179,7 +179,7 @@ impl Desk {
             notify: self.notify,
             job_monitor: self.job_monitor,
         };
-        let why = match tokio::time::timeout(TELL_AT_MOST.min(self.patience), relay.relay(id)).await {
+        let why = match tokio::time::timeout(PUBLISH_AT_MOST.min(self.patience), relay.relay(id)).await {
             Ok(Ok(_)) => return,
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),

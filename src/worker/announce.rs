@@ -116,14 +116,14 @@ impl Numbers {
 
 /// Speaks for the jobs of one installation.
 #[derive(Debug, Clone, Copy)]
-pub struct Teller<'a> {
+pub struct Announcer<'a> {
     /// The names of the channels.
     pub names: &'a Names,
     /// The time of what is told.
     pub at: DateTime<Utc>,
 }
 
-impl Teller<'_> {
+impl Announcer<'_> {
     /// A worker began; and how the attempt before it was lost, where it was.
     pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<Owed> {
         let mut numbers = Numbers::after(row);

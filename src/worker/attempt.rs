@@ -11,10 +11,10 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::Worker;
-use super::announce::{JobResult, Numbers, Teller};
+use super::announce::{Announcer, JobResult, Numbers};
 use super::disposition::Outcome;
 use super::heartbeat::{Heartbeat, Interruption, Progress};
-use super::progress::ProgressTeller;
+use super::progress::ProgressPublisher;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
@@ -85,7 +85,7 @@ async fn sync(
     heartbeat: &Heartbeat,
     client: &mut Client,
 ) -> Outcome {
-    let progress = ProgressTeller::start(worker.relay.clone(), row.clone());
+    let progress = ProgressPublisher::start(worker.relay.clone(), row.clone());
     let mut redo = 1;
     let outcome = loop {
         match sync_once(worker, row, warnings, heartbeat, client, &progress).await {
@@ -107,7 +107,7 @@ async fn sync_once(
     warnings: &[String],
     heartbeat: &Heartbeat,
     client: &mut Client,
-    progress: &ProgressTeller,
+    progress: &ProgressPublisher,
 ) -> Result<Outcome, Failure> {
     heartbeat.step("lease", None);
     let lease = tokio::select! {
@@ -175,7 +175,7 @@ async fn decide_sync(
     worker: &Worker,
     request: &JobRequest,
     heartbeat: &Heartbeat,
-    progress: &ProgressTeller,
+    progress: &ProgressPublisher,
 ) -> Result<Decided, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
@@ -191,7 +191,7 @@ async fn decide_sync(
     let Ready { as_of, warnings, policy, snapshot, entries } = ready;
     let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    let watched = Watched { teller: progress, progress: heartbeat.progress() };
+    let watched = Watched { announcer: progress, progress: heartbeat.progress() };
     let planned = plan_aside(lease, &policy, &snapshot, entries, order, watched).await?;
     let (mut plan, durations, entries) = match planned {
         Ok(planned) => planned,
@@ -258,7 +258,7 @@ type Planned = (Plan, BTreeMap<SyncTask, u64>, Entries);
 
 /// Who is told of each sub-task: the world, and the watch for standstills.
 struct Watched<'a> {
-    teller: &'a ProgressTeller,
+    announcer: &'a ProgressPublisher,
     progress: &'a Progress,
 }
 
@@ -272,7 +272,7 @@ async fn plan_aside(
     watched: Watched<'_>,
 ) -> Result<Result<Planned, Refusal>, Failure> {
     let (snapshot, policy) = (Arc::clone(snapshot), Arc::clone(policy));
-    let (reporter, progress) = (watched.teller.reporter(), watched.progress.clone());
+    let (reporter, progress) = (watched.announcer.reporter(), watched.progress.clone());
     let total_symbols = snapshot.securities.len() as u64;
     let mut planning = tokio::task::spawn_blocking(move || {
         let mut durations = BTreeMap::new();
@@ -312,9 +312,9 @@ async fn end(
     now: DateTime<Utc>,
 ) -> Result<Result<JobRow, Interruption>, Failure> {
     let Decision { plan, durations, fingerprint, .. } = decision;
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
-    let mut owing = teller.changes(row, plan, &mut numbers);
+    let mut owing = announcer.changes(row, plan, &mut numbers);
     let ending = Ending {
         status: JobStatus::Completed,
         as_of: Some(plan.as_of),
@@ -333,7 +333,7 @@ async fn end(
     if ended.cancel_requested_at.is_some() {
         return Ok(Err(Interruption::Cancelled));
     }
-    owing.extend(teller.ended(&ended));
+    owing.extend(announcer.ended(&ended));
     outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
     Ok(Ok(ended))
 }

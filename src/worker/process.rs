@@ -6,7 +6,7 @@ use chrono::Utc;
 use tracing::{debug, info, warn};
 
 use super::Worker;
-use super::announce::{JobResult, Numbers, Teller};
+use super::announce::{Announcer, JobResult, Numbers};
 use super::attempt::attempt;
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
@@ -49,7 +49,7 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
             if let Some(warning) = other_wishes(&row, &request) {
                 warn!(job.id = %row.id(), entry.id = %entry.id, "job {}: {warning}", row.id());
             }
-            tell_again(worker, &entry, &row).await
+            publish_again(worker, &entry, &row).await
         }
         Some(Claim::NotDue) => acknowledge(worker, &entry.id).await,
         Some(Claim::Forbidden { .. }) => {
@@ -94,15 +94,15 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
     let mut is_said = false;
     loop {
         let now = Utc::now();
-        let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow, lost: Option<&Lost>| {
+        let announcer = Announcer { names: &worker.names, at: now };
+        let announce = |row: &JobRow, lost: Option<&Lost>| {
             if let Some(lost) = lost {
                 warn!(job.id = %row.id(), "job {} is taken over: {lost}", row.id());
             }
-            if row.status.is_final() { teller.ended(row) } else { teller.started(row, lost) }
+            if row.status.is_final() { announcer.ended(row) } else { announcer.started(row, lost) }
         };
         let mut client = worker.database.client().await?;
-        match jobs::claim(&mut client, request, &entry.id, &terms, now, tell).await? {
+        match jobs::claim(&mut client, request, &entry.id, &terms, now, announce).await? {
             Claim::Held { by } => {
                 if !is_said {
                     info!(job.id = %request.job_id, "job {} is held by worker {by}; waiting", request.job_id);
@@ -241,9 +241,9 @@ async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure>
 
 async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;
-    jobs::cancel(&mut client, row.id(), now, |ended| teller.ended(ended)).await?;
+    jobs::cancel(&mut client, row.id(), now, |ended| announcer.ended(ended)).await?;
     drop(client);
     log_end(row, JobStatus::Cancelled, "");
     read_outcome(worker, row).await
@@ -261,7 +261,7 @@ fn log_end(row: &JobRow, status: JobStatus, error: &str) {
 async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning) -> Result<Ended, Failure> {
     info!(job.id = %row.id(), "job {}: {why}", row.id());
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let ending = Ending {
         status: JobStatus::Completed,
         warnings: warnings.iter().cloned().chain([why.to_string()]).collect(),
@@ -272,7 +272,7 @@ async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning)
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+    jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await
 }
 
 /// How a job ends that changed no universe.
@@ -291,7 +291,7 @@ async fn end(
 ) -> Result<Ended, Failure> {
     log_end(row, verdict.status, verdict.error);
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
         status: verdict.status,
@@ -302,7 +302,7 @@ async fn end(
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+    jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await
 }
 
 /// Why an attempt is not counted.
@@ -322,7 +322,7 @@ async fn postpone(
     free: Free,
 ) -> Result<Ended, Failure> {
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let postponement = Postponement {
         status,
         delay,
@@ -333,7 +333,7 @@ async fn postpone(
     };
     let problem = error.filter(|_| free == Free::No).map(|error| ("retry", error));
     let mut client = worker.database.client().await?;
-    jobs::postpone(&mut client, row, &postponement, now, |postponed| teller.postponed(postponed, problem))
+    jobs::postpone(&mut client, row, &postponement, now, |postponed| announcer.postponed(postponed, problem))
         .await
 }
 
@@ -382,11 +382,11 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
     if let Some(job_id) = &rejection.job_id {
         let requested_at = entry::entry_time(&entry.id).unwrap_or(now);
         let request = JobRequest::new(job_id.clone(), Mode::Full, entry::DEFAULT_TRIGGERED_BY, requested_at);
-        let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow| teller.ended(row);
+        let announcer = Announcer { names: &worker.names, at: now };
+        let announce = |row: &JobRow| announcer.ended(row);
         let mut client = worker.database.client().await?;
         let rejected =
-            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;
+            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, announce).await?;
         drop(client);
         if let Some(row) = rejected {
             relay(worker, &row).await;
@@ -427,8 +427,8 @@ async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> 
 }
 
 /// A finished job that is delivered again does no work; whoever missed its end is told.
-async fn tell_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
-    if let Err(failure) = worker.relay.tell_again_if_lost(row.id()).await {
+async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    if let Err(failure) = worker.relay.publish_again_if_lost(row.id()).await {
         warn!(job.id = %row.id(), "{failure}");
     }
     // The very entry that stood for the job: its worker died before it could put it away. Any other asks for the

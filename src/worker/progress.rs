@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use super::announce::{Numbers, Progress, Teller};
+use super::announce::{Announcer, Numbers, Progress};
 use super::relay::Relay;
 use crate::domain::task::SyncTask;
 use crate::store::jobs::JobRow;
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 5;
 
 /// Tells progress of one attempt.
-pub struct ProgressTeller {
+pub struct ProgressPublisher {
     reports: UnboundedSender<Finished>,
     task: JoinHandle<()>,
 }
@@ -38,15 +38,15 @@ struct Finished {
     total_symbols: u64,
 }
 
-impl ProgressTeller {
+impl ProgressPublisher {
     /// Starts telling for the claim in `row`.
     pub fn start(relay: Relay, row: JobRow) -> Self {
         let (reports, inbox) = unbounded_channel();
-        let task = tokio::spawn(tell(relay, row, inbox));
+        let task = tokio::spawn(publish(relay, row, inbox));
         Self { reports, task }
     }
 
-    /// What hands over to this teller.
+    /// What hands over to this announcer.
     pub fn reporter(&self) -> Reporter {
         Reporter(self.reports.clone())
     }
@@ -69,7 +69,7 @@ impl Reporter {
     }
 }
 
-async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
+async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
     let mut is_in_order = match relay.relay(row.id()).await {
         Ok(is_told) => is_told,
         Err(failure) => {
@@ -90,12 +90,12 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
             }
             furthest = completed;
             let progress = Progress { task, completed, total_symbols };
-            let teller = Teller { names: &relay.names, at: Utc::now() };
-            let (event, status) = teller.progressed(&row, numbers.take(), &progress);
+            let announcer = Announcer { names: &relay.names, at: Utc::now() };
+            let (event, status) = announcer.progressed(&row, numbers.take(), &progress);
             told.push(relay.progress(row.id(), event, status, total_symbols));
         }
         if !told.is_empty() {
-            is_in_order = relay.tell_progress(&told).await.is_ok();
+            is_in_order = relay.publish_progress(&told).await.is_ok();
         }
     }
 }

@@ -71,20 +71,20 @@ impl Relay {
             return Ok(false);
         }
         while !owed.is_empty() {
-            fault::point("tell.before").await?;
-            self.tell(id, &owed).await?;
-            fault::point("tell.after").await?;
+            fault::point("publish.before").await?;
+            self.publish(id, &owed).await?;
+            fault::point("publish.after").await?;
             let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
             outbox::mark_sent(&transaction, id, &seqs).await?;
-            fault::point("mark_told.before").await?;
+            fault::point("mark_sent.before").await?;
             owed = outbox::unsent(&transaction, id).await?;
         }
         transaction.commit().await.map_err(postgres("note events as told"))?;
-        fault::point("mark_told.after").await?;
+        fault::point("mark_sent.after").await?;
         Ok(true)
     }
 
-    async fn tell(&self, id: &JobId, owed: &[Owed]) -> Result<(), Failure> {
+    async fn publish(&self, id: &JobId, owed: &[Owed]) -> Result<(), Failure> {
         let doing = "tell what a job owes";
         let deliveries: Vec<Delivery> = owed
             .iter()
@@ -133,7 +133,7 @@ impl Relay {
     }
 
     /// Tells of progress, in order, best effort and straight away: it is in no outbox.
-    pub async fn tell_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
+    pub async fn publish_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
         fault::point("progress.before").await?;
         deliver_all(&mut self.redis.shared(), &self.names, told)
             .await
@@ -158,7 +158,7 @@ impl Relay {
     }
 
     /// Tells a finished job again where Redis has lost its status.
-    pub async fn tell_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
+    pub async fn publish_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
         let mut exists = redis::cmd("EXISTS");
         let known: bool = exists
             .arg(self.names.status(id))

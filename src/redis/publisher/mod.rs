@@ -64,7 +64,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// It was news: the event, or the status of a delivery without one.
-    Told,
+    Published,
     /// It had been told before, or something later had. A hash that was behind is brought up to date all the same.
     Stale,
 }
@@ -209,7 +209,7 @@ async fn deliver_batch(
 
 impl Delivered {
     pub(crate) fn from_script(told: i64) -> Self {
-        if told == 1 { Self::Told } else { Self::Stale }
+        if told == 1 { Self::Published } else { Self::Stale }
     }
 }
 

@@ -161,13 +161,13 @@ pub async fn reject(
     entry_id: &str,
     error: String,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
     let Some(row) = insert(&transaction, request, Some(entry_id), now).await? else { return Ok(None) };
     let ending = Ending { error: Some(error), last_seq: row.last_seq + ENDING_NUMBERS, ..Ending::default() };
     let ended = end_within(&transaction, &row, &ending, now).await?;
-    match close(transaction, ended, now, tell).await? {
+    match close(transaction, ended, now, announce).await? {
         Ended::Done(row) => Ok(Some(*row)),
         Ended::Lost => Ok(None),
     }

@@ -26,7 +26,7 @@ pub enum Cancellation {
     Unknown,
 }
 
-/// Asks for a job's end. One that no worker holds ends here, with what `tell` owes the world about it; the worker of
+/// Asks for a job's end. One that no worker holds ends here, with what `announce` owes the world about it; the worker of
 /// any other sees the wish at its heartbeat.
 ///
 /// The lock of the job's row makes this and a claim take turns: whoever comes second sees what the first has done.
@@ -34,7 +34,7 @@ pub async fn cancel(
     client: &mut Client,
     id: &JobId,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Cancellation, Failure> {
     let doing = "ask for the job's end";
     let transaction = client.begin().await?;
@@ -48,7 +48,7 @@ pub async fn cancel(
         Cancellation::Requested
     } else {
         let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::owe(&transaction, id, &tell(&row), now).await?;
+        outbox::owe(&transaction, id, &announce(&row), now).await?;
         Cancellation::Cancelled
     };
     transaction.commit().await.map_err(postgres(doing))?;

@@ -67,7 +67,7 @@ impl std::fmt::Display for Lost {
 }
 
 /// Claims the job that `entry_id` asks for, with everything that belongs to it in one transaction: the row where
-/// there is none yet, the attempt, the lease number, the owner, and what `tell` owes the world about it and about how the
+/// there is none yet, the attempt, the lease number, the owner, and what `announce` owes the world about it and about how the
 /// attempt before it was lost.
 pub async fn claim(
     client: &mut Client,
@@ -75,7 +75,7 @@ pub async fn claim(
     entry_id: &str,
     terms: &ClaimTerms<'_>,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<Owed>,
 ) -> Result<Claim, Failure> {
     let doing = "claim the job";
     let transaction = client.begin().await?;
@@ -100,7 +100,7 @@ pub async fn claim(
         Accepted::New(row) | Accepted::Known(row) => *row,
         Accepted::Duplicate { of } => {
             let row = end_as_duplicate(&transaction, request, entry_id, &of, now).await?;
-            outbox::owe(&transaction, row.id(), &tell(&row, None), now).await?;
+            outbox::owe(&transaction, row.id(), &announce(&row, None), now).await?;
             transaction.commit().await.map_err(postgres(doing))?;
             return Ok(Claim::Ended(Box::new(row)));
         }
@@ -114,7 +114,7 @@ pub async fn claim(
     }
     if row.cancel_requested_at.is_some() {
         let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::owe(&transaction, row.id(), &tell(&row, None), now).await?;
+        outbox::owe(&transaction, row.id(), &announce(&row, None), now).await?;
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
     }
@@ -132,7 +132,7 @@ pub async fn claim(
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Exhausted(Box::new(claimed)));
     }
-    outbox::owe(&transaction, claimed.id(), &tell(&claimed, lost.as_ref()), now).await?;
+    outbox::owe(&transaction, claimed.id(), &announce(&claimed, lost.as_ref()), now).await?;
     fault::point("claim.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
     fault::point("claim.after").await?;

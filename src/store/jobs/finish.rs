@@ -114,11 +114,11 @@ pub async fn end(
     row: &JobRow,
     ending: &Ending,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Ended, Failure> {
     let transaction = client.begin().await?;
     let ended = end_within(&transaction, row, ending, now).await?;
-    close(transaction, ended, now, tell).await
+    close(transaction, ended, now, announce).await
 }
 
 /// Why and for how long a job is let go.
@@ -144,7 +144,7 @@ pub async fn postpone(
     row: &JobRow,
     postponement: &Postponement,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Ended, Failure> {
     let transaction = client.begin().await?;
     let sql = include_str!("../../../sql/queries/job_postpone.sql");
@@ -164,7 +164,7 @@ pub async fn postpone(
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("postpone the job"))?;
     let postponed = rows.first().map(JobRow::from_row).transpose()?;
-    close(transaction, postponed, now, tell).await
+    close(transaction, postponed, now, announce).await
 }
 
 /// The common end of both: what is owed, the ownership given up, the commit.
@@ -172,10 +172,10 @@ pub(super) async fn close(
     transaction: Transaction<'_>,
     changed: Option<JobRow>,
     now: DateTime<Utc>,
-    tell: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Ended, Failure> {
     let Some(row) = changed else { return Ok(Ended::Lost) };
-    outbox::owe(&transaction, row.id(), &tell(&row), now).await?;
+    outbox::owe(&transaction, row.id(), &announce(&row), now).await?;
     release_within(&transaction, &row).await?;
     fault::point("settle.before").await?;
     transaction.commit().await.map_err(postgres("write down how the job went"))?;
