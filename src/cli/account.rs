@@ -90,7 +90,7 @@ fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str, St
         ("cancel asked", ago(row.cancel_requested_at)),
         ("held by", if is_open { held_by(account, now) } else { String::new() }),
         ("last step", row.last_step.clone().unwrap_or_default()),
-        ("events", format!("{} told, {} owed", account.outbox.sent, account.outbox.owed)),
+        ("events", format!("{} sent, {} unsent", account.outbox.sent, account.outbox.unsent)),
         ("error", row.error.clone().unwrap_or_default()),
     ]
 }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn account(row: JobRow) -> JobAccount {
-        JobAccount { row, changes: Vec::new(), holder: None, outbox: OutboxCount { owed: 0, sent: 0 } }
+        JobAccount { row, changes: Vec::new(), holder: None, outbox: OutboxCount { unsent: 0, sent: 0 } }
     }
 
     fn completed() -> JobAccount {
@@ -282,7 +282,7 @@ mod tests {
         };
         JobAccount {
             changes: vec![held, changes("mega_cap", 1, 0), changes("top_100", 6, 5)],
-            outbox: OutboxCount { owed: 1, sent: 6 },
+            outbox: OutboxCount { unsent: 1, sent: 6 },
             ..account(row)
         }
     }
@@ -309,7 +309,7 @@ mod tests {
           ended       2026-01-09T21:10:02.212Z
           with        force
           dedupe key  eod:2026-01-09
-          events      6 told, 1 owed
+          events      6 sent, 1 unsent
 
         In short
           -  mega_cap +NVDA
@@ -364,7 +364,7 @@ mod tests {
           dedupe key    eod:2026-01-09
           cancel asked  1 s ago
           held by       worker alpha-71-9f3b, at step plan; its lease runs out in 14 s
-          events        0 told, 0 owed
+          events        0 sent, 0 unsent
         ");
     }
 
@@ -377,7 +377,7 @@ mod tests {
         insta::assert_snapshot!(keys.join(" "), @"job_id mode status phase current_task completed total_items percentage attempt worker triggered_by run_id as_of created_at start_time end_time updated_at duration_seconds total_changes universes_updated held_universes task_results warnings error replay_of seq force accept_churn requested_as_of dedupe_key revert_of lease_number not_before waiting_since cancel_requested_at entry_id last_step policy_fingerprint digest changes owner outbox");
         insta::assert_snapshot!(format!("{}\n{}", value["changes"], value["outbox"]), @r#"
         [{"universe":"large_cap","added":0,"removed":0,"renamed":0,"held_reason":"31 of 712 would change","held_proposal":{"would_join":["A","B"],"would_leave":["C"]}},{"universe":"mega_cap","added":1,"removed":0,"renamed":0,"held_reason":null,"held_proposal":null},{"universe":"top_100","added":6,"removed":5,"renamed":0,"held_reason":null,"held_proposal":null}]
-        {"owed":1,"sent":6}
+        {"unsent":1,"sent":6}
         "#);
     }
 }

@@ -14,7 +14,7 @@ const BATCH: i64 = 500;
 
 /// Something to tell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Owed {
+pub struct PendingEvent {
     /// Its place in the job's order.
     pub seq: i64,
     /// Where it is published.
@@ -27,22 +27,22 @@ pub struct Owed {
     pub total_symbols: Option<i64>,
 }
 
-/// Adds to what is owed, inside the caller's transaction.
-pub async fn owe(
+/// Adds to what is events, inside the caller's transaction.
+pub async fn append(
     transaction: &Transaction<'_>,
     id: &JobId,
-    owed: &[Owed],
+    events: &[PendingEvent],
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    if owed.is_empty() {
+    if events.is_empty() {
         return Ok(());
     }
     let sql = include_str!("../../sql/queries/outbox_insert.sql");
-    let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
-    let channels: Vec<String> = owed.iter().map(|event| event.channels.join(",")).collect();
-    let envelopes: Vec<&Option<Value>> = owed.iter().map(|event| &event.envelope).collect();
-    let hashes: Vec<&Option<Value>> = owed.iter().map(|event| &event.status_hash).collect();
-    let total_symbols: Vec<Option<i64>> = owed.iter().map(|event| event.total_symbols).collect();
+    let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    let channels: Vec<String> = events.iter().map(|event| event.channels.join(",")).collect();
+    let envelopes: Vec<&Option<Value>> = events.iter().map(|event| &event.envelope).collect();
+    let hashes: Vec<&Option<Value>> = events.iter().map(|event| &event.status_hash).collect();
+    let total_symbols: Vec<Option<i64>> = events.iter().map(|event| event.total_symbols).collect();
     let params: [(&(dyn ToSql + Sync), Type); 7] = [
         (&id.as_str(), Type::TEXT),
         (&seqs, Type::INT8_ARRAY),
@@ -70,13 +70,13 @@ pub async fn lock(transaction: &Transaction<'_>, id: &JobId) -> Result<bool, Fai
 }
 
 /// The first unsent events of a job, in order.
-pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Owed>, Failure> {
+pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<PendingEvent>, Failure> {
     let sql = include_str!("../../sql/queries/outbox_unsent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&BATCH, Type::INT8)];
-    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read what is owed"))?;
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read what is events"))?;
     Ok(rows
         .iter()
-        .map(|row| Owed {
+        .map(|row| PendingEvent {
             seq: row.get("seq"),
             channels: row.get("channels"),
             envelope: row.get("envelope"),
@@ -94,7 +94,7 @@ pub async fn mark_sent(transaction: &Transaction<'_>, id: &JobId, seqs: &[i64]) 
 }
 
 /// Owes again everything a job has told: Redis lost it.
-pub async fn owe_again(client: &mut Client, id: &JobId) -> Result<(), Failure> {
+pub async fn mark_unsent(client: &mut Client, id: &JobId) -> Result<(), Failure> {
     let doing = "owe events again";
     let sql = include_str!("../../sql/queries/outbox_mark_unsent.sql");
     let transaction = client.begin().await?;
@@ -103,12 +103,12 @@ pub async fn owe_again(client: &mut Client, id: &JobId) -> Result<(), Failure> {
 }
 
 /// Jobs that owe events, those that owe longest first.
-pub async fn owing_jobs(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
-    let sql = include_str!("../../sql/queries/outbox_owing_jobs.sql");
+pub async fn jobs_with_unsent(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
+    let sql = include_str!("../../sql/queries/outbox_unsent_jobs.sql");
     let transaction = client.begin().await?;
     let rows = transaction
         .query_typed(sql, &[(&limit, Type::INT8)])
         .await
-        .map_err(postgres("look for owed events"))?;
+        .map_err(postgres("look for events events"))?;
     Ok(rows.iter().filter_map(|row| JobId::parse(row.get("job_id"))).collect())
 }

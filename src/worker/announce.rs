@@ -13,7 +13,7 @@ use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
 use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
-use crate::store::outbox::Owed;
+use crate::store::outbox::PendingEvent;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::wire::names::Names;
 use crate::wire::status::{StatusHash, TaskResult};
@@ -125,18 +125,18 @@ pub struct Announcer<'a> {
 
 impl Announcer<'_> {
     /// A worker began; and how the attempt before it was lost, where it was.
-    pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<Owed> {
+    pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<PendingEvent> {
         let mut numbers = Numbers::after(row);
         let seq = numbers.take();
         let started = event::Started {
             run_id: row.request.run_id.as_deref(),
             total_items: row.request.mode.tasks().len() as u32,
         };
-        let started = owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)));
+        let started = pending(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)));
         let lost = lost.map(|lost| {
             let message = lost.to_string();
             let report = report(Severity::Warning, "takeover", &message, row);
-            owed(self.occasion(row, numbers.take()).error(&report), None)
+            pending(self.occasion(row, numbers.take()).error(&report), None)
         });
         std::iter::once(started).chain(lost).collect()
     }
@@ -160,16 +160,16 @@ impl Announcer<'_> {
 
     /// The job goes on later: a warning about why, where something went wrong, and the status. Its number is the
     /// row's last.
-    pub fn postponed(&self, row: &JobRow, problem: Option<(&str, &str)>) -> Vec<Owed> {
+    pub fn postponed(&self, row: &JobRow, problem: Option<(&str, &str)>) -> Vec<PendingEvent> {
         let seq = row.last_seq;
         let status = status_of(row, seq, self.at);
         match problem {
             Some((category, message)) => {
                 let report = report(Severity::Warning, category, message, row);
-                vec![owed(self.occasion(row, seq).error(&report), Some(&status))]
+                vec![pending(self.occasion(row, seq).error(&report), Some(&status))]
             }
             None => {
-                vec![Owed {
+                vec![PendingEvent {
                     seq,
                     channels: Vec::new(),
                     envelope: None,
@@ -181,17 +181,17 @@ impl Announcer<'_> {
     }
 
     /// The job ended: what went wrong, where something did, and the end, whose number is the row's last.
-    pub fn ended(&self, row: &JobRow) -> Vec<Owed> {
-        let mut owing = Vec::new();
+    pub fn ended(&self, row: &JobRow) -> Vec<PendingEvent> {
+        let mut events = Vec::new();
         if let (JobStatus::Failed, Some(error)) = (row.status, &row.error) {
             let report = report(Severity::Error, "job", error, row);
-            owing.push(owed(self.occasion(row, row.last_seq - 1).error(&report), None));
+            events.push(pending(self.occasion(row, row.last_seq - 1).error(&report), None));
         }
-        owing.push(self.completed(row, row.last_seq));
-        owing
+        events.push(self.completed(row, row.last_seq));
+        events
     }
 
-    fn completed(&self, row: &JobRow, seq: i64) -> Owed {
+    fn completed(&self, row: &JobRow, seq: i64) -> PendingEvent {
         let result = JobResult::of_row(row);
         let error = row.error.as_deref().unwrap_or("");
         let completed = event::Completed {
@@ -214,21 +214,21 @@ impl Announcer<'_> {
         };
         let total_symbols = i64::try_from(result.total_symbols).ok().filter(|total| *total > 0);
         let status = status_of(row, seq, self.at);
-        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(&status)) }
+        PendingEvent { total_symbols, ..pending(self.occasion(row, seq).completed(completed), Some(&status)) }
     }
 
     /// What a plan changes, before the end of the job is told.
-    pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+    pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<PendingEvent> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
-        let mut owing: Vec<Owed> = changed
-            .map(|universe| owed(self.universe_updated(row, universe, numbers.take()), None))
+        let mut events: Vec<PendingEvent> = changed
+            .map(|universe| pending(self.universe_updated(row, universe, numbers.take()), None))
             .collect();
-        owing.extend(self.ipo_assignments(row, plan, numbers));
-        owing.extend(self.delisting_cleanup(row, plan, numbers));
+        events.extend(self.ipo_assignments(row, plan, numbers));
+        events.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
-            owing.extend(self.held(row, universe, numbers));
+            events.extend(self.held(row, universe, numbers));
         }
-        owing
+        events
     }
 
     fn universe_updated(&self, row: &JobRow, universe: &PlannedUniverse, seq: i64) -> Event {
@@ -251,7 +251,7 @@ impl Announcer<'_> {
         })
     }
 
-    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<PendingEvent> {
         let listings = plan.new_listings();
         let assignments: Vec<event::IpoAssignment> = listings
             .iter()
@@ -266,20 +266,20 @@ impl Announcer<'_> {
         let events = self.occasion(row, numbers.last() + 1).ipo_assignments(&assignments);
         // The events number themselves; the count goes on behind them.
         numbers.last += events.len() as i64;
-        events.into_iter().map(|event| owed(event, None)).collect()
+        events.into_iter().map(|event| pending(event, None)).collect()
     }
 
-    fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<Owed> {
+    fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<PendingEvent> {
         let symbols = plan.delisted();
         if symbols.is_empty() {
             return None;
         }
         let universes = plan.cleaned_up();
         let cleanup = event::DelistingCleanup { symbols: &symbols, universes: &universes };
-        Some(owed(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
+        Some(pending(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
     }
 
-    fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<Owed> {
+    fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<PendingEvent> {
         let hold = universe.hold.as_ref()?;
         let severity = if hold.runs >= CRITICAL_AFTER_RUNS { Severity::Critical } else { Severity::Warning };
         let message = format!("{} is held: {}", universe.name, hold.reason);
@@ -288,7 +288,7 @@ impl Announcer<'_> {
         report.context.insert("held_runs".to_owned(), json!(hold.runs));
         report.context.insert("would_add".to_owned(), json!(hold.would_join.len()));
         report.context.insert("would_remove".to_owned(), json!(hold.would_leave.len()));
-        Some(owed(self.occasion(row, numbers.take()).error(&report), None))
+        Some(pending(self.occasion(row, numbers.take()).error(&report), None))
     }
 
     fn occasion<'a>(&'a self, row: &'a JobRow, seq: i64) -> Occasion<'a> {
@@ -349,8 +349,8 @@ fn report<'a>(severity: Severity, category: &'a str, message: &'a str, row: &Job
     ErrorReport { severity, message, category, component: "worker", context }
 }
 
-fn owed(event: Event, status: Option<&StatusHash>) -> Owed {
-    Owed {
+fn pending(event: Event, status: Option<&StatusHash>) -> PendingEvent {
+    PendingEvent {
         seq: event.seq,
         channels: event.channels,
         envelope: Some(event.envelope),

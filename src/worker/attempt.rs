@@ -314,7 +314,7 @@ async fn end(
     let Decision { plan, durations, fingerprint, .. } = decision;
     let announcer = Announcer { names: &worker.names, at: now };
     let mut numbers = Numbers::after_progress(row);
-    let mut owing = announcer.changes(row, plan, &mut numbers);
+    let mut events = announcer.changes(row, plan, &mut numbers);
     let ending = Ending {
         status: JobStatus::Completed,
         as_of: Some(plan.as_of),
@@ -333,7 +333,7 @@ async fn end(
     if ended.cancel_requested_at.is_some() {
         return Ok(Err(Interruption::Cancelled));
     }
-    owing.extend(announcer.ended(&ended));
-    outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
+    events.extend(announcer.ended(&ended));
+    outbox::append(lease.transaction(), row.id(), &events, now).await?;
     Ok(Ok(ended))
 }

@@ -282,7 +282,7 @@ impl Worker {
                 Ok(true)
             }
             // Told just now, or by another relay that was at it and may die yet: looked at once more.
-            Ok(owing) => Ok(owing == 0),
+            Ok(jobs) => Ok(jobs == 0),
         }
     }
 }

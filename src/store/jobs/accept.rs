@@ -11,7 +11,7 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::Client;
-use crate::store::outbox::Owed;
+use crate::store::outbox::PendingEvent;
 
 /// What became of a request to accept a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,7 +161,7 @@ pub async fn reject(
     entry_id: &str,
     error: String,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
     let Some(row) = insert(&transaction, request, Some(entry_id), now).await? else { return Ok(None) };

@@ -11,7 +11,7 @@ use super::row::JobRow;
 use crate::domain::job::{JobId, JobStatus};
 use crate::failure::{Failure, postgres};
 use crate::store::Client;
-use crate::store::outbox::{self, Owed};
+use crate::store::outbox::{self, PendingEvent};
 
 /// What became of a wish that a job may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub async fn cancel(
     client: &mut Client,
     id: &JobId,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Cancellation, Failure> {
     let doing = "ask for the job's end";
     let transaction = client.begin().await?;
@@ -48,7 +48,7 @@ pub async fn cancel(
         Cancellation::Requested
     } else {
         let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::owe(&transaction, id, &announce(&row), now).await?;
+        outbox::append(&transaction, id, &announce(&row), now).await?;
         Cancellation::Cancelled
     };
     transaction.commit().await.map_err(postgres(doing))?;

@@ -15,7 +15,7 @@ use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
 use crate::fault;
-use crate::store::outbox::{self, Owed};
+use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, owners};
 
 /// What a worker that read an entry may do with its job.
@@ -75,7 +75,7 @@ pub async fn claim(
     entry_id: &str,
     terms: &ClaimTerms<'_>,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<PendingEvent>,
 ) -> Result<Claim, Failure> {
     let doing = "claim the job";
     let transaction = client.begin().await?;
@@ -100,7 +100,7 @@ pub async fn claim(
         Accepted::New(row) | Accepted::Known(row) => *row,
         Accepted::Duplicate { of } => {
             let row = end_as_duplicate(&transaction, request, entry_id, &of, now).await?;
-            outbox::owe(&transaction, row.id(), &announce(&row, None), now).await?;
+            outbox::append(&transaction, row.id(), &announce(&row, None), now).await?;
             transaction.commit().await.map_err(postgres(doing))?;
             return Ok(Claim::Ended(Box::new(row)));
         }
@@ -114,7 +114,7 @@ pub async fn claim(
     }
     if row.cancel_requested_at.is_some() {
         let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::owe(&transaction, row.id(), &announce(&row, None), now).await?;
+        outbox::append(&transaction, row.id(), &announce(&row, None), now).await?;
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
     }
@@ -132,7 +132,7 @@ pub async fn claim(
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Exhausted(Box::new(claimed)));
     }
-    outbox::owe(&transaction, claimed.id(), &announce(&claimed, lost.as_ref()), now).await?;
+    outbox::append(&transaction, claimed.id(), &announce(&claimed, lost.as_ref()), now).await?;
     fault::point("claim.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
     fault::point("claim.after").await?;

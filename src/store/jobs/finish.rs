@@ -13,7 +13,7 @@ use crate::domain::job::{JobRequest, JobStatus};
 use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::Client;
-use crate::store::outbox::{self, Owed};
+use crate::store::outbox::{self, PendingEvent};
 
 /// Event numbers after a claim that its start takes: one for `cache_sync_started`, one for how the attempt before was lost.
 pub const STARTING_NUMBERS: i64 = 2;
@@ -114,7 +114,7 @@ pub async fn end(
     row: &JobRow,
     ending: &Ending,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Ended, Failure> {
     let transaction = client.begin().await?;
     let ended = end_within(&transaction, row, ending, now).await?;
@@ -144,7 +144,7 @@ pub async fn postpone(
     row: &JobRow,
     postponement: &Postponement,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Ended, Failure> {
     let transaction = client.begin().await?;
     let sql = include_str!("../../../sql/queries/job_postpone.sql");
@@ -172,10 +172,10 @@ pub(super) async fn close(
     transaction: Transaction<'_>,
     changed: Option<JobRow>,
     now: DateTime<Utc>,
-    announce: impl FnOnce(&JobRow) -> Vec<Owed>,
+    announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Ended, Failure> {
     let Some(row) = changed else { return Ok(Ended::Lost) };
-    outbox::owe(&transaction, row.id(), &announce(&row), now).await?;
+    outbox::append(&transaction, row.id(), &announce(&row), now).await?;
     release_within(&transaction, &row).await?;
     fault::point("settle.before").await?;
     transaction.commit().await.map_err(postgres("write down how the job went"))?;
