@@ -147,21 +147,21 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
     worker.streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
-    let settled = settle(worker, &row, warnings, disposition).await?;
+    let recorded = record(worker, &row, warnings, disposition).await?;
     drop(heartbeat);
-    match settled {
-        Settled::Ended(row) => {
+    match recorded {
+        Recorded::Ended(row) => {
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
             put_away(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
-        Settled::Postponed(row) => {
+        Recorded::Postponed(row) => {
             relay(worker, &row).await;
             acknowledge(worker, &entry.id).await
         }
-        Settled::Lost => {
+        Recorded::Lost => {
             warn!(job.id = %row.id(), "job {} was lost to another worker; nothing of this attempt counts", row.id());
             Ok(())
         }
@@ -183,7 +183,7 @@ fn circumstances(worker: &Worker, row: &JobRow, step: &'static str) -> Circumsta
 }
 
 /// What is written down about an attempt.
-enum Settled {
+enum Recorded {
     Ended(JobRow),
     Postponed(JobRow),
     Lost,
@@ -191,14 +191,14 @@ enum Settled {
 
 /// Writes down what becomes of the job. Nothing is, where it has been claimed anew; and where a commit whose answer
 /// got lost turns out to have succeeded, the job has ended.
-async fn settle(
+async fn record(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
     disposition: Disposition,
-) -> Result<Settled, Failure> {
+) -> Result<Recorded, Failure> {
     let ended = match disposition {
-        Disposition::Done(row) => return Ok(Settled::Ended(*row)),
+        Disposition::Done(row) => return Ok(Recorded::Ended(*row)),
         // Nothing to write; the row is read again below.
         Disposition::Abandon => Ended::Lost,
         Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
@@ -222,24 +222,26 @@ async fn settle(
         }
     };
     match ended {
-        Ended::Done(row) if row.status.is_final() => Ok(Settled::Ended(*row)),
+        Ended::Done(row) if row.status.is_final() => Ok(Recorded::Ended(*row)),
         // Asked for too late for the attempt to notice, and too early for whoever asked to find the job free.
         Ended::Done(row) if row.cancel_requested_at.is_some() => cancel_postponed(worker, &row).await,
-        Ended::Done(row) => Ok(Settled::Postponed(*row)),
+        Ended::Done(row) => Ok(Recorded::Postponed(*row)),
         Ended::Lost => read_outcome(worker, row).await,
     }
 }
 
 /// What Postgres says became of the claim in `row`.
-async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Recorded, Failure> {
     let mut client = worker.database.client().await?;
     match jobs::load(&mut client, row.id()).await? {
-        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Settled::Ended(now)),
-        Some(_) | None => Ok(Settled::Lost),
+        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => {
+            Ok(Recorded::Ended(now))
+        }
+        Some(_) | None => Ok(Recorded::Lost),
     }
 }
 
-async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Recorded, Failure> {
     let now = Utc::now();
     let announcer = Announcer { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;

@@ -177,9 +177,9 @@ pub(super) async fn close(
     let Some(row) = changed else { return Ok(Ended::Lost) };
     outbox::append(&transaction, row.id(), &announce(&row), now).await?;
     release_within(&transaction, &row).await?;
-    fault::point("settle.before").await?;
+    fault::point("record.before").await?;
     transaction.commit().await.map_err(postgres("write down how the job went"))?;
-    fault::point("settle.after").await?;
+    fault::point("record.after").await?;
     Ok(Ended::Done(Box::new(row)))
 }
 
