@@ -46,6 +46,6 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is no such path; /openapi.json lists those there are"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(&api), middleware::attend))
+        .layer(from_fn_with_state(Arc::clone(&api), middleware::handle))
         .with_state(api)
 }
