@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
-use crate::service::Desk;
+use crate::service::Service;
 use crate::store::account::{JobAccount, UniverseChanges};
 use crate::worker::announce::{JobResult, status_of};
 
@@ -33,9 +33,9 @@ pub struct ShowArgs {
 /// Runs `jobs show`.
 pub async fn show(args: &ShowArgs, context: &Context) -> Result<(), Exit> {
     let job_id = parse_job_id(&args.job_id)?;
-    let desk = context.desk()?;
-    let account = desk.account(&job_id).await?.ok_or_else(|| unknown_job(job_id.as_str()))?;
-    let picture = picture(&desk, &account).await?;
+    let service = context.service()?;
+    let account = service.account(&job_id).await?.ok_or_else(|| unknown_job(job_id.as_str()))?;
+    let picture = picture(&service, &account).await?;
     if args.json {
         screen::print_json(&account_json(&picture, &account))
     } else {
@@ -44,10 +44,10 @@ pub async fn show(args: &ShowArgs, context: &Context) -> Result<(), Exit> {
 }
 
 /// The status of the job. Progress shows in Redis only; all else comes from the row, so that it agrees with the rest.
-async fn picture(desk: &Desk, account: &JobAccount) -> Result<Picture, Exit> {
+async fn picture(service: &Service, account: &JobAccount) -> Result<Picture, Exit> {
     let row = &account.row;
     match row.status {
-        JobStatus::Running => look(desk, row.id()).await,
+        JobStatus::Running => look(service, row.id()).await,
         JobStatus::Queued
         | JobStatus::Retrying
         | JobStatus::Completed

@@ -19,7 +19,7 @@ pub(super) async fn cancel(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = jobs::job_id(path)?;
-    let message = match api.desk.cancel(&id, Utc::now()).await? {
+    let message = match api.service.cancel(&id, Utc::now()).await? {
         Cancellation::Cancelled => "The job is cancelled",
         Cancellation::Requested => "The worker of the job lets go of it and rolls back",
         Cancellation::Ended(status) => {

@@ -46,7 +46,7 @@ pub(super) async fn events(
     let Ok(permit) = Arc::clone(&api.streams).try_acquire_owned() else {
         return Err(Problem::unavailable(format!("{MAX_STREAMS} event streams are being followed already")));
     };
-    let newest = within_patience(events::newest(&api.desk.redis, &api.desk.names, &id)).await?;
+    let newest = within_patience(events::newest(&api.service.redis, &api.service.names, &id)).await?;
     match newest {
         Some(event) if event.is_last() && event.id <= after => {
             return Ok(StatusCode::NO_CONTENT.into_response());
@@ -54,7 +54,7 @@ pub(super) async fn events(
         Some(_) => {}
         None => expects_events(&api, &id).await?,
     }
-    let (redis, names) = (&api.desk.redis, &api.desk.names);
+    let (redis, names) = (&api.service.redis, &api.service.names);
     let follower = within_patience(Follower::new(redis, names, &id, after, BLOCK)).await?;
     let following = Following {
         follower,
@@ -84,7 +84,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<EventId, Problem> {
 
 /// Whether a job without events will have some: it is known, and has not ended.
 async fn expects_events(api: &Api, id: &JobId) -> Result<(), Problem> {
-    let row = api.desk.job(id).await?.ok_or_else(Problem::unknown_job)?;
+    let row = api.service.job(id).await?.ok_or_else(Problem::unknown_job)?;
     if row.status.is_final() {
         let message = "the job has ended, and its events are no longer kept; its status tells the result";
         return Err(Problem::not_found(message));

@@ -30,7 +30,7 @@ pub(super) async fn explain(
     let turn = tokio::time::timeout(SERVER_WITHIN, api.explanations.acquire()).await;
     let _turn = turn.map_err(|_| Problem::unavailable("too many symbols are asked about at once"))?;
     let question = Question { symbol, universe };
-    match service::explain(&api.desk.database, &api.settings, question, READ_LIMITS, Utc::now()).await? {
+    match service::explain(&api.service.database, &api.settings, question, READ_LIMITS, Utc::now()).await? {
         Answer::Explained(explanation) => Ok(Json(json!(explanation))),
         Answer::UnknownSymbol { nearest } => Err(Problem::unknown_symbol(nearest.as_deref())),
         Answer::UnknownUniverse { nearest } => Err(Problem::unknown_universe(nearest.as_deref())),

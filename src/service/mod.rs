@@ -46,15 +46,15 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
-/// How long a desk waits for Redis, unless told otherwise: a little longer than the connection does.
+/// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that whoever cancels a job waits for Redis to be told of its end, at a desk that waits for it as long; a
+/// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
 const PUBLISH_AT_MOST: Duration = Duration::from_secs(3);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Service {
     /// Where they are accepted.
     pub database: Database,
     /// Where they are put on the stream.
@@ -79,8 +79,8 @@ pub struct Submitted {
     pub delayed: Option<Failure>,
 }
 
-impl Desk {
-    /// A desk by these settings, connected to nothing yet. Must be called inside a runtime.
+impl Service {
+    /// A service by these settings, connected to nothing yet. Must be called inside a runtime.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             database: Database::new(&settings.database)?,
@@ -93,7 +93,7 @@ impl Desk {
         })
     }
 
-    /// The same desk, waiting for Redis no longer than this: Postgres has what Redis would have said.
+    /// The same service, waiting for Redis no longer than this: Postgres has what Redis would have said.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -208,7 +208,7 @@ impl Desk {
         StatusHash::from_fields(&fields).map(Some).map_err(|problem| Failure::permanent(doing, problem))
     }
 
-    /// An answer of Redis, unless it takes longer than this desk waits.
+    /// An answer of Redis, unless it takes longer than this service waits.
     async fn patiently<T>(
         &self,
         doing: &str,

@@ -7,7 +7,7 @@ use cache_sync::worker::announce::JobResult;
 use crate::world::{World, background, request, stock};
 
 async fn account(world: &World, id: &str) -> JobAccount {
-    world.desk().account(&JobId::parse(id).unwrap()).await.unwrap().unwrap()
+    world.service().account(&JobId::parse(id).unwrap()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_job_that_ended_accounts_for_every_change_and_every_hold_and_every_eve
 #[tokio::test]
 async fn an_unknown_job_has_no_account_and_the_commands_say_so() {
     let world = World::new().await;
-    assert_eq!(world.desk().account(&JobId::parse("nobody").unwrap()).await.unwrap(), None);
+    assert_eq!(world.service().account(&JobId::parse("nobody").unwrap()).await.unwrap(), None);
     for args in [&["jobs", "show", "nobody"][..], &["cancel", "nobody"]] {
         let mut command = world.spawn(args);
         assert_eq!(command.end().await.code(), Some(1), "{args:?}");
