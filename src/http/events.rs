@@ -109,7 +109,7 @@ struct Following {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is sent, piece by piece, until the end of the job, of our patience, or of this process.
+/// What is sent, piece by piece, until the end of the job, of our redis_timeout, or of this process.
 fn frames(following: Following) -> impl Stream<Item = Result<String, Infallible>> {
     let told = stream::unfold(following, async |mut following| {
         let piece = following.next().await?;

@@ -87,7 +87,7 @@ impl Api {
     pub fn new(settings: &Settings, own_worker: Option<String>, shutdown: Shutdown) -> Result<Self, String> {
         Ok(Self {
             keys: keys::Keys::of(&settings.http)?,
-            service: Service::new(settings)?.with_patience(REDIS_WITHIN),
+            service: Service::new(settings)?.with_redis_timeout(REDIS_WITHIN),
             metrics: metrics::Metrics::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             explanations: Semaphore::new(MAX_EXPLANATIONS),

@@ -47,7 +47,7 @@ pub use crate::store::jobs::Cancellation;
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
 /// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
 const PUBLISH_AT_MOST: Duration = Duration::from_secs(3);
@@ -65,7 +65,7 @@ pub struct Service {
     pub entries: EntriesSettings,
     notify: bool,
     job_monitor: bool,
-    patience: Duration,
+    redis_timeout: Duration,
 }
 
 /// What became of a request.
@@ -89,14 +89,14 @@ impl Service {
             entries: settings.entries.clone(),
             notify: settings.sync.enable_notifications,
             job_monitor: settings.redis.job_monitor_keys,
-            patience: PATIENCE,
+            redis_timeout: REDIS_TIMEOUT,
         })
     }
 
     /// The same service, waiting for Redis no longer than this: Postgres has what Redis would have said.
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_redis_timeout(self, redis_timeout: Duration) -> Self {
+        Self { redis_timeout, ..self }
     }
 
     /// Accepts a job and puts it on the stream. A request that no worker would take is a permanent failure.
@@ -179,7 +179,7 @@ impl Service {
             notify: self.notify,
             job_monitor: self.job_monitor,
         };
-        let why = match tokio::time::timeout(PUBLISH_AT_MOST.min(self.patience), relay.relay(id)).await {
+        let why = match tokio::time::timeout(PUBLISH_AT_MOST.min(self.redis_timeout), relay.relay(id)).await {
             Ok(Ok(_)) => return,
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),
@@ -224,10 +224,10 @@ impl Service {
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let late = |_| {
-            let seconds = self.patience.as_secs_f64();
+            let seconds = self.redis_timeout.as_secs_f64();
             Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
         };
-        tokio::time::timeout(self.patience, answer).await.map_err(late)?
+        tokio::time::timeout(self.redis_timeout, answer).await.map_err(late)?
     }
 
     /// A job as Postgres has it; `None` for an unknown id.

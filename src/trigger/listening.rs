@@ -21,23 +21,23 @@ use crate::redis::subscription::{Message, Subscription};
 use crate::service::Cancellation;
 use crate::wire::MAX_MESSAGE_BYTES;
 use crate::wire::event::{ErrorReport, Severity, service_error};
-use crate::worker::Trouble;
+use crate::worker::LogOnce;
 use crate::worker::backoff::reconnecting;
 
 impl Triggers {
     /// Listens until asked to stop. Only tables that are not there are an error.
     pub(super) async fn listen(&self) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("listening for signals");
+        let mut problems = LogOnce::new("listening for signals");
         while !self.shutdown.is_asked() {
             match self.subscribe().await {
                 Ok(mut subscription) => {
                     pause.reset();
-                    trouble.note(Ok(()));
+                    problems.note(Ok(()));
                     self.wait_for_tables().await?;
                     self.hear_all(&mut subscription).await;
                 }
-                Err(failure) => trouble.note(Err(failure)),
+                Err(failure) => problems.note(Err(failure)),
             }
             self.wait(&mut pause).await;
         }

@@ -39,7 +39,7 @@ use crate::settings::Settings;
 use crate::store::{jobs, migrations, read};
 use crate::wire::event::Source;
 use crate::wire::names::SignalNames;
-use crate::worker::Trouble;
+use crate::worker::LogOnce;
 use crate::worker::backoff::reconnecting;
 use crate::worker::shutdown::Shutdown;
 
@@ -121,10 +121,10 @@ impl Triggers {
     /// Waits for Postgres; tables that are not there are no matter of waiting.
     async fn wait_for_tables(&self) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("triggers");
+        let mut problems = LogOnce::new("triggers");
         while !self.shutdown.is_asked() {
             match migrations::check(&self.service.database, &self.service.entries).await {
-                Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
+                Err(failure) if failure.is_transient() => problems.note(Err(failure)),
                 checked => return checked,
             }
             self.wait(&mut pause).await;
@@ -144,12 +144,12 @@ impl Triggers {
     /// Runs an errand, again for as long as only a server that is away stands in its way.
     async fn insist(&self, errand: Errand<'_>) {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("triggers");
+        let mut problems = LogOnce::new("triggers");
         while !self.shutdown.is_asked() {
             match self.run_errand(errand).await {
-                Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
+                Err(failure) if failure.is_transient() => problems.note(Err(failure)),
                 Err(failure) => return error!("{failure}"),
-                Ok(()) => return trouble.note(Ok(())),
+                Ok(()) => return problems.note(Ok(())),
             }
             self.wait(&mut pause).await;
         }

@@ -225,7 +225,7 @@ fn limits(worker: &Worker) -> Limits {
 
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
 async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Interruption {
-    let mut is_said = false;
+    let mut is_logged = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -233,9 +233,9 @@ async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Int
         }
         // Waiting for one's turn is no standstill: whoever has it is watched itself.
         progress.note();
-        if !is_said {
+        if !is_logged {
             info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
-            is_said = true;
+            is_logged = true;
         }
         match free_stuck(worker).await {
             Ok(Some(freed)) => warn!(
@@ -291,7 +291,7 @@ async fn plan_aside(
     loop {
         tokio::select! {
             planned = &mut planning => {
-                // A panic in a rule is a bug, not a passing trouble: the job fails with the sentence of the panic.
+                // A panic in a rule is a bug, not a passing problems: the job fails with the sentence of the panic.
                 return planned.map_err(|error| Failure::permanent("plan", error));
             }
             () = tokio::time::sleep(KEEPALIVE) => {

@@ -91,7 +91,7 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
         policy_fingerprint: &worker.fingerprint,
         knows_dead: &knows_dead,
     };
-    let mut is_said = false;
+    let mut is_logged = false;
     loop {
         let now = Utc::now();
         let announcer = Announcer { names: &worker.names, at: now };
@@ -104,9 +104,9 @@ async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<O
         let mut client = worker.database.client().await?;
         match jobs::claim(&mut client, request, &entry.id, &terms, now, announce).await? {
             Claim::Held { by } => {
-                if !is_said {
+                if !is_logged {
                     info!(job.id = %request.job_id, "job {} is held by worker {by}; waiting", request.job_id);
-                    is_said = true;
+                    is_logged = true;
                 }
             }
             claim => return Ok(Some(claim)),
@@ -145,7 +145,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let outcome = Box::pin(attempt(worker, &row, warnings, &heartbeat)).await;
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
-    worker.streak.note(&disposition);
+    worker.failure_streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
     let recorded = record(worker, &row, warnings, disposition).await?;
     drop(heartbeat);

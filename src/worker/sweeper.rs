@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use tracing::{debug, info};
 
-use super::{ROUND, Trouble, Worker, jittered};
+use super::{LogOnce, ROUND, Worker, jittered};
 use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::publisher::Delivery;
@@ -27,13 +27,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Sweeps round after round.
 pub async fn rounds(worker: Arc<Worker>) {
-    let mut trouble = Trouble::new("sweeper");
+    let mut problems = LogOnce::new("sweeper");
     let mut forgot_at = Instant::now();
     loop {
-        trouble.note(sweep(&worker).await.map(|_| ()));
+        problems.note(sweep(&worker).await.map(|_| ()));
         if forgot_at.elapsed() >= FORGET_EVERY {
             forgot_at = Instant::now();
-            trouble.note(forget_old(&worker).await);
+            problems.note(forget_old(&worker).await);
         }
         tokio::time::sleep(jittered(ROUND)).await;
     }
