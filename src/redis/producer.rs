@@ -22,7 +22,7 @@ use crate::wire::seq;
 use crate::wire::status::StatusHash;
 
 static ENQUEUE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("scripts/script.lua"), include_str!("scripts/enqueue.lua")))
+    Script::new(concat!(include_str!("scripts/publish.lua"), include_str!("scripts/enqueue.lua")))
 });
 
 /// A request on the stream.

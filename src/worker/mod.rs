@@ -191,7 +191,7 @@ impl Worker {
             self.options.lease,
         );
         let ended = self.work(&mut consumer, until).await;
-        if let Err(error) = consumer.leave().await {
+        if let Err(error) = consumer.leave_group().await {
             warn!("could not leave the consumer group, others will notice: {error}");
         }
         rounds.shutdown().await;

@@ -17,7 +17,7 @@ use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::date;
 use crate::plan::outcome::Warning;
 use crate::redis::consumer::{self, Delivery, Entry};
-use crate::redis::dead::{self, bury};
+use crate::redis::dead;
 use crate::store::jobs::{
     self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
 };
@@ -154,7 +154,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
-            put_away(worker, entry, &row).await
+            remove_entry(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
         Recorded::Postponed(row) => {
@@ -347,14 +347,14 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
     match end(worker, &row, &[], verdict).await? {
         Ended::Done(row) => {
             relay(worker, &row).await;
-            put_away(worker, entry, &row).await
+            remove_entry(worker, entry, &row).await
         }
         Ended::Lost => Ok(()),
     }
 }
 
 /// Takes the entry of a job that has ended off the stream; one that was given up goes to the dead letters.
-async fn put_away(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+async fn remove_entry(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
     if JobResult::of_row(row).is_dead_letter {
         bury_exhausted(worker, entry, row).await
     } else {
@@ -373,7 +373,7 @@ async fn bury_exhausted(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<
         failed_at: Utc::now(),
         original: Original::of(&entry.fields),
     };
-    bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// An entry that asks for nothing usable: to the dead letters, and where somebody may be waiting for its id, that
@@ -404,7 +404,7 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
         failed_at: now,
         original: Original::of(&entry.fields),
     };
-    bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// An entry that was deleted under a worker's hands. A job whose row exists is put on the stream again by the
@@ -425,7 +425,7 @@ async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> 
         failed_at: Utc::now(),
         original: Original::default(),
     };
-    dead::bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// A finished job that is delivered again does no work; whoever missed its end is told.
@@ -436,7 +436,7 @@ async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(
     // The very entry that stood for the job: its worker died before it could put it away. Any other asks for the
     // same job once more, which is no second dead letter.
     if row.entry_id.as_deref() == Some(entry.id.as_str()) {
-        put_away(worker, entry, row).await
+        remove_entry(worker, entry, row).await
     } else {
         acknowledge(worker, &entry.id).await
     }

@@ -81,10 +81,10 @@ pub(crate) const ROWS: [Row; 31] = [
     row("release", Scenario::Sync, "", &[]),
     row("publish", Scenario::Sync, "the end", &["commit.after"]),
     row("mark_sent", Scenario::Sync, "the end", &["commit.after", "publish.after"]),
-    row("bury", Scenario::Unreadable, "", &[]),
-    row("bury", Scenario::Deleted, "of a deleted entry", &[]),
+    row("dead_letter", Scenario::Unreadable, "", &[]),
+    row("dead_letter", Scenario::Deleted, "of a deleted entry", &[]),
     row("ack", Scenario::Sync, "", &[]),
-    row("leave", Scenario::HandBack, "", &[]),
+    row("leave_group", Scenario::HandBack, "", &[]),
 ];
 
 impl Row {

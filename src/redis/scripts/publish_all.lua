@@ -1,4 +1,4 @@
--- Tells things of one job in their order; returns 1 or 0 for each. See script.lua, which stands before this.
+-- Tells things of one job in their order; returns 1 or 0 for each. See publish.lua, which stands before this.
 -- An error ends the script, so nothing later is ever published before something earlier.
 local published = {}
 for i = 1, next_number() do
