@@ -193,7 +193,7 @@ async fn release_within(transaction: &Transaction<'_>, row: &JobRow) -> Result<(
 /// Gives up the ownership of a job whose end is committed. Not part of the commit: an owner row that the heartbeat
 /// has just touched would make the apply fail as not serializable. One that comes back with a crash runs out by itself.
 pub async fn release(client: &mut Client, row: &JobRow) -> Result<(), Failure> {
-    let transaction = client.begin_forgettable().await?;
+    let transaction = client.begin_asynchronous_commit().await?;
     release_within(&transaction, row).await?;
     fault::point("release.before").await?;
     transaction.commit().await.map_err(postgres("release the job"))?;
