@@ -27,7 +27,7 @@ pub struct PendingEvent {
     pub total_symbols: Option<i64>,
 }
 
-/// Adds to what is events, inside the caller's transaction.
+/// Adds pending events, inside the caller's transaction.
 pub async fn append(
     transaction: &Transaction<'_>,
     id: &JobId,
@@ -52,11 +52,7 @@ pub async fn append(
         (&now, Type::TIMESTAMPTZ),
         (&total_symbols, Type::INT8_ARRAY),
     ];
-    transaction
-        .query_typed(sql, &params)
-        .await
-        .map_err(postgres("write down what is owed to the world"))
-        .map(|_| ())
+    transaction.query_typed(sql, &params).await.map_err(postgres("write the pending events")).map(|_| ())
 }
 
 /// Takes the relay lock of a job for this transaction; `false` where another relay has it.
@@ -73,7 +69,7 @@ pub async fn lock(transaction: &Transaction<'_>, id: &JobId) -> Result<bool, Fai
 pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<PendingEvent>, Failure> {
     let sql = include_str!("../../sql/queries/outbox_unsent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&BATCH, Type::INT8)];
-    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read what is events"))?;
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read the pending events"))?;
     Ok(rows
         .iter()
         .map(|row| PendingEvent {
@@ -90,12 +86,12 @@ pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Pen
 pub async fn mark_sent(transaction: &Transaction<'_>, id: &JobId, seqs: &[i64]) -> Result<(), Failure> {
     let sql = include_str!("../../sql/queries/outbox_mark_sent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&seqs, Type::INT8_ARRAY)];
-    transaction.query_typed(sql, &params).await.map_err(postgres("note events as told")).map(|_| ())
+    transaction.query_typed(sql, &params).await.map_err(postgres("mark events as sent")).map(|_| ())
 }
 
 /// Owes again everything a job has told: Redis lost it.
 pub async fn mark_unsent(client: &mut Client, id: &JobId) -> Result<(), Failure> {
-    let doing = "owe events again";
+    let doing = "mark events as unsent";
     let sql = include_str!("../../sql/queries/outbox_mark_unsent.sql");
     let transaction = client.begin().await?;
     transaction.query_typed(sql, &[(&id.as_str(), Type::TEXT)]).await.map_err(postgres(doing))?;
@@ -109,6 +105,6 @@ pub async fn jobs_with_unsent(client: &mut Client, limit: i64) -> Result<Vec<Job
     let rows = transaction
         .query_typed(sql, &[(&limit, Type::INT8)])
         .await
-        .map_err(postgres("look for events events"))?;
+        .map_err(postgres("look for pending events"))?;
     Ok(rows.iter().filter_map(|row| JobId::parse(row.get("job_id"))).collect())
 }
