@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::job::JobStatus;
 use crate::service::Service;
 use crate::store::account::{JobAccount, UniverseChanges};
-use crate::worker::announce::{JobResult, status_of};
+use crate::worker::announce::status_of;
 
 use super::exit::Exit;
 use super::jobs::{
@@ -62,7 +62,7 @@ pub fn render_account(job: &Picture, account: &JobAccount, now: DateTime<Utc>, s
     facts.extend(more_facts(account, now));
     render_heading(job, style)
         + &render_facts(&facts, style)
-        + &render_digest(&JobResult::of_row(&account.row).digest, style)
+        + &render_digest(&account.row.result.digest, style)
         + &render_tasks(job, style)
         + &render_changes(&account.changes, style)
         + &render_held(&account.changes, style)
@@ -188,7 +188,7 @@ pub fn account_json(job: &Picture, account: &JobAccount) -> Value {
         "entry_id": row.entry_id,
         "last_step": row.last_step,
         "policy_fingerprint": row.policy_fingerprint,
-        "digest": JobResult::of_row(row).digest,
+        "digest": row.result.digest,
         "changes": account.changes,
         "owner": account.holder,
         "outbox": account.outbox,
@@ -215,32 +215,12 @@ mod tests {
     fn row() -> JobRow {
         let accepted = at("2026-01-09T21:10:00Z");
         let id = JobId::parse("eod-2026-01-09").expect("an id");
-        JobRow {
-            request: JobRequest {
-                force: true,
-                dedupe_key: Some("eod:2026-01-09".to_owned()),
-                ..JobRequest::new(id, Mode::Full, "eod_import", accepted)
-            },
-            status: JobStatus::Queued,
-            as_of: None,
-            attempt: 0,
-            lease_number: 0,
-            not_before: None,
-            waiting_since: None,
-            created_at: accepted,
-            start_time: None,
-            end_time: None,
-            updated_at: accepted,
-            cancel_requested_at: None,
-            entry_id: Some("1767993000000-0".to_owned()),
-            worker: None,
-            last_step: None,
-            last_seq: 0,
-            error: None,
-            warnings: Vec::new(),
-            result: json!({}),
-            policy_fingerprint: None,
-        }
+        let request = JobRequest {
+            force: true,
+            dedupe_key: Some("eod:2026-01-09".to_owned()),
+            ..JobRequest::new(id, Mode::Full, "eod_import", accepted)
+        };
+        JobRow { entry_id: Some("1767993000000-0".to_owned()), ..JobRow::accepted(request, accepted) }
     }
 
     fn account(row: JobRow) -> JobAccount {
@@ -277,7 +257,7 @@ mod tests {
             worker: Some("alpha-71-9f3b".to_owned()),
             last_seq: 1_000_110,
             warnings: vec!["held: large_cap: 31 of 712 would change".to_owned()],
-            result,
+            result: serde_json::from_value(result).expect("a result"),
             ..row()
         };
         JobAccount {

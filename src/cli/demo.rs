@@ -149,7 +149,7 @@ async fn sync(settings: &Settings, service: &Service, id: &str) -> Result<(), Ex
     if job.status != JobStatus::Completed {
         return Err(Exit::NotDone(format!("the sync {}: {}", job.status, job.error.unwrap_or_default())));
     }
-    let result = crate::worker::announce::JobResult::of_row(&job);
+    let result = &job.result;
     screen::print(&format!(
         "\nJob {id} completed in {}: {} changes in {} universes.\n\n",
         screen::duration(job.duration_seconds(Utc::now())),

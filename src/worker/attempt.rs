@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::Worker;
-use super::announce::{Announcer, JobResult, Numbers};
+use super::announce::Announcer;
 use super::disposition::Outcome;
 use super::heartbeat::{Heartbeat, Interruption, Progress};
 use super::progress::ProgressPublisher;
@@ -25,11 +25,12 @@ use crate::plan::snapshot::Snapshot;
 use crate::plan::{self, Order, plan};
 use crate::store;
 use crate::store::apply::{self, ApplyContext};
-use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
+use crate::store::jobs::{self, Ending, JobResult, JobRow};
 use crate::store::layout::Entries;
 use crate::store::lease::Lease;
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
+use crate::wire::seq::Numbers;
 
 /// Times a job is read, decided and written anew because another transaction won, within one attempt. More would
 /// mean that somebody writes to our tables all the time.
@@ -63,7 +64,7 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
     match &outcome {
         Outcome::Interrupted(_) => canceller.cancel().await,
         Outcome::Failed(_) => {}
-        Outcome::Applied(row) if JobResult::of_row(row).total_symbols > MANY_SECURITIES => {}
+        Outcome::Applied(row) if row.result.total_symbols > MANY_SECURITIES => {}
         _ => worker.kept.keep(client),
     }
     outcome
@@ -313,15 +314,15 @@ async fn end(
 ) -> Result<Result<JobRow, Interruption>, Failure> {
     let Decision { plan, durations, fingerprint, .. } = decision;
     let announcer = Announcer { names: &worker.names, at: now };
-    let mut numbers = Numbers::after_progress(row);
+    let mut numbers = Numbers::after_progress(row.last_seq);
     let mut events = announcer.changes(row, plan, &mut numbers);
     let ending = Ending {
         status: JobStatus::Completed,
         as_of: Some(plan.as_of),
         error: None,
         warnings: warnings.iter().cloned().chain(plan.warnings.iter().map(ToString::to_string)).collect(),
-        result: JobResult::of_plan(plan, durations).to_json(),
-        last_seq: numbers.last() + ENDING_NUMBERS,
+        result: JobResult::of_plan(plan, durations),
+        last_seq: numbers.end(),
         policy_fingerprint: fingerprint.clone(),
         frees_key: false,
     };

@@ -6,7 +6,7 @@ use chrono::Utc;
 use tracing::{debug, info, warn};
 
 use super::Worker;
-use super::announce::{Announcer, JobResult, Numbers};
+use super::announce::Announcer;
 use super::attempt::attempt;
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
@@ -18,11 +18,10 @@ use crate::plan::date;
 use crate::plan::outcome::Warning;
 use crate::redis::consumer::{self, Delivery, Entry};
 use crate::redis::dead;
-use crate::store::jobs::{
-    self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
-};
+use crate::store::jobs::{self, Claim, ClaimTerms, Ended, Ending, JobResult, JobRow, Lost, Postponement};
 use crate::wire::dead_letter::{DeadLetter, DeadReason, Original};
 use crate::wire::entry::{self, ParsedRequest, Rejection};
+use crate::wire::seq::Numbers;
 
 /// How often a worker asks again for a job that another one holds.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -150,18 +149,18 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let recorded = record(worker, &row, warnings, disposition).await?;
     drop(heartbeat);
     match recorded {
-        Recorded::Ended(row) => {
+        Some(row) if row.status.is_final() => {
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
             remove_entry(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
-        Recorded::Postponed(row) => {
+        Some(row) => {
             relay(worker, &row).await;
             acknowledge(worker, &entry.id).await
         }
-        Recorded::Lost => {
+        None => {
             warn!(job.id = %row.id(), "job {} was lost to another worker; nothing of this attempt counts", row.id());
             Ok(())
         }
@@ -182,23 +181,16 @@ fn circumstances(worker: &Worker, row: &JobRow, step: &'static str) -> Circumsta
     }
 }
 
-/// What is written down about an attempt.
-enum Recorded {
-    Ended(JobRow),
-    Postponed(JobRow),
-    Lost,
-}
-
-/// Writes down what becomes of the job. Nothing is, where it has been claimed anew; and where a commit whose answer
-/// got lost turns out to have succeeded, the job has ended.
+/// Writes down what becomes of the job, and returns its row as it is then: ended or postponed. `None` where it has been
+/// claimed anew, so that nothing is written. A commit whose answer got lost may turn out to have succeeded.
 async fn record(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
     disposition: Disposition,
-) -> Result<Recorded, Failure> {
+) -> Result<Option<JobRow>, Failure> {
     let ended = match disposition {
-        Disposition::Done(row) => return Ok(Recorded::Ended(*row)),
+        Disposition::Done(row) => return Ok(Some(*row)),
         // Nothing to write; the row is read again below.
         Disposition::Abandon => Ended::Lost,
         Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
@@ -222,26 +214,25 @@ async fn record(
         }
     };
     match ended {
-        Ended::Done(row) if row.status.is_final() => Ok(Recorded::Ended(*row)),
-        // Asked for too late for the attempt to notice, and too early for whoever asked to find the job free.
-        Ended::Done(row) if row.cancel_requested_at.is_some() => cancel_postponed(worker, &row).await,
-        Ended::Done(row) => Ok(Recorded::Postponed(*row)),
+        // The cancel request arrived after the attempt's last check but before the job was released.
+        Ended::Done(row) if !row.status.is_final() && row.cancel_requested_at.is_some() => {
+            cancel_postponed(worker, &row).await
+        }
+        Ended::Done(row) => Ok(Some(*row)),
         Ended::Lost => read_outcome(worker, row).await,
     }
 }
 
 /// What Postgres says became of the claim in `row`.
-async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Recorded, Failure> {
+async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Option<JobRow>, Failure> {
     let mut client = worker.database.client().await?;
     match jobs::load(&mut client, row.id()).await? {
-        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => {
-            Ok(Recorded::Ended(now))
-        }
-        Some(_) | None => Ok(Recorded::Lost),
+        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Some(now)),
+        Some(_) | None => Ok(None),
     }
 }
 
-async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Recorded, Failure> {
+async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Option<JobRow>, Failure> {
     let now = Utc::now();
     let announcer = Announcer { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;
@@ -267,10 +258,10 @@ async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning)
     let ending = Ending {
         status: JobStatus::Completed,
         warnings: warnings.iter().cloned().chain([why.to_string()]).collect(),
-        result: JobResult::of_skipped(row.request.mode).to_json(),
+        result: JobResult::of_skipped(row.request.mode),
         // The date is still to be synced, by a job that may come with the same key.
         frees_key: why.code == date::DATA_STALE,
-        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
@@ -299,8 +290,8 @@ async fn end(
         status: verdict.status,
         error: Some(verdict.error.to_owned()),
         warnings: warnings.to_vec(),
-        result: result.to_json(),
-        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        result,
+        last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
@@ -331,7 +322,7 @@ async fn postpone(
         is_attempt_free: free != Free::No,
         is_waiting_for_import: free == Free::WaitingForImport,
         error: error.map(str::to_owned),
-        last_seq: Numbers::after_progress(row).last() + 1,
+        last_seq: Numbers::after_progress(row.last_seq).take(),
     };
     let problem = error.filter(|_| free == Free::No).map(|error| ("retry", error));
     let mut client = worker.database.client().await?;
@@ -355,7 +346,7 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
 
 /// Takes the entry of a job that has ended off the stream; one that was given up goes to the dead letters.
 async fn remove_entry(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
-    if JobResult::of_row(row).is_dead_letter {
+    if row.result.is_dead_letter {
         bury_exhausted(worker, entry, row).await
     } else {
         acknowledge(worker, &entry.id).await

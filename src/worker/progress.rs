@@ -11,10 +11,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use super::announce::{Announcer, Numbers, Progress};
+use super::announce::{Announcer, Progress};
 use super::relay::Relay;
 use crate::domain::task::SyncTask;
 use crate::store::jobs::JobRow;
+use crate::wire::seq::Numbers;
 
 /// How long the end of an attempt waits for progress that is being told, so that listeners see all of it where
 /// Redis is quick.
@@ -77,7 +78,7 @@ async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finishe
             false
         }
     };
-    let mut numbers = Numbers::after_start(&row);
+    let mut numbers = Numbers::after_start(row.last_seq);
     let mut furthest = 0;
     let mut finished = Vec::with_capacity(AT_ONCE);
     while inbox.recv_many(&mut finished, AT_ONCE).await > 0 {

@@ -2,7 +2,6 @@
 
 use cache_sync::domain::job::JobId;
 use cache_sync::store::account::JobAccount;
-use cache_sync::worker::announce::JobResult;
 
 use crate::world::{World, background, request, stock};
 
@@ -55,7 +54,7 @@ async fn a_job_that_ended_accounts_for_every_change_and_every_hold_and_every_eve
     assert!(held.contains(&"mega_cap"), "{held:?}");
     let kept_back = of("mega_cap").unwrap().held_proposal.as_ref().unwrap();
     assert!(kept_back["would_join"].as_array().is_some_and(|joiners| joiners.len() >= 12), "{kept_back}");
-    assert!(JobResult::of_row(&account.row).digest.contains("new listings NEWT"));
+    assert!(account.row.result.digest.contains("new listings NEWT"));
     let told = world.events("second").await.iter().filter(|told| told.event != "cache_sync_progress").count();
     assert_eq!((account.outbox.unsent, account.outbox.sent), (0, told as i64));
 }

@@ -5,13 +5,14 @@ use serde_json::Value;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::finish::{ENDING_NUMBERS, Ended, Ending, close, end_within};
+use super::finish::{Ended, Ending, close, end_within};
 use super::row::JobRow;
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::Client;
 use crate::store::outbox::PendingEvent;
+use crate::wire::seq::Numbers;
 
 /// What became of a request to accept a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,7 +166,8 @@ pub async fn reject(
 ) -> Result<Option<JobRow>, Failure> {
     let transaction = client.begin().await?;
     let Some(row) = insert(&transaction, request, Some(entry_id), now).await? else { return Ok(None) };
-    let ending = Ending { error: Some(error), last_seq: row.last_seq + ENDING_NUMBERS, ..Ending::default() };
+    let ending =
+        Ending { error: Some(error), last_seq: Numbers::after(row.last_seq).end(), ..Ending::default() };
     let ended = end_within(&transaction, &row, &ending, now).await?;
     match close(transaction, ended, now, announce).await? {
         Ended::Done(row) => Ok(Some(*row)),

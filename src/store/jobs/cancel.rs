@@ -6,12 +6,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::accept::lock;
 use super::claim::load_owner;
-use super::finish::{ENDING_NUMBERS, Ending, PROGRESS_NUMBERS, end_within};
+use super::finish::{Ending, end_within};
 use super::row::JobRow;
 use crate::domain::job::{JobId, JobStatus};
 use crate::failure::{Failure, postgres};
 use crate::store::Client;
 use crate::store::outbox::{self, PendingEvent};
+use crate::wire::seq::Numbers;
 
 /// What became of a wish that a job may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub(super) async fn end_as_cancelled(
         status: JobStatus::Cancelled,
         error: Some("cancelled".to_owned()),
         // A worker that died may have told progress under the last claim.
-        last_seq: row.last_seq + PROGRESS_NUMBERS + ENDING_NUMBERS,
+        last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };
     end_within(transaction, row, &ending, now)

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::accept::{Accepted, accept_within, insert};
 use super::cancel::end_as_cancelled;
-use super::finish::{ENDING_NUMBERS, Ending, end_within};
+use super::finish::{Ending, end_within};
 use super::row::JobRow;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
@@ -17,6 +17,7 @@ use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, owners};
+use crate::wire::seq::Numbers;
 
 /// What a worker that read an entry may do with its job.
 #[derive(Debug)]
@@ -154,7 +155,7 @@ async fn end_as_duplicate(
     let ending = Ending {
         status: JobStatus::Completed,
         warnings: vec![format!("duplicate_of:{of}")],
-        last_seq: row.last_seq + ENDING_NUMBERS,
+        last_seq: Numbers::after(row.last_seq).end(),
         ..Ending::default()
     };
     end_within(transaction, &row, &ending, now).await?.ok_or_else(vanished)

@@ -8,19 +8,13 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::accept::insert;
+use super::result::JobResult;
 use super::row::JobRow;
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::Client;
 use crate::store::outbox::{self, PendingEvent};
-
-/// Event numbers after a claim that its start takes: one for `cache_sync_started`, one for how the attempt before was lost.
-pub const STARTING_NUMBERS: i64 = 2;
-/// Event numbers after a claim that its start and the progress of at most five plannings share.
-pub const PROGRESS_NUMBERS: i64 = 100;
-/// Event numbers that the end of a job takes: one for what went wrong, the last one for the end itself.
-pub const ENDING_NUMBERS: i64 = 2;
 
 /// How a job ends.
 #[derive(Debug, Clone)]
@@ -34,7 +28,7 @@ pub struct Ending {
     /// What a person should know, beside what the job was accepted with.
     pub warnings: Vec<String>,
     /// What it did.
-    pub result: Value,
+    pub result: JobResult,
     /// The highest event number given out.
     pub last_seq: i64,
     /// What the rules are told by that it was decided by, where these are not those of its claim.
@@ -50,7 +44,7 @@ impl Default for Ending {
             as_of: None,
             error: None,
             warnings: Vec::new(),
-            result: Value::Object(serde_json::Map::new()),
+            result: JobResult::default(),
             last_seq: 0,
             policy_fingerprint: None,
             frees_key: false,
@@ -84,7 +78,7 @@ pub async fn end_within(
         (&now, Type::TIMESTAMPTZ),
         (&ending.error, Type::TEXT),
         (&warnings, Type::JSONB),
-        (&ending.result, Type::JSONB),
+        (&ending.result.to_json(), Type::JSONB),
         (&ending.last_seq.max(row.last_seq), Type::INT8),
         (&row.last_step, Type::TEXT),
         (&ending.policy_fingerprint, Type::TEXT),

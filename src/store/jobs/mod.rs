@@ -21,15 +21,14 @@ mod claim;
 mod finish;
 mod prune;
 mod queries;
+mod result;
 mod row;
 
 pub use accept::{Accepted, accept, note_entry, reject};
 pub use cancel::{Cancellation, cancel};
 pub use claim::{Claim, ClaimTerms, Lost, claim};
-pub use finish::{
-    ENDING_NUMBERS, Ended, Ending, PROGRESS_NUMBERS, Postponement, STARTING_NUMBERS, end, end_within,
-    postpone, record_ended, release,
-};
+pub use finish::{Ended, Ending, Postponement, end, end_within, postpone, record_ended, release};
 pub use prune::forget_old;
 pub use queries::{is_entry_known, load, load_within, next_due, of_key, recent, without_worker};
+pub use result::JobResult;
 pub use row::JobRow;

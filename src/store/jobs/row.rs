@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use tokio_postgres::Row;
 
+use super::result::JobResult;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::Failure;
@@ -48,7 +49,7 @@ pub struct JobRow {
     /// What a person should know, `code: text` each.
     pub warnings: Vec<String>,
     /// What it did.
-    pub result: Value,
+    pub result: JobResult,
     /// The rules it was decided by.
     pub policy_fingerprint: Option<String>,
 }
@@ -96,9 +97,36 @@ impl JobRow {
             last_seq: row.get("last_seq"),
             error: text("error"),
             warnings: serde_json::from_value(warnings).map_err(|_| corrupt("warnings"))?,
-            result: row.get("result"),
+            result: JobResult::from_json(row.get("result")).map_err(|_| corrupt("result"))?,
             policy_fingerprint: text("policy_fingerprint"),
         })
+    }
+
+    /// The row of a job that was just accepted: queued, and nothing done yet.
+    #[cfg(test)]
+    pub(crate) fn accepted(request: JobRequest, now: DateTime<Utc>) -> Self {
+        Self {
+            as_of: request.as_of,
+            request,
+            status: JobStatus::Queued,
+            attempt: 0,
+            lease_number: 0,
+            not_before: None,
+            waiting_since: None,
+            created_at: now,
+            start_time: None,
+            end_time: None,
+            updated_at: now,
+            cancel_requested_at: None,
+            entry_id: None,
+            worker: None,
+            last_step: None,
+            last_seq: 0,
+            error: None,
+            warnings: Vec::new(),
+            result: JobResult::default(),
+            policy_fingerprint: None,
+        }
     }
 
     /// The job's id.
