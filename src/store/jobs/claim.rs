@@ -68,7 +68,7 @@ impl std::fmt::Display for Lost {
 }
 
 /// Claims the job that `entry_id` asks for, with everything that belongs to it in one transaction: the row where
-/// there is none yet, the attempt, the lease number, the owner, and what `announce` owes the world about it and about how the
+/// there is none yet, the attempt, the lease number, the owner, and the events that `announce` makes of it and of how the
 /// attempt before it was lost.
 pub async fn claim(
     client: &mut Client,
@@ -78,66 +78,128 @@ pub async fn claim(
     now: DateTime<Utc>,
     announce: impl FnOnce(&JobRow, Option<&Lost>) -> Vec<PendingEvent>,
 ) -> Result<Claim, Failure> {
-    let doing = "claim the job";
     let transaction = client.begin().await?;
-    // Before the row is asked for: a transaction that has all but ended the job holds its lock, and where its worker is
-    // stopped or gone it would do so until the server gives it up.
-    if let Some(gone) =
-        load_owner(&transaction, &request.job_id).await?.filter(|owner| !owner.is_holding(terms))
-    {
-        if let Some(freed) = owners::free_stuck_of(&transaction, std::slice::from_ref(&gone.worker)).await? {
-            warn!(job.id = %request.job_id, worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
-        }
-    }
+    free_stuck_owner(&transaction, &request.job_id, terms).await?;
     let accepted = accept_within(&transaction, request, Some(entry_id), now).await?;
-    let row = match accepted {
-        Accepted::New(row) | Accepted::Known(row) if row.status.is_final() => {
-            return Ok(Claim::Ended(row));
-        }
-        Accepted::New(_) if request.mode == Mode::Revert => {
-            let problem = "mode revert is made by the command only: use `cache-sync revert JOB_ID`";
-            return Ok(Claim::Forbidden { problem });
-        }
-        Accepted::New(row) | Accepted::Known(row) => *row,
-        Accepted::Duplicate { of } => {
+    let owner = load_owner(&transaction, &request.job_id).await?;
+    let (claim, lost) = match decide(accepted, request.mode, owner, terms, now) {
+        // Dropped, the transaction rolls back: a row that it inserted is gone again.
+        Decision::Leave(claim) => return Ok(claim),
+        Decision::EndAsDuplicate { of } => {
             let row = end_as_duplicate(&transaction, request, entry_id, &of, now).await?;
-            outbox::append(&transaction, row.id(), &announce(&row, None), now).await?;
-            transaction.commit().await.map_err(postgres(doing))?;
-            return Ok(Claim::Ended(Box::new(row)));
+            (Claim::Ended(Box::new(row)), None)
+        }
+        Decision::Cancel(row) => {
+            let row = end_as_cancelled(&transaction, &row, now).await?;
+            (Claim::Ended(Box::new(row)), None)
+        }
+        Decision::Begin { row, before } => {
+            let claimed = begin(&transaction, &row, &before, 1, terms, now).await?;
+            (Claim::Claimed(Box::new(claimed)), before.lost)
+        }
+        Decision::GiveUp { row, before } => {
+            // Claimed to be ended, not to be begun once more.
+            let claimed = begin(&transaction, &row, &before, 0, terms, now).await?;
+            (Claim::Exhausted(Box::new(claimed)), None)
         }
     };
-    if row.not_before.is_some_and(|due| due > now) {
-        return Ok(Claim::NotDue);
+    if let Claim::Claimed(row) | Claim::Ended(row) = &claim {
+        outbox::append(&transaction, row.id(), &announce(row, lost.as_ref()), now).await?;
     }
-    let owner = load_owner(&transaction, row.id()).await?;
-    if let Some(by) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
-        return Ok(Claim::Held { by: by.worker.clone() });
+    fault::point("claim.before").await?;
+    transaction.commit().await.map_err(postgres("claim the job"))?;
+    fault::point("claim.after").await?;
+    Ok(claim)
+}
+
+/// What is known of the attempt before a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Before {
+    /// How far it came.
+    step: Option<String>,
+    /// How its worker lost it.
+    lost: Option<Lost>,
+}
+
+/// What a claim does.
+#[derive(Debug)]
+enum Decision {
+    /// Nothing.
+    Leave(Claim),
+    /// Ends the job at once: another one stands for its dedupe key.
+    EndAsDuplicate { of: JobId },
+    /// Ends the job at once: somebody asked for its end while nobody owned it.
+    Cancel(Box<JobRow>),
+    /// Begins an attempt.
+    Begin { row: Box<JobRow>, before: Before },
+    /// Takes the job to fail it, for its attempts are used up.
+    GiveUp { row: Box<JobRow>, before: Before },
+}
+
+/// Decides on what was found under the lock of the job's row.
+fn decide(
+    accepted: Accepted,
+    mode: Mode,
+    owner: Option<Owner>,
+    terms: &ClaimTerms<'_>,
+    now: DateTime<Utc>,
+) -> Decision {
+    let row = match accepted {
+        Accepted::Duplicate { of } => return Decision::EndAsDuplicate { of },
+        Accepted::New(_) if mode == Mode::Revert => {
+            let problem = "mode revert is made by the command only: use `cache-sync revert JOB_ID`";
+            return Decision::Leave(Claim::Forbidden { problem });
+        }
+        Accepted::New(row) | Accepted::Known(row) => row,
+    };
+    if row.status.is_final() {
+        return Decision::Leave(Claim::Ended(row));
+    }
+    if row.not_before.is_some_and(|due| due > now) {
+        return Decision::Leave(Claim::NotDue);
+    }
+    if let Some(owner) = owner.as_ref().filter(|owner| owner.is_holding(terms)) {
+        return Decision::Leave(Claim::Held { by: owner.worker.clone() });
     }
     if row.cancel_requested_at.is_some() {
-        let row = end_as_cancelled(&transaction, &row, now).await?;
-        outbox::append(&transaction, row.id(), &announce(&row, None), now).await?;
-        transaction.commit().await.map_err(postgres(doing))?;
-        return Ok(Claim::Ended(Box::new(row)));
+        return Decision::Cancel(row);
     }
-    let exhausted = row.attempt >= terms.max_attempts;
-    let lost = owner.as_ref().map(|owner| owner.lost(terms));
-    let begun = Begun {
-        step: owner.and_then(|owner| owner.step),
-        lost: lost.as_ref().map(ToString::to_string),
-        // One that is given up is claimed to be ended, not to be begun once more.
-        attempts: i32::from(!exhausted),
-    };
-    let claimed = begin_attempt(&transaction, &row, terms, &begun, now).await?;
-    take_ownership(&transaction, &claimed, terms).await?;
-    if exhausted {
-        transaction.commit().await.map_err(postgres(doing))?;
-        return Ok(Claim::Exhausted(Box::new(claimed)));
+    let before = owner
+        .map_or_else(Before::default, |owner| Before { lost: Some(owner.lost(terms)), step: owner.step });
+    if row.attempt >= terms.max_attempts {
+        Decision::GiveUp { row, before }
+    } else {
+        Decision::Begin { row, before }
     }
-    outbox::append(&transaction, claimed.id(), &announce(&claimed, lost.as_ref()), now).await?;
-    fault::point("claim.before").await?;
-    transaction.commit().await.map_err(postgres(doing))?;
-    fault::point("claim.after").await?;
-    Ok(Claim::Claimed(Box::new(claimed)))
+}
+
+/// Ends the transaction of an owner that is gone or stopped, if it is stuck in one: a transaction that has all but ended
+/// the job holds the lock of its row, and would until the server gives it up.
+async fn free_stuck_owner(
+    transaction: &Transaction<'_>,
+    id: &JobId,
+    terms: &ClaimTerms<'_>,
+) -> Result<(), Failure> {
+    let owner = load_owner(transaction, id).await?;
+    let Some(gone) = owner.filter(|owner| !owner.is_holding(terms)) else { return Ok(()) };
+    if let Some(freed) = owners::free_stuck_of(transaction, std::slice::from_ref(&gone.worker)).await? {
+        warn!(job.id = %id, worker = %freed.worker, "ended the transaction of worker {}, which is gone", freed.worker);
+    }
+    Ok(())
+}
+
+/// Writes the claim: the attempt with its lease number, and who owns the job now.
+async fn begin(
+    transaction: &Transaction<'_>,
+    row: &JobRow,
+    before: &Before,
+    attempts: i32,
+    terms: &ClaimTerms<'_>,
+    now: DateTime<Utc>,
+) -> Result<JobRow, Failure> {
+    let claimed = begin_attempt(transaction, row, before, attempts, terms, now).await?;
+    take_ownership(transaction, &claimed, terms).await?;
+    Ok(claimed)
 }
 
 /// A bare entry whose dedupe key another job stands for: it ends at once, with a warning.
@@ -161,6 +223,7 @@ async fn end_as_duplicate(
     end_within(transaction, &row, &ending, now).await?.ok_or_else(vanished)
 }
 
+#[derive(Debug, Clone)]
 pub(super) struct Owner {
     worker: String,
     step: Option<String>,
@@ -204,29 +267,24 @@ pub(super) async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Res
     }))
 }
 
-/// What a claim notes about the attempt before it, and whether it counts as another.
-struct Begun {
-    step: Option<String>,
-    lost: Option<String>,
-    attempts: i32,
-}
-
 async fn begin_attempt(
     transaction: &Transaction<'_>,
     row: &JobRow,
+    before: &Before,
+    attempts: i32,
     terms: &ClaimTerms<'_>,
-    begun: &Begun,
     now: DateTime<Utc>,
 ) -> Result<JobRow, Failure> {
     let sql = include_str!("../../../sql/queries/job_claim.sql");
+    let lost = before.lost.as_ref().map(ToString::to_string);
     let params: [(&(dyn ToSql + Sync), Type); 7] = [
         (&row.id().as_str(), Type::TEXT),
         (&terms.worker, Type::TEXT),
         (&now, Type::TIMESTAMPTZ),
         (&terms.policy_fingerprint, Type::TEXT),
-        (&begun.step, Type::TEXT),
-        (&begun.attempts, Type::INT4),
-        (&begun.lost, Type::TEXT),
+        (&before.step, Type::TEXT),
+        (&attempts, Type::INT4),
+        (&lost, Type::TEXT),
     ];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("claim the job"))?;
     let claimed =
@@ -247,4 +305,91 @@ async fn take_ownership(
         (&terms.lease.as_secs_f64(), Type::FLOAT8),
     ];
     transaction.query_typed(sql, &params).await.map_err(postgres("take the job")).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u32) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_770_000_000 + i64::from(second), 0).expect("a time")
+    }
+
+    fn row() -> JobRow {
+        let id = JobId::parse("job").expect("valid");
+        JobRow::accepted(JobRequest::new(id, Mode::Full, "a test", at(0)), at(0))
+    }
+
+    fn owner(worker: &str, is_expired: bool) -> Option<Owner> {
+        Some(Owner { worker: worker.to_owned(), step: Some("plan".to_owned()), is_expired })
+    }
+
+    /// The decision in a word, as a worker called `me` takes it that knows `dead` to be dead and allows two attempts.
+    fn decided(accepted: Accepted, mode: Mode, owner: Option<Owner>) -> String {
+        let terms = ClaimTerms {
+            worker: "me",
+            lease: Duration::from_secs(15),
+            max_attempts: 2,
+            policy_fingerprint: "",
+            knows_dead: &|name| name == "dead",
+        };
+        let lost = |before: &Before| {
+            let lost = before.lost.as_ref().map(ToString::to_string).unwrap_or_default();
+            lost.split(':').next().unwrap_or_default().to_owned()
+        };
+        match decide(accepted, mode, owner, &terms, at(10)) {
+            Decision::Leave(Claim::Ended(_)) => "ended".to_owned(),
+            Decision::Leave(Claim::NotDue) => "not due".to_owned(),
+            Decision::Leave(Claim::Held { by }) => format!("held by {by}"),
+            Decision::Leave(Claim::Forbidden { .. }) => "forbidden".to_owned(),
+            Decision::Leave(Claim::Claimed(_) | Claim::Exhausted(_)) => panic!("that needs a write"),
+            Decision::EndAsDuplicate { of } => format!("duplicate of {of}"),
+            Decision::Cancel(_) => "cancel".to_owned(),
+            Decision::Begin { before, .. } => format!("begin {}", lost(&before)).trim().to_owned(),
+            Decision::GiveUp { before, .. } => format!("give up {}", lost(&before)).trim().to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_claim_is_decided_by_the_row_its_owner_and_the_time() {
+        use JobStatus::{Cancelled, Completed, Failed, Retrying, Running};
+        let new = || Accepted::New(Box::new(row()));
+        let known = |row: JobRow| Accepted::Known(Box::new(row));
+        let of = |status| JobRow { status, ..row() };
+        let due = |second| JobRow { status: Retrying, not_before: Some(at(second)), attempt: 1, ..row() };
+        let running = |attempt| JobRow { status: Running, attempt, ..row() };
+        let cancelled = |row| JobRow { cancel_requested_at: Some(at(5)), ..row };
+        let other = || Accepted::Duplicate { of: JobId::parse("other").expect("valid") };
+        for (accepted, owner, decision) in [
+            (new(), None, "begin"),
+            (known(row()), None, "begin"),
+            (other(), None, "duplicate of other"),
+            (known(of(Completed)), None, "ended"),
+            (known(of(Failed)), owner("dead", true), "ended"),
+            (known(of(Cancelled)), None, "ended"),
+            (known(due(11)), None, "not due"),
+            (known(due(10)), None, "begin"),
+            (known(running(1)), owner("alive", false), "held by alive"),
+            (known(cancelled(running(1))), owner("alive", false), "held by alive"),
+            (known(running(1)), owner("alive", true), "begin silent"),
+            (known(running(1)), owner("dead", false), "begin died"),
+            (known(running(1)), owner("me", false), "begin interrupted"),
+            (known(running(2)), owner("alive", false), "held by alive"),
+            (known(running(2)), owner("dead", false), "give up died"),
+            (known(running(2)), None, "give up"),
+            (known(cancelled(running(2))), owner("dead", false), "cancel"),
+            (known(cancelled(row())), None, "cancel"),
+            (known(cancelled(of(Completed))), None, "ended"),
+            (known(cancelled(due(11))), None, "not due"),
+        ] {
+            let shown = format!("{accepted:?}, {owner:?}");
+            assert_eq!(decided(accepted, Mode::Full, owner), decision, "{shown}");
+        }
+    }
+
+    #[test]
+    fn only_a_revert_that_has_a_row_already_is_begun() {
+        assert_eq!(decided(Accepted::New(Box::new(row())), Mode::Revert, None), "forbidden");
+        assert_eq!(decided(Accepted::Known(Box::new(row())), Mode::Revert, None), "begin");
+    }
 }
