@@ -1,4 +1,4 @@
--- Tells one thing of a job, once: the part that deliver.lua and enqueue.lua share.
+-- Tells one thing of a job, once: the part that publish_all.lua and enqueue.lua share.
 --
 -- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs
 -- ARGV  first the bounds: most events of a job, most recent jobs, seconds that hash and event stream outlive the end,

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::finish::{Ended, Ending, close, end_within};
@@ -10,8 +9,8 @@ use super::row::JobRow;
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, postgres};
 use crate::fault;
-use crate::store::Client;
 use crate::store::outbox::PendingEvent;
+use crate::store::{Client, Transaction};
 use crate::wire::seq::Numbers;
 
 /// What became of a request to accept a job.

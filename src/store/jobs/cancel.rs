@@ -1,7 +1,6 @@
 //! Somebody asks for a job's end.
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::accept::lock;
@@ -10,8 +9,8 @@ use super::finish::{Ending, end_within};
 use super::row::JobRow;
 use crate::domain::job::{JobId, JobStatus};
 use crate::failure::{Failure, postgres};
-use crate::store::Client;
 use crate::store::outbox::{self, PendingEvent};
+use crate::store::{Client, Transaction};
 use crate::wire::seq::Numbers;
 
 /// What became of a wish that a job may end.

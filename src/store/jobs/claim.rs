@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 use tracing::warn;
 
@@ -16,7 +15,7 @@ use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
 use crate::fault;
 use crate::store::outbox::{self, PendingEvent};
-use crate::store::{Client, owners};
+use crate::store::{Client, Transaction, owners};
 use crate::wire::seq::Numbers;
 
 /// What a worker that read an entry may do with its job.
@@ -54,6 +53,8 @@ pub struct ClaimTerms<'a> {
     pub policy_fingerprint: &'a str,
     /// Whether a worker is known to be dead.
     pub knows_dead: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether this worker began to work under an earlier claim of its own, given by its lease number.
+    pub has_begun: &'a (dyn Fn(i64) -> bool + Sync),
 }
 
 /// How the attempt before a claim was lost by its worker, in a sentence that begins with a word for it: `died`, `silent`
@@ -94,7 +95,8 @@ pub async fn claim(
             (Claim::Ended(Box::new(row)), None)
         }
         Decision::Begin { row, before } => {
-            let claimed = begin(&transaction, &row, &before, 1, terms, now).await?;
+            let claimed =
+                begin(&transaction, &row, &before, i32::from(!before.never_began), terms, now).await?;
             (Claim::Claimed(Box::new(claimed)), before.lost)
         }
         Decision::GiveUp { row, before } => {
@@ -119,6 +121,8 @@ struct Before {
     step: Option<String>,
     /// How its worker lost it.
     lost: Option<Lost>,
+    /// Whether it was a claim of this worker whose answer was lost: it never began, and the new one counts in its place.
+    never_began: bool,
 }
 
 /// What a claim does.
@@ -164,9 +168,12 @@ fn decide(
     if row.cancel_requested_at.is_some() {
         return Decision::Cancel(row);
     }
-    let before = owner
-        .map_or_else(Before::default, |owner| Before { lost: Some(owner.lost(terms)), step: owner.step });
-    if row.attempt >= terms.max_attempts {
+    let before = owner.map_or_else(Before::default, |owner| Before {
+        lost: Some(owner.lost(terms)),
+        never_began: owner.never_began(terms),
+        step: owner.step,
+    });
+    if row.attempt - i32::from(before.never_began) >= terms.max_attempts {
         Decision::GiveUp { row, before }
     } else {
         Decision::Begin { row, before }
@@ -226,6 +233,7 @@ async fn end_as_duplicate(
 #[derive(Debug, Clone)]
 pub(super) struct Owner {
     worker: String,
+    lease_number: i64,
     step: Option<String>,
     pub(super) is_expired: bool,
 }
@@ -235,6 +243,11 @@ impl Owner {
         // A worker that meets its own older claim has lost track of it (its connection broke in mid-claim); it can't
         // hold it elsewhere, for it works on one job at a time.
         self.worker != terms.worker && !self.is_expired && !(terms.knows_dead)(&self.worker)
+    }
+
+    /// Whether it is the worker that claims now, which knows that it began nothing then.
+    fn never_began(&self, terms: &ClaimTerms<'_>) -> bool {
+        self.worker == terms.worker && !(terms.has_begun)(self.lease_number)
     }
 
     /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
@@ -262,6 +275,7 @@ pub(super) async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Res
         .map_err(postgres("read who holds the job"))?;
     Ok(rows.first().map(|row| Owner {
         worker: row.get("worker"),
+        lease_number: row.get("lease_number"),
         step: row.get("step"),
         is_expired: row.get("is_expired"),
     }))
@@ -321,7 +335,12 @@ mod tests {
     }
 
     fn owner(worker: &str, is_expired: bool) -> Option<Owner> {
-        Some(Owner { worker: worker.to_owned(), step: Some("plan".to_owned()), is_expired })
+        Some(Owner { worker: worker.to_owned(), lease_number: 7, step: Some("plan".to_owned()), is_expired })
+    }
+
+    /// This worker's own claim, of which it never heard that it had it.
+    fn unanswered() -> Option<Owner> {
+        owner("me", false).map(|owner| Owner { lease_number: 8, ..owner })
     }
 
     /// The decision in a word, as a worker called `me` takes it that knows `dead` to be dead and allows two attempts.
@@ -332,6 +351,7 @@ mod tests {
             max_attempts: 2,
             policy_fingerprint: "",
             knows_dead: &|name| name == "dead",
+            has_begun: &|lease_number| lease_number == 7,
         };
         let lost = |before: &Before| {
             let lost = before.lost.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -377,6 +397,8 @@ mod tests {
             (known(running(2)), owner("alive", false), "held by alive"),
             (known(running(2)), owner("dead", false), "give up died"),
             (known(running(2)), None, "give up"),
+            (known(running(2)), owner("me", false), "give up interrupted"),
+            (known(running(2)), unanswered(), "begin interrupted"),
             (known(cancelled(running(2))), owner("dead", false), "cancel"),
             (known(cancelled(row())), None, "cancel"),
             (known(cancelled(of(Completed))), None, "ended"),

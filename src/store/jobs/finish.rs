@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::accept::insert;
@@ -13,8 +12,8 @@ use super::row::JobRow;
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::failure::{Failure, postgres};
 use crate::fault;
-use crate::store::Client;
 use crate::store::outbox::{self, PendingEvent};
+use crate::store::{Client, Transaction};
 
 /// How a job ends.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::failure::{Failure, postgres};
-use crate::store::Client;
+use crate::store::{Client, Limits};
 
 /// Days a job is kept after its end.
 const KEEP_JOBS_DAYS: i32 = 400;
@@ -15,7 +15,7 @@ const FORGET_AT_ONCE: i64 = 10_000;
 /// Forgets jobs, events and owners whose time is over. History and audit are kept for ever.
 pub async fn forget_old(client: &mut Client) -> Result<(), Failure> {
     let doing = "forget old jobs and events";
-    let transaction = client.begin().await?;
+    let transaction = client.begin_within(Limits::default()).await?;
     let rounds = [
         (include_str!("../../../sql/queries/jobs_prune.sql"), KEEP_JOBS_DAYS),
         (include_str!("../../../sql/queries/outbox_prune.sql"), KEEP_EVENTS_DAYS),

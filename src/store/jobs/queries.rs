@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::row::JobRow;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
-use crate::store::Client;
+use crate::store::{Client, Transaction};
 
 /// One job, or `None` where its id is unknown.
 pub async fn load(client: &mut Client, id: &JobId) -> Result<Option<JobRow>, Failure> {
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     load_within(&transaction, id).await
 }
 
@@ -29,7 +28,7 @@ pub async fn load_within(transaction: &Transaction<'_>, id: &JobId) -> Result<Op
 /// Jobs, newest first.
 pub async fn recent(client: &mut Client, limit: i64, offset: i64) -> Result<Vec<JobRow>, Failure> {
     let sql = include_str!("../../../sql/queries/jobs_recent.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&limit, Type::INT8), (&offset, Type::INT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read recent jobs"))?;
     rows.iter().map(JobRow::from_row).collect()
@@ -54,7 +53,7 @@ pub async fn without_worker(
     grace: Duration,
 ) -> Result<Vec<JobRow>, Failure> {
     let sql = include_str!("../../../sql/queries/jobs_without_worker.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&limit, Type::INT8), (&grace.as_secs_f64(), Type::FLOAT8)];
     let rows =
@@ -65,7 +64,7 @@ pub async fn without_worker(
 /// How long until the next unfinished job is due; `None` where every job has ended.
 pub async fn next_due(client: &mut Client) -> Result<Option<Duration>, Failure> {
     let sql = include_str!("../../../sql/queries/jobs_next_due.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows =
         transaction.query_typed(sql, &[]).await.map_err(postgres("look for the next job that is due"))?;
     let seconds = rows.first().and_then(|row| row.get::<_, Option<f64>>("seconds"));
@@ -75,7 +74,7 @@ pub async fn next_due(client: &mut Client) -> Result<Option<Duration>, Failure> 
 /// Whether some job's row names this stream entry.
 pub async fn is_entry_known(client: &mut Client, entry_id: &str) -> Result<bool, Failure> {
     let sql = include_str!("../../../sql/queries/job_by_entry.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows = transaction
         .query_typed(sql, &[(&entry_id, Type::TEXT)])
         .await
