@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 
 use crate::domain::job::JobStatus;
-use crate::domain::task::TaskStatus;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::result::{Plan, PlannedUniverse};
 use crate::store::jobs::{JobRow, Lost};
