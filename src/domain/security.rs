@@ -139,7 +139,10 @@ impl Security {
     pub fn is_blank_check(&self) -> bool {
         let sic = self.sic_code.as_deref().and_then(Sic::parse);
         sic.is_some_and(|sic| sic.code() == BLANK_CHECK_SIC)
-            || self.industry.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(BLANK_CHECK_INDUSTRY))
+            || self
+                .industry
+                .as_deref()
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case(BLANK_CHECK_INDUSTRY))
     }
 
     /// The price of the last close, where it is one.

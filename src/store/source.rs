@@ -213,7 +213,10 @@ impl Source {
                 &volume.map(|raw| format!(",\n        {raw} as volume")).unwrap_or_default(),
             )
             .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"))
-            .replace("{and_previous_volume}", volume.map_or("", |_| ",\n    previous.volume as previous_volume"));
+            .replace(
+                "{and_previous_volume}",
+                volume.map_or("", |_| ",\n    previous.volume as previous_volume"),
+            );
         for (name, expression) in &self.expressions {
             sql = sql.replace(&format!("{{{name}}}"), expression);
         }
@@ -270,8 +273,9 @@ pub async fn read_volumes(
     if symbols.is_empty() || source.volume.is_none() {
         return Ok(0);
     }
-    let is_wanted =
-        |security: &Security| security.previous_volume == Figure::Missing && symbols.contains(&security.symbol);
+    let is_wanted = |security: &Security| {
+        security.previous_volume == Figure::Missing && symbols.contains(&security.symbol)
+    };
     reread_bars(tx, source, securities, is_wanted, as_of).await
 }
 

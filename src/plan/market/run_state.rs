@@ -75,7 +75,8 @@ pub(crate) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunS
         StockState {
             symbol: security.symbol.clone(),
             cap_cents: market.cap(*index).map(|cap| cap.cents() as i64),
-            close_dollars: carried.map_or_else(|| market.close_dollars(*index), |carried| carried.close_dollars),
+            close_dollars: carried
+                .map_or_else(|| market.close_dollars(*index), |carried| carried.close_dollars),
             shares: carried.map_or_else(
                 || security.shares.positive().and_then(|shares| shares.to_f64()),
                 |carried| carried.shares,

@@ -37,7 +37,12 @@ pub(super) struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     /// Of the stock at `index`; `entry` where it is in quarantine.
-    pub(super) fn of(market: &'a Market, index: u32, stock: &'a StockState, entry: Option<&Quarantined>) -> Self {
+    pub(super) fn of(
+        market: &'a Market,
+        index: u32,
+        stock: &'a StockState,
+        entry: Option<&Quarantined>,
+    ) -> Self {
         let security = market.security(index);
         let found = market.cap(index);
         let positive = |value: f64| (value > 0.0).then_some(value);

@@ -79,9 +79,8 @@ impl KnownCounts {
 
     /// Forgets a count that has stood for long enough to be meant.
     pub(super) fn forget(&mut self, symbol: &Symbol, shares: f64) {
-        self.0.retain(|count| {
-            !count.symbol.is_spelling_of(symbol) || magnitude(shares / count.shares) >= SAME
-        });
+        self.0
+            .retain(|count| !count.symbol.is_spelling_of(symbol) || magnitude(shares / count.shares) >= SAME);
     }
 
     /// In an order that does not depend on that of rows.

@@ -87,6 +87,8 @@ const LARGE_JUMP: f64 = 1.9;
 const DECIMAL_TOLERANCE: f64 = 0.005;
 /// Shells cost the 10 dollars that they hold for each share, and some interest.
 const SHELL_CLOSE: std::ops::RangeInclusive<f64> = 9.5..=11.0;
+/// The price of a shell moves by less.
+const SHELL_MOVE: f64 = 1.01;
 /// For so many sessions a step of the price is remembered.
 const STEP_SESSIONS: u32 = 5;
 /// For so many sessions after its time is up the shares of a suspected split are still let through.
@@ -337,10 +339,12 @@ impl<'a> Screener<'a> {
         is_doubtful.then_some(sessions)
     }
 
-    /// A shell that finds its business loses its share count for good.
+    /// A shell that finds its business loses its share count for good. Few sources say what is one, but all cost their 10
+    /// dollars, day after day.
     fn is_shell(&self, comparison: &Comparison) -> bool {
         let costs_ten = comparison.stock.close_dollars.is_some_and(|close| SHELL_CLOSE.contains(&close));
-        costs_ten || self.market.security(comparison.index).is_blank_check()
+        let is_flat = comparison.price.is_some_and(|price| magnitude(price) < SHELL_MOVE);
+        (costs_ten && is_flat) || self.market.security(comparison.index).is_blank_check()
     }
 
     /// A stock in quarantine.
@@ -506,7 +510,8 @@ impl<'a> Screener<'a> {
         let is_split = entry.anomaly == Anomaly::SuspectedSplit;
         let close_dollars =
             if is_split { stock.close_dollars } else { comparison.close.or(stock.close_dollars) };
-        let cap_cents = if is_split { self.cap_of_split(comparison, &entry) } else { self.rolled(comparison, &entry) };
+        let cap_cents =
+            if is_split { self.cap_of_split(comparison, &entry) } else { self.rolled(comparison, &entry) };
         entry.symbol = self.market.security(comparison.index).symbol.clone();
         entry.cap_cents = cap_cents.round() as i64;
         entry.found_cents = comparison.found.map(|cap| cap.cents() as i64);
@@ -532,8 +537,9 @@ impl<'a> Screener<'a> {
     /// nothing; the shares of a jump are compared with it, so it always counts.
     fn rolled(&self, comparison: &Comparison, entry: &Quarantined) -> f64 {
         let price = comparison.price.unwrap_or(1.0);
-        let says_nothing =
-            entry.anomaly == Anomaly::Vanished && magnitude(price) >= 2.7 && SplitRatio::near(price).is_some();
+        let says_nothing = entry.anomaly == Anomaly::Vanished
+            && magnitude(price) >= 2.7
+            && SplitRatio::near(price).is_some();
         comparison.last_cap.unwrap_or(0.0) * if says_nothing { 1.0 } else { price }
     }
 
@@ -545,7 +551,8 @@ impl<'a> Screener<'a> {
             (jump, comparison.shares_before(), comparison.shares_found())
         {
             // Back at the count that it had: the one between was wrong.
-            if self.counts.was_left(symbol, found) && comparison.price.is_some_and(|price| magnitude(price) < STEP)
+            if self.counts.was_left(symbol, found)
+                && comparison.price.is_some_and(|price| magnitude(price) < STEP)
             {
                 self.counts.forget(symbol, found);
                 self.counts.refute(symbol, before, as_of);
