@@ -33,12 +33,13 @@
 //! | `unreadable_symbol` | a row of `symbols` has no usable symbol |
 //! | `foreign_unknown_symbol` | a foreign row names a symbol that `symbols` does not have |
 //! | `foreign_malformed` | a foreign row has no array `content.symbols` |
-//! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
+//! | `long_gap` | a universe was not applied for more than 20 sessions; the widest bound holds |
 //! | `curated_list_old` | nobody has gone through the list of a theme for more than a year |
 //! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `hold_ended` | universes that were held are applied again |
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
 //! | `split_unconfirmed` | the shares of a suspected split have not come for more than five sessions |
@@ -173,6 +174,7 @@ fn plan_on(
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
+    guard::warn_of_ended_holds(&mut draft);
     let Draft { universes, foreign, mut warnings, measures, .. } = draft;
     warnings.extend(identities.warnings.iter().cloned());
     Ok(Plan {

@@ -45,6 +45,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) warnings: Vec<Warning>,
     /// What the guards measured so far.
     pub(crate) measures: Vec<Measure>,
+    /// Why the market caps are not believed, where they are not.
+    pub(crate) cap_doubt: Option<String>,
     /// What the themes call for, from the first sub-task that asks on.
     pub(crate) themes: Option<Vec<Proposal<'a>>>,
     /// New listings that have their seats in themes already.
@@ -114,6 +116,7 @@ impl<'a> Draft<'a> {
             foreign: Vec::new(),
             warnings: market.warnings(),
             measures: Vec::new(),
+            cap_doubt: guard::cap_doubt_of_last_run(snapshot, policy, order),
             themes: None,
             seated: HashSet::new(),
             recent_exits,
