@@ -59,7 +59,7 @@ async fn a_split_whose_shares_come_a_day_late_changes_no_tier_and_no_rank() {
         (entry["symbol"].as_str(), entry["anomaly"].as_str()),
         (Some(&*symbol), Some("suspected_split"))
     );
-    assert_eq!((entry["since"].as_str(), entry["sessions_left"].as_u64()), (Some("2026-03-03"), Some(4)));
+    assert_eq!((entry["since"].as_str(), entry["sessions_left"].as_u64()), (Some("2026-03-03"), Some(119)));
     let ran = world.run_command(&["explain", &symbol, "mega_cap"]).await;
     assert!(ran.output.contains("carried since 2026-03-03: suspected split"), "{}", ran.output);
 
@@ -95,7 +95,7 @@ async fn trade(world: &World, symbol: &str, times: f64) {
 
 #[tokio::test]
 async fn a_price_that_moved_while_the_company_was_traded_is_believed_by_the_volume_of_its_own_day() {
-    let world = World::filled().await;
+    let world = World::filled_with(&[("guards.merger_max_trade_growth", "0")]).await;
     let (surge, split) = (background(70), background(71));
     let day = world.close_next_day(&[(&surge, 5.0), (&split, 5.0)]).await.to_string();
     trade(&world, &surge, 0.16).await;
