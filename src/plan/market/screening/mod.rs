@@ -428,7 +428,7 @@ impl<'a> Screener<'a> {
                 let opened = self.opened(comparison, entry, Anomaly::SuspectedSplit);
                 let good_cap_cents = comparison.last_cap.map(|cap| cap.round() as i64);
                 let turnover = evidence.turnover;
-                self.carry(comparison, Quarantined { sessions, turnover, good_cap_cents, ..opened });
+                self.carry(comparison, Quarantined { good_cap_cents, turnover, sessions, ..opened });
             }
             Decision::DoubtShares { sessions } => {
                 let opened = self.opened(comparison, entry, Anomaly::UnexplainedJump);
@@ -511,7 +511,7 @@ impl<'a> Screener<'a> {
         let close_dollars =
             if is_split { stock.close_dollars } else { comparison.close.or(stock.close_dollars) };
         let cap_cents =
-            if is_split { self.cap_of_split(comparison, &entry) } else { self.rolled(comparison, &entry) };
+            if is_split { self.cap_of_split(comparison, &entry) } else { rolled(comparison, entry.anomaly) };
         entry.symbol = self.market.security(comparison.index).symbol.clone();
         entry.cap_cents = cap_cents.round() as i64;
         entry.found_cents = comparison.found.map(|cap| cap.cents() as i64);
@@ -531,16 +531,6 @@ impl<'a> Screener<'a> {
             if entry.factor < 1.0 { entry.factor * ratio.n } else { entry.factor / ratio.n }
         });
         good * since * on_the_day
-    }
-
-    /// The last good cap as the price has moved since. Of a cap that is missing a price that moves as by a split says
-    /// nothing; the shares of a jump are compared with it, so it always counts.
-    fn rolled(&self, comparison: &Comparison, entry: &Quarantined) -> f64 {
-        let price = comparison.price.unwrap_or(1.0);
-        let says_nothing = entry.anomaly == Anomaly::Vanished
-            && magnitude(price) >= 2.7
-            && SplitRatio::near(price).is_some();
-        comparison.last_cap.unwrap_or(0.0) * if says_nothing { 1.0 } else { price }
     }
 
     /// What shares may follow in the next sessions, and which counts were left.
@@ -588,6 +578,15 @@ impl<'a> Screener<'a> {
         screening.absent = absent.into_values().collect();
         screening
     }
+}
+
+/// The last good cap as the price has moved since. Of a cap that is missing a price that moves as by a split says
+/// nothing; the shares of a jump are compared with it, so it always counts.
+fn rolled(comparison: &Comparison, anomaly: Anomaly) -> f64 {
+    let price = comparison.price.unwrap_or(1.0);
+    let is_as_by_a_split = split::is_large_move(price) && SplitRatio::near(price).is_some();
+    let says_nothing = anomaly == Anomaly::Vanished && is_as_by_a_split;
+    comparison.last_cap.unwrap_or(0.0) * if says_nothing { 1.0 } else { price }
 }
 
 /// A stock that is back where it was, unless there is something else about it.

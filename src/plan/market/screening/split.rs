@@ -36,6 +36,11 @@ const SMALLEST_MERGER: f64 = 2.7;
 /// Moves of the price by less are no split.
 pub(super) const SMALLEST_MOVE: f64 = 1.7;
 
+/// Whether a price moved by as much as by the smallest merger of shares, up or down.
+pub(super) fn is_large_move(price: f64) -> bool {
+    magnitude(price) >= SMALLEST_MERGER
+}
+
 /// What speaks for a split.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence {
