@@ -62,10 +62,55 @@ impl From<crate::fault::Lost> for Failure {
     }
 }
 
+/// Why there is no answer of Postgres, or not the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The server or the driver says why.
+    #[error(transparent)]
+    Said(#[from] tokio_postgres::Error),
+    /// No answer came in all the time that one may take.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Silent(std::time::Duration),
+}
+
+impl PostgresError {
+    /// What the server answered, where it did.
+    pub fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Said(error) => error.code(),
+            Self::Silent(_) => None,
+        }
+    }
+
+    /// Whether the server can't write: it is a standby, or has become one.
+    pub fn is_of_wrong_server(&self) -> bool {
+        self.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
+    /// Whether the connection is gone, or about to be: a server that shuts down says so.
+    pub fn is_of_lost_connection(&self) -> bool {
+        match self {
+            Self::Said(error) => match error.code() {
+                Some(state) => {
+                    matches!(state.code(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
+                }
+                None => error.is_closed() || is_io(error),
+            },
+            Self::Silent(_) => true,
+        }
+    }
+}
+
 /// Sorts an error of Postgres. Use as `.map_err(postgres("load the job"))`.
-pub fn postgres(doing: &str) -> impl FnOnce(tokio_postgres::Error) -> Failure + '_ {
+pub fn postgres<E: Into<PostgresError>>(doing: &str) -> impl FnOnce(E) -> Failure + use<'_, E> {
     move |error| {
         let doing = doing.to_owned();
+        let error = match error.into() {
+            PostgresError::Said(error) => error,
+            silent @ PostgresError::Silent(_) => {
+                return Failure::Transient { doing, source: silent.into() };
+            }
+        };
         let kind = match error.code() {
             Some(state) => sort_sqlstate(state),
             // No SQLSTATE: either the connection is gone, or the driver could not read what the server sent.
@@ -112,19 +157,33 @@ pub fn redis(doing: &str) -> impl FnOnce(::redis::RedisError) -> Failure + '_ {
                 | ErrorKind::AuthenticationFailed
                 | ErrorKind::UnexpectedReturnType
         );
-        let permanent = of_client || error.code().is_some_and(is_permanent_code);
+        let permanent = of_client
+            || error.code().is_some_and(is_permanent_code)
+            || error.detail().is_some_and(is_permanent_sentence);
         let doing = doing.to_owned();
-        if permanent {
-            Failure::Permanent { doing, source: error.into() }
-        } else {
-            Failure::Transient { doing, source: error.into() }
-        }
+        let source = readable_of_redis(error);
+        if permanent { Failure::Permanent { doing, source } } else { Failure::Transient { doing, source } }
     }
 }
 
 /// The words that Redis answers with where it will go on answering so. By word, for the driver has no kind for most.
 fn is_permanent_code(code: &str) -> bool {
     matches!(code, "WRONGTYPE" | "WRONGPASS" | "NOAUTH" | "NOPERM" | "CROSSSLOT")
+}
+
+/// What Redis says under the general word `ERR` and will go on saying: a right that is missing inside a script, and a
+/// server of another kind, such as a Sentinel, which has no streams.
+fn is_permanent_sentence(detail: &str) -> bool {
+    detail.contains("user executing the script can't") || detail.starts_with("unknown command")
+}
+
+/// Where in a script something was refused helps nobody who has to grant it.
+fn readable_of_redis(error: ::redis::RedisError) -> BoxError {
+    let is_refusal = error.code() == Some("NOPERM") || error.detail().is_some_and(is_permanent_sentence);
+    match error.detail() {
+        Some(detail) if is_refusal => detail.split(" script: ").next().unwrap_or(detail).into(),
+        _ => error.into(),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +265,13 @@ mod tests {
         for text in ["WRONGTYPE of another kind", "NOPERM no", "NOAUTH who?", "WRONGPASS no", "CROSSSLOT no"]
         {
             assert!(!answer(text).is_transient(), "{text}");
+        }
+        for text in [
+            "ERR The user executing the script can't run this command or subcommand script: 1f, on @user_script:1.",
+            "ERR unknown command 'XADD', with args beginning with: 'a'",
+        ] {
+            assert!(!answer(text).is_transient(), "{text}");
+            assert!(!answer(text).to_string().contains("user_script"), "{}", answer(text));
         }
         for text in ["LOADING later", "READONLY a replica", "OOM full", "ERR something", "BUSY a script"] {
             assert!(answer(text).is_transient(), "{text}");

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
@@ -22,19 +21,21 @@ use crate::plan::market::Market;
 use crate::plan::market::screening::Quarantined;
 use crate::plan::result::{Plan, Refusal, Warning};
 use crate::plan::{self, Order, market_of, plan};
-use crate::publish::event::Source;
-use crate::publish::keys::Names;
-use crate::publish::relay::Relay;
-use crate::publish::status::StatusHash;
+use crate::redis::connection::Redis;
+use crate::redis::{producer, rights};
 use crate::settings::{EntriesSettings, Settings, nearest};
 use crate::store;
+use crate::store::Transaction;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
-use crate::stream::connection::Redis;
-use crate::stream::{entry, producer};
+use crate::wire::entry;
+use crate::wire::event::Source;
+use crate::wire::names::Names;
+use crate::wire::status::StatusHash;
+use crate::worker::relay::Relay;
 use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
@@ -143,9 +144,15 @@ impl Desk {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
-        let enqueued = self
-            .patiently(doing, producer::enqueue(&mut connection, &self.names, request, &announcement))
-            .await?;
+        let enqueueing = async {
+            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+                Ok(enqueued) => Ok(enqueued),
+                Err(error) => {
+                    Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)
+                }
+            }
+        };
+        let enqueued = self.in_time(doing, enqueueing).await?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
@@ -207,11 +214,20 @@ impl Desk {
         doing: &str,
         answer: impl Future<Output = redis::RedisResult<T>>,
     ) -> Result<T, Failure> {
+        self.in_time(doing, async { answer.await.map_err(redis_failure(doing)) }).await
+    }
+
+    /// The same for an answer whose error is sorted already.
+    async fn in_time<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let late = |_| {
             let seconds = self.patience.as_secs_f64();
             Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
         };
-        tokio::time::timeout(self.patience, answer).await.map_err(late)?.map_err(redis_failure(doing))
+        tokio::time::timeout(self.patience, answer).await.map_err(late)?
     }
 
     /// A job as Postgres has it; `None` for an unknown id.

@@ -37,6 +37,8 @@ mod losses;
 mod pins;
 #[path = "service/quarantine.rs"]
 mod quarantine;
+#[path = "service/refusals.rs"]
+mod refusals;
 #[path = "service/replays.rs"]
 mod replays;
 #[path = "service/requests.rs"]
@@ -47,6 +49,8 @@ mod retries;
 mod reverts;
 #[path = "service/schemas.rs"]
 mod schemas;
+#[path = "service/silence.rs"]
+mod silence;
 #[path = "service/streams.rs"]
 mod streams;
 #[path = "service/telling.rs"]

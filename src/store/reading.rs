@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use tokio_postgres::Transaction;
 
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
@@ -23,6 +22,7 @@ use crate::plan::given::snapshot::Snapshot;
 use crate::plan::market::identity::in_question;
 use crate::plan::result::{Refusal, Warning};
 use crate::settings::{EntriesSettings, SourceSettings};
+use crate::store::Transaction;
 
 /// What a job found to decide on.
 #[derive(Debug)]
