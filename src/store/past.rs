@@ -18,10 +18,10 @@ use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
+use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
-use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use crate::store::Transaction;
 
 use super::pins::{self, StoredPin};
