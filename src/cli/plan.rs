@@ -12,7 +12,7 @@ use crate::plan::draft::measure::Measure;
 use crate::plan::market::screening::{QUARANTINED, Released};
 use crate::plan::result::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 
-use crate::requests::{Preview, preview};
+use crate::service::{Preview, preview};
 
 use super::exit::Exit;
 use super::jobs::render_warnings;

@@ -18,8 +18,8 @@ use crate::plan::replay::Decided;
 use crate::plan::replay::history::Chronicle;
 use crate::plan::replay::stats::{self, Moves, Sample, Tally};
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
-use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::past::Known;
+use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
+use crate::store::read::past::Known;
 
 use super::exit::Exit;
 use super::plan::plan_json;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use self::snapshot::{Applied, Completing, Wanted, WantedRows};
+use self::source::{Market, Source, Volumes};
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{self, Applied, Completing, Wanted, WantedRows};
-use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
@@ -23,6 +23,11 @@ use crate::plan::market::identity::in_question;
 use crate::plan::result::{Refusal, Warning};
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
+
+mod decode;
+pub mod past;
+pub mod snapshot;
+pub mod source;
 
 /// What a job found to decide on.
 #[derive(Debug)]
