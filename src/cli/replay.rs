@@ -544,7 +544,8 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
 mod tests {
     use super::*;
     use crate::domain::universe::UniverseName;
-    use crate::plan::result::{Refusal, Refused};
+    use crate::plan::given::notice::Refusal;
+    use crate::plan::result::Refused;
 
     fn date(day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 1, day).expect("a date")

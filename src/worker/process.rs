@@ -15,7 +15,7 @@ use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::given::date;
-use crate::plan::result::Warning;
+use crate::plan::given::notice::Warning;
 use crate::redis::consumer::{self, Delivery, Entry};
 use crate::redis::dead;
 use crate::store::jobs::{self, Claim, ClaimTerms, Ended, Ending, JobResult, JobRow, Lost, Postponement};

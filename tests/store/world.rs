@@ -335,7 +335,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         tasks: Vec::new(),
         warnings: Vec::new(),
         measures: Vec::new(),
-        counts: cache_sync::plan::result::Counts::default(),
+        counts: cache_sync::plan::market::Counts::default(),
         run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, ..RunState::default() },
         released: Vec::new(),
         total_symbols: snapshot.securities.len(),

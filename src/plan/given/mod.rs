@@ -3,5 +3,7 @@
 //! Nothing here decides on a member. The other stages read it and never change it.
 
 pub mod date;
+pub mod notice;
+pub mod order;
 pub mod policy;
 pub mod snapshot;
