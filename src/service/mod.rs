@@ -46,7 +46,7 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
-/// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
+/// How long the service waits for Redis by default: a little longer than the connection does.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
@@ -170,7 +170,7 @@ impl Service {
         Ok(cancellation)
     }
 
-    /// Tells what a job owes the world. What can't be told now is told by a worker.
+    /// Publishes the pending events of a job. What can't be published now, a worker publishes later.
     async fn publish(&self, id: &JobId) {
         let relay = Relay {
             database: self.database.clone(),
@@ -184,7 +184,7 @@ impl Service {
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),
         };
-        tracing::warn!(job.id = %id, "job {id} is told later: {why}");
+        tracing::warn!(job.id = %id, "the events of job {id} are published later: {why}");
     }
 
     /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.

@@ -437,7 +437,7 @@ async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> 
     dead::file(&worker.redis, &worker.names, &letter).await
 }
 
-/// A finished job that is delivered again does no work; whoever missed its end is told.
+/// A finished job that is delivered again does no work; its end is published again if Redis has lost it.
 async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
     if let Err(failure) = worker.relay.publish_again_if_lost(row.id()).await {
         warn!(job.id = %row.id(), "{failure}");
@@ -451,10 +451,10 @@ async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(
     }
 }
 
-/// Tells what the job owes, as far as Redis lets us; the relay's own round tells the rest.
+/// Publishes the job's pending events. What fails now, the relay's own round publishes later.
 async fn relay(worker: &Worker, row: &JobRow) {
     if let Err(failure) = worker.relay.relay(row.id()).await {
-        warn!(job.id = %row.id(), "job {} is told later: {failure}", row.id());
+        warn!(job.id = %row.id(), "the events of job {} are published later: {failure}", row.id());
     }
 }
 

@@ -1,7 +1,7 @@
-//! The one door through which events and status go to Redis.
+//! Publishes events and status of jobs; everything that goes to Redis about a job goes through here.
 //!
-//! A [`Delivery`] is one thing told of a job: an event, a status, or both. A Lua script looks at what was told before and
-//! writes all of it or nothing, so it may be delivered again as often as somebody is unsure whether it was:
+//! A [`Delivery`] is an event of a job, a status, or both. A Lua script compares it with what was published before and
+//! writes all of it or nothing, so it can be delivered again whenever it is unclear whether it arrived:
 //!
 //! ```text
 //! outbox row ──▶ Delivery ──▶ script ─┬─ is seq after the last event?   XADD event stream, PUBLISH
@@ -13,12 +13,12 @@
 //! | the relay dies after the script, before it marks the row | the row is delivered again and is [`Delivered::Stale`] |
 //! | the events were trimmed from their stream | the stream still knows its last id: stale |
 //! | the event stream is gone but not the hash | the hash's `seq` decides |
-//! | Redis lost everything | all of it is told again, with the same `seq` |
-//! | a worker that lost its job speaks late | its event is told if it is the next one (it was committed), its status is not |
-//! | a status without an event got ahead | the events before it are still told, the status stays |
+//! | Redis lost everything | all of it is published again, with the same `seq` |
+//! | a worker that lost its job publishes late | its event is published if it is the next one (it was committed), its status is not |
+//! | a status without an event got ahead | the events before it are still published, the status stays |
 //!
 //! # Bounds
-//! A job tells at most [`MAX_IPO_EVENTS`](crate::wire::event::MAX_IPO_EVENTS) assignments, two events for each universe and
+//! A job publishes at most [`MAX_IPO_EVENTS`](crate::wire::event::MAX_IPO_EVENTS) assignments, two events for each universe and
 //! seven for each attempt: about 700. [`MAX_EVENTS`] trims far above that, in case a number above is wrong.
 
 use std::sync::LazyLock;
@@ -34,21 +34,21 @@ use crate::wire::monitor::{self, job_monitor};
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
 
-/// The most entries of a job's event stream, roughly; more than ten times what a job can tell.
+/// The most entries of a job's event stream, roughly; more than ten times what a job can publish.
 pub const MAX_EVENTS: u32 = 10_000;
 /// The most recent jobs that are listed.
 pub const MAX_RECENT: u32 = 1_000;
 /// How long hash and event stream outlive a job's end, in seconds: 7 days.
 pub const KEEP_SECONDS: u32 = 7 * 24 * 60 * 60;
 
-/// How many things one script tells. Redis does nothing else meanwhile: less than a millisecond.
+/// Deliveries of one script. Redis does nothing else meanwhile: less than a millisecond.
 const BATCH: usize = 100;
 
 static DELIVER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(include_str!("../scripts/publish.lua"), include_str!("../scripts/publish_all.lua")))
 });
 
-/// One thing to tell of a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
+/// One thing to publish about a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     job_id: JobId,
@@ -65,7 +65,7 @@ pub struct Delivery {
 pub enum Delivered {
     /// It was news: the event, or the status of a delivery without one.
     Published,
-    /// It had been told before, or something later had. A hash that was behind is brought up to date all the same.
+    /// It had been published before, or something later had. A hash that was behind is brought up to date all the same.
     Stale,
 }
 
@@ -119,7 +119,7 @@ impl Delivery {
         self
     }
 
-    /// Whether the event is published, besides being kept in the stream; it is, unless told otherwise.
+    /// Whether the event is published, besides being kept in the stream; it is, unless this says otherwise.
     #[must_use]
     pub fn notify(mut self, notify: bool) -> Self {
         self.notify = notify;
@@ -131,7 +131,7 @@ impl Delivery {
         &self.job_id
     }
 
-    /// Its place among what is told of the job.
+    /// Its place among the job's events.
     pub fn seq(&self) -> i64 {
         self.seq
     }
@@ -174,7 +174,7 @@ pub async fn deliver(
 }
 
 /// Tells many things in their order, in few round trips, and returns what became of each. Safe to repeat: after an
-/// error those before it were told, none after it was.
+/// error those before it were published, none after it was.
 pub async fn deliver_all(
     connection: &mut impl ConnectionLike,
     names: &Names,

@@ -251,7 +251,7 @@ impl Owner {
     }
 
     /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
-    /// anybody takes over, so what is told apart here is what no worker could say of itself.
+    /// anybody takes over, so these are the cases that no worker could report itself.
     fn lost(&self, terms: &ClaimTerms<'_>) -> Lost {
         let (worker, step) = (&self.worker, self.step.as_deref().unwrap_or("unknown"));
         Lost(if self.worker == terms.worker {
