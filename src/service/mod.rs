@@ -32,7 +32,7 @@ use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
 use crate::worker::announce::{Announcer, status_of};
@@ -103,7 +103,7 @@ impl Service {
     pub async fn submit(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         self.submit_with(request, &[], source, now).await
@@ -114,7 +114,7 @@ impl Service {
         &self,
         request: &JobRequest,
         warnings: &[String],
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
@@ -136,7 +136,7 @@ impl Service {
     async fn put_on_stream(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);

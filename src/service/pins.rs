@@ -20,7 +20,7 @@ use crate::plan::snapshot::Snapshot;
 use crate::plan::{excludes_each_other, idle_pins};
 use crate::settings::{Settings, nearest};
 use crate::store::pins::{self, StoredPin};
-use crate::store::read::source::{Source, read_securities};
+use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, read_rules};
 use crate::store::{Database, Limits};
 
@@ -89,7 +89,7 @@ pub async fn decide(
         let nearest = nearest(&wish.universe, universes.iter().map(UniverseName::as_str));
         return Ok(Decided::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) });
     };
-    let source = Source::discover(&tx, &settings.source).await?;
+    let source = SourceTables::discover(&tx, &settings.source).await?;
     let securities = read_securities(&tx, &source, None).await?.securities;
     let Some(symbol) = find(&securities, &wish.symbol) else {
         let symbols = securities.iter().map(|security| &security.symbol);

@@ -45,7 +45,7 @@ use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::policy::Policy;
 use crate::redis::connection::Redis;
 use crate::redis::consumer::{self, Consumer};
-use crate::redis::identity::Identity;
+use crate::redis::identity::WorkerIdentity;
 use crate::redis::rights;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
 use crate::store::{Database, KeptConnection, jobs, migrations};
@@ -94,7 +94,7 @@ pub struct Worker {
     /// Under which names.
     pub names: Names,
     /// Who it is.
-    pub identity: Identity,
+    pub identity: WorkerIdentity,
     /// Where the market is read from.
     pub source: SourceSettings,
     /// Where `cache_entries` is, and how it should look.
@@ -137,7 +137,7 @@ impl Worker {
             database,
             redis,
             names,
-            identity: Identity::of_this_process(settings.worker.name.as_deref()),
+            identity: WorkerIdentity::of_this_process(settings.worker.name.as_deref()),
             source: settings.source.clone(),
             entries: settings.entries.clone(),
             fingerprint: policy.fingerprint(),

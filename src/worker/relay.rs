@@ -15,7 +15,7 @@ use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
 use crate::redis::connection::Redis;
-use crate::redis::publisher::{Delivery, deliver_all};
+use crate::redis::publisher::{Publication, publish_all};
 use crate::redis::rights;
 use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, Database};
@@ -86,18 +86,18 @@ impl Relay {
 
     async fn publish(&self, id: &JobId, pending: &[PendingEvent]) -> Result<(), Failure> {
         let doing = "publish the events of a job";
-        let deliveries: Vec<Delivery> = pending
+        let publications: Vec<Publication> = pending
             .iter()
             .map(|event| self.delivery(id, event))
             .collect::<Result<_, String>>()
             .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
-        match deliver_all(&mut self.redis.shared(), &self.names, &deliveries).await {
+        match publish_all(&mut self.redis.shared(), &self.names, &publications).await {
             Ok(_) => Ok(()),
             Err(error) => Err(rights::named(&self.redis, &self.names, id, doing, error).await),
         }
     }
 
-    fn delivery(&self, id: &JobId, pending: &PendingEvent) -> Result<Delivery, String> {
+    fn delivery(&self, id: &JobId, pending: &PendingEvent) -> Result<Publication, String> {
         let status = pending.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
         let event = match &pending.envelope {
             Some(envelope) => {
@@ -107,18 +107,23 @@ impl Relay {
         };
         match (event, status) {
             (Some(event), Some(status)) => {
-                let delivery = Delivery::of_event(id.clone(), event);
+                let delivery = Publication::of_event(id.clone(), event);
                 Ok(self.with_status(delivery.with_status(status.clone()), &status, pending.total_symbols))
             }
-            (Some(event), None) => Ok(Delivery::of_event(id.clone(), event).notify(self.notify)),
+            (Some(event), None) => Ok(Publication::of_event(id.clone(), event).notify(self.notify)),
             (None, Some(status)) => {
-                Ok(self.with_status(Delivery::of_status(status.clone()), &status, pending.total_symbols))
+                Ok(self.with_status(Publication::of_status(status.clone()), &status, pending.total_symbols))
             }
             (None, None) => Err(format!("its entry {} says nothing", pending.seq)),
         }
     }
 
-    fn with_status(&self, delivery: Delivery, status: &StatusHash, total_symbols: Option<i64>) -> Delivery {
+    fn with_status(
+        &self,
+        delivery: Publication,
+        status: &StatusHash,
+        total_symbols: Option<i64>,
+    ) -> Publication {
         let total_symbols = total_symbols.and_then(|total| u64::try_from(total).ok());
         let listed = match status.created_at {
             Some(requested_at) => delivery.listed_at(requested_at),
@@ -129,15 +134,15 @@ impl Relay {
     }
 
     /// What publishes progress.
-    pub fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Delivery {
-        let delivery = Delivery::of_event(id.clone(), event).with_status(status).notify(self.notify);
+    pub fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Publication {
+        let delivery = Publication::of_event(id.clone(), event).with_status(status).notify(self.notify);
         if self.job_monitor { delivery.with_job_monitor(Some(total_symbols), Utc::now()) } else { delivery }
     }
 
     /// Publishes progress, in order, best effort and straight away: it is in no outbox.
-    pub async fn publish_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
+    pub async fn publish_progress(&self, told: &[Publication]) -> Result<(), Failure> {
         fault::point("progress.before").await?;
-        deliver_all(&mut self.redis.shared(), &self.names, told)
+        publish_all(&mut self.redis.shared(), &self.names, told)
             .await
             .map_err(redis_failure("publish progress"))?;
         Ok(fault::point("progress.after").await?)

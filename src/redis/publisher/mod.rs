@@ -1,10 +1,10 @@
 //! Publishes events and status of jobs; everything that goes to Redis about a job goes through here.
 //!
-//! A [`Delivery`] is an event of a job, a status, or both. A Lua script compares it with what was published before and
+//! A [`Publication`] is an event of a job, a status, or both. A Lua script compares it with what was published before and
 //! writes all of it or nothing, so it can be delivered again whenever it is unclear whether it arrived:
 //!
 //! ```text
-//! outbox row ──▶ Delivery ──▶ script ─┬─ is seq after the last event?   XADD event stream, PUBLISH
+//! outbox row ──▶ Publication ──▶ script ─┬─ is seq after the last event?   XADD event stream, PUBLISH
 //!                                     └─ is seq after the hash's seq?   HSET, monitor text, expiry
 //! ```
 //!
@@ -48,9 +48,9 @@ static DELIVER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(include_str!("../scripts/publish.lua"), include_str!("../scripts/publish_all.lua")))
 });
 
-/// One thing to publish about a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
+/// One thing to publish about a job. Begin with [`Publication::of_event`] or [`Publication::of_status`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
+pub struct Publication {
     job_id: JobId,
     seq: i64,
     event: Option<Event>,
@@ -69,7 +69,7 @@ pub enum Delivered {
     Stale,
 }
 
-impl Delivery {
+impl Publication {
     /// An event, in its job's stream and on its channels.
     pub fn of_event(job_id: JobId, event: Event) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Delivery {
     }
 
     /// Also writes the text for the job monitor page, as of `at`, wherever the status is written. Call it after
-    /// [`Delivery::with_status`]: without a status there is nothing to show.
+    /// [`Publication::with_status`]: without a status there is nothing to show.
     #[must_use]
     pub fn with_job_monitor(mut self, total_symbols: Option<u64>, at: DateTime<Utc>) -> Self {
         self.job_monitor = self.status.as_ref().map(|status| job_monitor(status, total_symbols, at));
@@ -168,22 +168,22 @@ impl Delivery {
 pub async fn deliver(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    delivery: &Delivery,
+    delivery: &Publication,
 ) -> RedisResult<Delivered> {
-    deliver_all(connection, names, std::slice::from_ref(delivery)).await.map(|outcomes| outcomes[0])
+    publish_all(connection, names, std::slice::from_ref(delivery)).await.map(|outcomes| outcomes[0])
 }
 
 /// Tells many things in their order, in few round trips, and returns what became of each. Safe to repeat: after an
 /// error those before it were published, none after it was.
-pub async fn deliver_all(
+pub async fn publish_all(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    deliveries: &[Delivery],
+    publications: &[Publication],
 ) -> RedisResult<Vec<Delivered>> {
-    let mut outcomes = Vec::with_capacity(deliveries.len());
+    let mut outcomes = Vec::with_capacity(publications.len());
     // Not a pipeline of single scripts: the server would go on after one that failed, and what is told out of order
     // leaves the one that failed stale for ever.
-    for same_job in deliveries.chunk_by(|one, next| one.job_id == next.job_id) {
+    for same_job in publications.chunk_by(|one, next| one.job_id == next.job_id) {
         for batch in same_job.chunks(BATCH) {
             outcomes.extend(deliver_batch(connection, names, batch).await?);
         }
@@ -194,7 +194,7 @@ pub async fn deliver_all(
 async fn deliver_batch(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    batch: &[Delivery],
+    batch: &[Publication],
 ) -> RedisResult<Vec<Delivered>> {
     let mut call = begin_call(&DELIVER, names, &batch[0].job_id);
     write_bounds(&mut call);

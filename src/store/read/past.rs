@@ -24,7 +24,7 @@ use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use crate::store::Transaction;
 
 use super::snapshot::{read_exits, run_state};
-use super::source::{Source, Volumes, read_securities, reread_closes};
+use super::source::{SourceTables, Volumes, read_securities, reread_closes};
 use super::{Rules, Sources, read_rules};
 use crate::store::pins::{self, StoredPin};
 use crate::store::statement::{query, query_one};
@@ -40,7 +40,7 @@ pub struct Past {
     pub policy: Arc<Policy>,
     /// What was known of it.
     pub known: Known,
-    source: Source,
+    source: SourceTables,
     /// Every security as it is today.
     today: Vec<Security>,
     /// The kept runs, oldest first.
@@ -81,7 +81,7 @@ impl Past {
         // Any close of these days may be in doubt, and bars that are read once more have their volumes anyway.
         let (rules, source) = tokio::try_join!(
             read_rules(tx, from.entries, from.policy),
-            Source::discover_with(tx, from.source, Volumes::Read)
+            SourceTables::discover_with(tx, from.source, Volumes::Read)
         )?;
         let Rules { policy, .. } = rules;
         let today = read_securities(tx, &source, None).await?.securities;
