@@ -200,8 +200,8 @@ async fn record(
         Disposition::Abandon => Ended::Lost,
         Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
         Disposition::End { status, error, is_dead_letter } => {
-            let verdict = Verdict { status, error: &error, is_dead_letter };
-            end(worker, row, warnings, verdict).await?
+            let early = EarlyEnd { status, error: &error, is_dead_letter };
+            end(worker, row, warnings, early).await?
         }
         Disposition::Retry { error } => {
             let delay = delay_after(u32::try_from(row.attempt).unwrap_or(1));
@@ -283,7 +283,7 @@ async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning)
 
 /// How a job ends that changed no universe.
 #[derive(Clone, Copy)]
-struct Verdict<'a> {
+struct EarlyEnd<'a> {
     status: JobStatus,
     error: &'a str,
     is_dead_letter: bool,
@@ -293,14 +293,14 @@ async fn end(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
-    verdict: Verdict<'_>,
+    early: EarlyEnd<'_>,
 ) -> Result<Ended, Failure> {
     let now = Utc::now();
     let announcer = Announcer { names: &worker.names, at: now };
-    let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
+    let result = JobResult { is_dead_letter: early.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
-        status: verdict.status,
-        error: Some(verdict.error.to_owned()),
+        status: early.status,
+        error: Some(early.error.to_owned()),
         warnings: warnings.to_vec(),
         result,
         last_seq: Numbers::after_progress(row.last_seq).end(),
@@ -310,7 +310,7 @@ async fn end(
     let ended = jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await?;
     // Said once it is so: a commit that nobody waited for any longer may have ended the job as completed.
     if let Ended::Done(_) = &ended {
-        log_end(row, verdict.status, verdict.error);
+        log_end(row, early.status, early.error);
     }
     Ok(ended)
 }
@@ -352,8 +352,8 @@ async fn postpone(
 async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Failure> {
     let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
     let error = format!("gave up after {} attempts: {last}", row.attempt);
-    let verdict = Verdict { status: JobStatus::Failed, error: &error, is_dead_letter: true };
-    match end(worker, &row, &[], verdict).await? {
+    let early = EarlyEnd { status: JobStatus::Failed, error: &error, is_dead_letter: true };
+    match end(worker, &row, &[], early).await? {
         Ended::Done(row) => {
             relay(worker, &row).await;
             remove_entry(worker, entry, &row).await

@@ -39,7 +39,7 @@ pub struct Past {
     /// The rules in force.
     pub policy: Arc<Policy>,
     /// What was known of it.
-    pub known: Known,
+    pub known: KnownPast,
     source: SourceTables,
     /// Every security as it is today.
     today: Vec<Security>,
@@ -51,7 +51,7 @@ pub struct Past {
 
 /// What was known of the past, for those who read what was made of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownPast {
     /// The first and the last date whose run is kept, with its shares and sectors.
     pub kept_runs: Option<(NaiveDate, NaiveDate)>,
     /// Whether the universes begin as history has them; else the first day fills them.
@@ -86,7 +86,7 @@ impl Past {
         let Rules { policy, .. } = rules;
         let today = read_securities(tx, &source, None).await?.securities;
         let runs = kept_runs(tx).await?;
-        let mut past = Self { policy, known: Known::default(), source, today, runs, seen: None };
+        let mut past = Self { policy, known: KnownPast::default(), source, today, runs, seen: None };
         let evening = past.evening_before(tx, first).await?;
         let before = past.runs.iter().rev().filter(|run| run.as_of < first);
         let closes = before.map(|run| run.closes).take(USUAL_DATES).collect();
@@ -136,14 +136,14 @@ impl Past {
         Ok(EveningBefore { members, states, last_run, recent_exits })
     }
 
-    fn known(&self, evening: &EveningBefore, first: NaiveDate) -> Known {
+    fn known(&self, evening: &EveningBefore, first: NaiveDate) -> KnownPast {
         let dates = self.runs.iter().map(|run| run.as_of);
         let is_undated = |security: &&Security| {
             security.active == Some(false)
                 && security.delisted_date.is_none()
                 && security.close.is_some_and(|close| close.date >= first)
         };
-        Known {
+        KnownPast {
             kept_runs: dates.clone().min().zip(dates.max()),
             begins_with_history: !evening.members.is_empty(),
             last_run: evening.last_run.as_ref().map(|run| run.as_of),

@@ -39,7 +39,7 @@ use crate::store::Transaction;
 use super::source::{SourceMarket, SourceTables, read_volumes, reread_closes};
 use crate::store::layout::Entries;
 use crate::store::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
-use crate::store::layout::rows::{self, Known, SlotRead};
+use crate::store::layout::rows::{self, KnownUniverse, SlotRead};
 use crate::store::pins;
 use crate::store::statement::query;
 
@@ -285,7 +285,7 @@ fn universe_in_slot(
         members: if known.is_none() { without_repeats(members) } else { members },
         // What else stands in the row is compared when the plan is projected.
         content: value.map(|_| StoredContent::Malformed),
-        state: known.map(Known::state),
+        state: known.map(KnownUniverse::state),
     };
     Some((stored, believed))
 }
