@@ -40,7 +40,13 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
     };
     // Before the claim: an attempt that has no connection is none.
     attempt::connect(worker).await?;
-    match claim(worker, &request, &entry).await? {
+    let claimed = match claim(worker, &request, &entry).await {
+        Err(failure) if jobs::is_unreadable(&failure) => {
+            return set_aside(worker, &entry, &request, &failure).await;
+        }
+        claimed => claimed?,
+    };
+    match claimed {
         Some(Claim::Claimed(row)) => {
             warnings.extend(other_wishes(&row, &request));
             work(worker, &entry, *row, &warnings).await
@@ -411,6 +417,28 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
         attempts: 0,
         last_step: String::new(),
         failed_at: now,
+        original: Original::of(&entry.fields),
+    };
+    dead::file(&worker.redis, &worker.names, &letter).await
+}
+
+/// An entry whose job has a row that can't be read: to the dead letters, from where it can be replayed once the row is
+/// mended. Left pending, it would be the next that this worker reads, again and again.
+async fn set_aside(
+    worker: &Worker,
+    entry: &Entry,
+    request: &JobRequest,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    tracing::error!(job.id = %request.job_id, entry.id = %entry.id, "entry {} is a dead letter: {failure}", entry.id);
+    let letter = DeadLetter {
+        entry_id: entry.id.clone(),
+        job_id: Some(request.job_id.clone()),
+        reason: DeadReason::Unreadable,
+        error: failure.to_string(),
+        attempts: 0,
+        last_step: String::new(),
+        failed_at: Utc::now(),
         original: Original::of(&entry.fields),
     };
     dead::file(&worker.redis, &worker.names, &letter).await
