@@ -5,6 +5,7 @@
 //! nothing may be left over.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use super::checks;
@@ -243,9 +244,9 @@ impl Soak {
     fn stop_one(&mut self) {
         let number = self.random.usize(..self.workers.len());
         let wakes = Instant::now() + Duration::from_millis(self.random.u64(50..3_000));
-        if !self.asleep.contains_key(&number) {
+        if let Entry::Vacant(awake) = self.asleep.entry(number) {
             self.workers[number].signal("STOP");
-            self.asleep.insert(number, wakes);
+            awake.insert(wakes);
             self.tally.stops += 1;
         }
     }
