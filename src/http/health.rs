@@ -19,7 +19,7 @@ use crate::store::migrations;
 /// Always 200: a process that answers is alive, whoever else is away.
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
     // A replica and a standby answer too, and are of no use.
-    let redis = async { api.desk.redis.shared().is_primary().await.unwrap_or(false) };
+    let redis = async { api.service.redis.shared().is_primary().await.unwrap_or(false) };
     let database = async { matches!(can_write(&api).await, Ok(None)) };
     let (redis, database) = tokio::join!(within(redis), within(database));
     let (redis, database) = (redis.unwrap_or(false), database.unwrap_or(false));
@@ -34,11 +34,11 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
     let tables = within(async {
-        migrations::check(&api.desk.database, &api.desk.entries).await?;
+        migrations::check(&api.service.database, &api.service.entries).await?;
         can_write(&api).await
     });
-    let stream = within(stream_state::look(&api.desk.redis, &api.desk.names));
-    let primary = within(async { api.desk.redis.shared().is_primary().await });
+    let stream = within(stream_state::look(&api.service.redis, &api.service.names));
+    let primary = within(async { api.service.redis.shared().is_primary().await });
     let (tables, stream, primary) = tokio::join!(tables, stream, primary);
     let mut reasons = Vec::new();
     reasons.extend(against_postgres(tables.as_ref()));
@@ -60,7 +60,7 @@ async fn within<T>(asked: impl Future<Output = T>) -> Option<T> {
 
 /// Whether Postgres is a server that can write, and its commits return: those that do not, where there are some.
 async fn can_write(api: &Api) -> Result<Option<WaitingCommits>, Failure> {
-    let mut client = api.desk.database.client().await?;
+    let mut client = api.service.database.client().await?;
     let transaction = client.begin().await?;
     figures::waiting_commits(&transaction).await
 }
