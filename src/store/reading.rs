@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tokio_postgres::Transaction;
 
+use super::bars_index;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
@@ -123,6 +124,10 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
             WantedRows::AppV2 { table, slots: &ours }
         }
     };
+    let unindexed = bars_index::look(tx, from.source, &source).await?;
+    if let Some(unindexed) = &unindexed {
+        tracing::warn!("{unindexed}; what helps: {}", unindexed.statement);
+    }
     // Our own state first: we take it apart while the server reads the market.
     let (applied, state, market) = tokio::try_join!(
         snapshot::read_applied(tx),
@@ -146,7 +151,11 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         return Ok(Reading::Refused(refusal));
     }
     let unusable = problems.into_iter().map(|text| Warning { code: "cache_config", text });
-    let warnings = passed_over.into_iter().chain(unusable).collect();
+    let slow = unindexed.map(|unindexed| Warning {
+        code: "slow_source",
+        text: format!("{unindexed}; what helps: {}", unindexed.statement),
+    });
+    let warnings = passed_over.into_iter().chain(unusable).chain(slow).collect();
     Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries })))
 }
 

@@ -97,6 +97,8 @@ const BAR_ROLES: [Role; 4] = [
 pub struct Source {
     /// What `{...}` stands for in the templates, but for the bound.
     expressions: BTreeMap<&'static str, String>,
+    /// The columns of a bar's symbol and date.
+    bar_columns: (String, String),
     /// The volume of a bar, where there is such a column.
     volume: Option<String>,
     /// Whether it is read with every close.
@@ -185,7 +187,13 @@ impl Source {
         expressions.insert("bars", bars.qualified);
         let bound = on_or_before(&raw_date, date);
         expressions.insert("date", raw_date);
-        Ok(Self { expressions, volume, volumes, bound })
+        let bar_columns = (bar_symbol.name.clone(), date.name.clone());
+        Ok(Self { expressions, bar_columns, volume, volumes, bound })
+    }
+
+    /// The columns of a bar's symbol and date.
+    pub(super) fn bar_columns(&self) -> (&str, &str) {
+        (&self.bar_columns.0, &self.bar_columns.1)
     }
 
     /// The volume that is read with every close.

@@ -151,6 +151,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match settled {
         Settled::Ended(row) => {
+            worker.failed.note(&row);
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
@@ -344,6 +345,7 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
     let verdict = Verdict { status: JobStatus::Failed, error: &error, is_dead_letter: true };
     match end(worker, &row, &[], verdict).await? {
         Ended::Done(row) => {
+            worker.failed.note(&row);
             relay(worker, &row).await;
             put_away(worker, entry, &row).await
         }
