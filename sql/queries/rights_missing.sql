@@ -40,9 +40,10 @@ select
     format('grant usage on sequence %I.%I to %I', relation.schema, sequence.relname, current_user)
 from relation
 join pg_catalog.pg_depend depend on depend.refobjid = relation.oid and depend.deptype = 'a'
-join pg_catalog.pg_class sequence on sequence.oid = depend.objid and sequence.relkind = 'S'
+join pg_catalog.pg_class sequence on sequence.oid = depend.objid
 where is_ours
-  and not has_sequence_privilege(sequence.oid, 'usage')
+  -- In this order: the function fails for anything else.
+  and case when sequence.relkind = 'S' then not has_sequence_privilege(sequence.oid, 'usage') else false end
 union all
 select
     'row-level security hides rows of ' || name || ' from it',

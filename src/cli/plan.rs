@@ -12,7 +12,7 @@ use crate::plan::measure::Measure;
 use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 use crate::plan::quarantine::{QUARANTINED, Released};
 
-use crate::requests::{Preview, preview};
+use crate::service::{Preview, preview};
 
 use super::exit::Exit;
 use super::jobs::render_warnings;

@@ -18,8 +18,8 @@ use crate::plan::policy::{Guards, Policy};
 use crate::plan::quarantine::QUARANTINED;
 use crate::plan::replay::Decided;
 use crate::plan::tally::{self, Moves, Sample, Tally};
-use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::past::Known;
+use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
+use crate::store::read::past::Known;
 
 use super::exit::Exit;
 use super::plan::plan_json;

@@ -11,7 +11,7 @@ use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 
 use crate::redis::stream_state;
-use crate::requests::{Desk, Submitted};
+use crate::service::{Service, Submitted};
 use crate::wire::entry;
 use crate::wire::event::Source;
 
@@ -118,14 +118,14 @@ fn job_id(text: &str) -> Result<JobId, String> {
 pub async fn submit(args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
     let request = args.request(now());
     entry::check(&request).map_err(|rejection| Exit::Usage(rejection.to_string()))?;
-    let desk = context.desk()?;
-    let submitted = desk.submit(&request, Source::Job, now()).await?;
-    follow(&desk, &submitted, &request, &args.following, context).await
+    let service = context.service()?;
+    let submitted = service.submit(&request, Source::Job, now()).await?;
+    follow(&service, &submitted, &request, &args.following, context).await
 }
 
 /// Prints the id of a job that was asked for, or waits for its end and shows that.
 pub async fn follow(
-    desk: &Desk,
+    service: &Service,
     submitted: &Submitted,
     request: &JobRequest,
     following: &Following,
@@ -141,18 +141,23 @@ pub async fn follow(
             screen::print(&format!("{}\n", submitted.job_id))
         };
     }
-    wait(desk, &submitted.job_id, following, context).await
+    wait(service, &submitted.job_id, following, context).await
 }
 
-async fn wait(desk: &Desk, job_id: &JobId, following: &Following, context: &Context) -> Result<(), Exit> {
+async fn wait(
+    service: &Service,
+    job_id: &JobId,
+    following: &Following,
+    context: &Context,
+) -> Result<(), Exit> {
     if !following.json {
         // At once: whoever breaks off the waiting has the id.
         screen::print(&format!("{job_id}\n"))?;
     }
     let mut lookout = Lookout::new();
     let look = async || {
-        let picture = look(desk, job_id).await?;
-        lookout.look(desk, &picture).await;
+        let picture = look(service, job_id).await?;
+        lookout.look(service, &picture).await;
         Ok(picture)
     };
     let ended = wait_for_end(look, following.timeout()).await;
@@ -178,12 +183,12 @@ impl Lookout {
     }
 
     /// Says once that nobody reads the job stream, where that is so.
-    async fn look(&mut self, desk: &Desk, picture: &Picture) {
+    async fn look(&mut self, service: &Service, picture: &Picture) {
         let is_waiting = matches!(picture.status(), Some(JobStatus::Queued | JobStatus::Retrying));
         if self.is_said || !is_waiting || self.began.elapsed() < LOOK_OUT_AFTER {
             return;
         }
-        let Ok(state) = stream_state::look(&desk.redis, &desk.names).await else { return };
+        let Ok(state) = stream_state::look(&service.redis, &service.names).await else { return };
         if state.readers.iter().all(|reader| reader.silent_for > READER_LIVES_FOR) {
             self.is_said = true;
             screen::remark("note: no worker reads the job stream; start one with: cache-sync worker");

@@ -1,6 +1,5 @@
 //! Looks at what the role of Postgres and the user of Redis may do, and how many connections they may have.
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::Finding;
@@ -9,7 +8,7 @@ use crate::failure::{Failure, postgres, redis};
 use crate::redis::connection::Shared;
 use crate::redis::rights::{self, Right};
 use crate::settings::Settings;
-use crate::store::migrations;
+use crate::store::{Transaction, migrations};
 
 /// The least that a worker gets on with: a sync, its heartbeat, and one for bookkeeping.
 const FEWEST_CONNECTIONS: i64 = 3;

@@ -24,7 +24,7 @@ pub(super) struct Problem {
 
 /// The sentence of an error answer, for the log.
 #[derive(Clone)]
-pub(super) struct Said(pub(super) String);
+pub(super) struct Message(pub(super) String);
 
 impl Problem {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
@@ -139,7 +139,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(Said(self.message));
+        response.extensions_mut().insert(Message(self.message));
         response
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn trigger(
     let request = asked(&body, JobId::fresh(), now)?;
     let most = api.settings.http.max_queued_jobs;
     let submitted = api
-        .desk
+        .service
         .submit_below(Some(most), &request, &[], Source::Api, now)
         .await?
         .ok_or_else(|| Problem::too_many_jobs(most))?;

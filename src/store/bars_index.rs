@@ -1,12 +1,11 @@
 //! Looks before the bars are read whether an index leads to the last one of a symbol. Without one every symbol costs a
 //! look at all bars: a sync takes minutes, or runs into its time limit without a word why.
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use super::quoted;
-use super::source::Source;
+use super::read::source::Source;
 use super::statement::{Param, query};
+use super::{Transaction, quoted};
 use crate::failure::Failure;
 use crate::settings::SourceSettings;
 
@@ -61,9 +60,15 @@ pub async fn look(
     if bars.saturating_mul(securities) < MANY_LOOKS {
         return Ok(None);
     }
-    let table = format!("{}.{}", quoted(&settings.schema), quoted(&settings.bars_table));
+    let table = format!("{}.{}", shown(&settings.schema), shown(&settings.bars_table));
     // A partitioned table can't have one made beside its writers in one statement.
     let how = if row.get("is_partitioned") { "" } else { "concurrently " };
-    let statement = format!("create index {how}on {table} ({}, {})", quoted(symbol), quoted(date));
+    let statement = format!("create index {how}on {table} ({}, {})", shown(symbol), shown(date));
     Ok(Some(Unindexed { table, bars, securities, statement }))
+}
+
+/// An identifier as people write it: with quotes only where it needs them.
+fn shown(identifier: &str) -> String {
+    let is_plain = identifier.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_plain { identifier.to_owned() } else { quoted(identifier) }
 }

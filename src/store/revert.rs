@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::change::UniverseStatus;
 use crate::domain::job::{JobId, JobStatus};
@@ -18,11 +18,12 @@ use crate::plan::outcome::EarlierContent;
 use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
 use crate::plan::snapshot::StoredUniverse;
 use crate::settings::EntriesSettings;
+use crate::store::Transaction;
 
 use super::history::universes_now;
 use super::layout::appv2::{Location, Slot, Unique, tickers};
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
+use super::read::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
 use super::statement::{Param, query};
 
 const DOING: &str = "read what stood in the universes before the job";

@@ -175,7 +175,7 @@ async fn what_a_role_lacks_is_found_by_doctor_with_the_statements_that_grant_it(
             "revoke insert on cache_sync_changes from {role}; alter role {role} connection limit 2",
         )
         .await;
-    let doctor = world.run_command(&["doctor"]).await;
+    let doctor = world.run_command(&["doctor", "--json"]).await;
     assert_eq!(doctor.code, 1, "{doctor:?}");
     for part in [
         "may make no temporary tables",
@@ -193,7 +193,7 @@ async fn what_a_role_lacks_is_found_by_doctor_with_the_statements_that_grant_it(
 async fn what_a_user_of_redis_lacks_is_found_by_doctor_without_rights_of_an_administrator() {
     let rules = ["~tickstock:*", "&tickstock:cache:*", "+@all", "-info", "-@admin"];
     let world = World::new().await.limited_in_redis(&rules).await;
-    let doctor = world.run_command(&["doctor"]).await;
+    let doctor = world.run_command(&["doctor", "--json"]).await;
     assert_eq!(doctor.code, 1, "{doctor:?}");
     for part in [
         "may not run PUBLISH on channel tickstock:errors",
@@ -204,7 +204,7 @@ async fn what_a_user_of_redis_lacks_is_found_by_doctor_without_rights_of_an_admi
         assert!(doctor.output.contains(part), "{part}: {}", doctor.output);
     }
     assert!(!doctor.output.contains("see that the server runs"), "{}", doctor.output);
-    let well = World::new().await.limited_in_redis(&ALL).await.run_command(&["doctor"]).await;
+    let well = World::new().await.limited_in_redis(&ALL).await.run_command(&["doctor", "--json"]).await;
     assert!(well.output.contains("this user of Redis has every right"), "{well:?}");
 }
 
@@ -223,9 +223,9 @@ async fn bars_without_an_index_are_said_before_they_are_read_with_the_statement_
             key[0]
         ))
         .await;
-    let doctor = world.run_command(&["doctor"]).await;
-    assert!(doctor.output.contains("no index on \"public\".\"ohlcv_daily\""), "{doctor:?}");
-    let statement = "create index concurrently on \"public\".\"ohlcv_daily\" (\"symbol\", \"date\")";
+    let doctor = world.run_command(&["doctor", "--json"]).await;
+    assert!(doctor.output.contains("no index on public.ohlcv_daily"), "{doctor:?}");
+    let statement = "create index concurrently on public.ohlcv_daily (symbol, date)";
     assert!(doctor.output.contains(statement), "{doctor:?}");
     let status = world.sync("slow").await;
     assert!(status["warnings"].contains("slow_source"), "{status:?}");
@@ -262,9 +262,8 @@ async fn a_worker_lives_through_a_hangup_and_one_that_ends_says_which_jobs_faile
     worker.signal("TERM");
     assert_eq!(worker.end().await.code(), Some(0));
 
-    world.sql("alter table universe_membership rename to gone").await;
-    world.xadd(&[("job_id", "broken"), ("triggered_by", "admin"), ("mode", "full"), ("force", "true")]).await;
-    world.sql("update symbols set market_cap = market_cap * 100 where symbol = 'BG150'").await;
+    world.sql("alter table cache_sync_approvals rename to gone").await;
+    world.xadd(&[("job_id", "broken"), ("triggered_by", "admin")]).await;
     let ran = world.run_command(&["worker", "--once"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.remarks.contains("note: 1 job failed: broken: "), "{ran:?}");

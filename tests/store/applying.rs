@@ -410,7 +410,7 @@ async fn a_first_fill_after_one_that_was_rolled_back_reads_each_row_a_few_times_
         let rows_read = "
             select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_all_tables
             where relname in ('cache_sync_staged', 'cache_sync_instruments', 'universe_membership')";
-        let row = lease.transaction().query_one(rows_read, &[]).await.unwrap();
+        let row = lease.transaction().query_typed_one(rows_read, &[]).await.unwrap();
         row.get::<_, i64>(0)
     };
     fill().await;

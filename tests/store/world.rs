@@ -20,9 +20,9 @@ use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
+use cache_sync::store::read::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
+use cache_sync::store::read::source::{Market, Source, read_securities};
 use cache_sync::store::revert;
-use cache_sync::store::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
-use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -239,7 +239,7 @@ impl World {
 
     pub(crate) async fn snapshot(
         &self,
-        tx: &tokio_postgres::Transaction<'_>,
+        tx: &cache_sync::store::Transaction<'_>,
         as_of: &str,
         wanted: &[(&str, &[&str])],
     ) -> Snapshot {

@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use tokio_postgres::Transaction;
 
+use self::snapshot::{Applied, Completing, Wanted, WantedRows};
+use self::source::{Market, Source, Volumes};
 use super::bars_index;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{self, Applied, Completing, Wanted, WantedRows};
-use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
@@ -24,6 +23,12 @@ use crate::plan::outcome::{Refusal, Warning};
 use crate::plan::policy::{Overridden, Policy, ShareClasses};
 use crate::plan::snapshot::Snapshot;
 use crate::settings::{EntriesSettings, SourceSettings};
+use crate::store::Transaction;
+
+mod decode;
+pub mod past;
+pub mod snapshot;
+pub mod source;
 
 /// What a job found to decide on.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use crate::plan::snapshot::Snapshot;
 use crate::plan::{excludes_each_other, idle_pins};
 use crate::settings::{Settings, nearest};
 use crate::store::pins::{self, StoredPin};
-use crate::store::reading::{Rules, read_rules};
-use crate::store::source::{Source, read_securities};
+use crate::store::read::source::{Source, read_securities};
+use crate::store::read::{Rules, read_rules};
 use crate::store::{Database, Limits};
 
 /// What somebody wants.

@@ -36,7 +36,6 @@ use postgres_protocol::types::{ArrayDimension, array_to_sql};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_util::bytes::BytesMut;
@@ -52,10 +51,11 @@ use crate::failure::{Failure, postgres};
 use crate::plan::chronicle::Chronicled;
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::{RunState, Snapshot, StockState};
+use crate::store::Transaction;
 
 use super::layout::Entries;
 use super::lease::Lease;
-use super::snapshot::members_digest;
+use super::read::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
@@ -157,7 +157,7 @@ pub async fn apply(
         Entries::AppV2 { table, rows, .. } => appv2::restore_rows(tx, plan, table, rows, ctx.now).await?,
     }
     if !plan.foreign.is_empty() {
-        let sql = include_str!("../../sql/queries/foreign_clean.sql");
+        let sql = include_str!("../../../sql/queries/foreign_clean.sql");
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
     note_foreign_left(tx, plan, ctx.job_id).await?;
@@ -373,10 +373,12 @@ async fn stage<'a>(
         Type::TEXT,
         Type::BOOL,
     ];
-    tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.map_err(postgres(DOING))?;
+    tx.batch_execute(include_str!("../../../sql/queries/staged_create.sql"))
+        .await
+        .map_err(postgres(DOING))?;
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
-        tx.prepare(include_str!("../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
+        tx.prepare(include_str!("../../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
     let mut staged = 0;
     while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
@@ -428,7 +430,7 @@ async fn write_history(
     let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
     let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     if applied.removed + applied.renamed + applied.foreign_removed > 0 {
-        let sql = include_str!("../../sql/queries/memberships_close.sql");
+        let sql = include_str!("../../../sql/queries/memberships_close.sql");
         applied.closed = counted(tx, sql, &params).await?;
     }
     if !plan.identities.is_empty() {
@@ -437,19 +439,19 @@ async fn write_history(
     }
     if applied.added + applied.adopted + applied.renamed > 0 {
         // Memberships point to instruments, so those come first.
-        let sql = include_str!("../../sql/queries/instruments_open.sql");
+        let sql = include_str!("../../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
         if applied.added + applied.adopted + applied.renamed >= ANALYZED_FROM {
             // Where the table is another role's, Postgres warns and leaves it.
             tx.batch_execute("analyze cache_sync_instruments").await.map_err(postgres(DOING))?;
         }
-        let sql = include_str!("../../sql/queries/memberships_open.sql");
+        let sql = include_str!("../../../sql/queries/memberships_open.sql");
         applied.opened = counted(tx, sql, &params).await?;
     }
     if !is_staged {
         return Ok(());
     }
-    let sql = include_str!("../../sql/queries/changes_insert.sql");
+    let sql = include_str!("../../../sql/queries/changes_insert.sql");
     execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
@@ -478,12 +480,12 @@ async fn insert_run(
     match ctx.entries {
         Entries::Universe => {
             names = written_names(plan);
-            sql = include_str!("../../sql/queries/run_insert.sql");
+            sql = include_str!("../../../sql/queries/run_insert.sql");
             previous = (&names, Type::TEXT_ARRAY);
         }
         Entries::AppV2 { rows, to_write, .. } => {
             kept = appv2::kept_rows(plan, rows, to_write);
-            sql = include_str!("../../sql/queries/run_insert_appv2.sql");
+            sql = include_str!("../../../sql/queries/run_insert_appv2.sql");
             previous = (&kept, Type::TEXT);
         }
     }
@@ -555,7 +557,7 @@ async fn use_approvals(
     let symbols: Vec<&str> = approved.iter().map(Symbol::as_str).collect();
     let params: [Param<'_>; 3] =
         [(&symbols, Type::TEXT_ARRAY), (&ctx.now, Type::TIMESTAMPTZ), (&ctx.job_id.as_str(), Type::TEXT)];
-    execute(tx, DOING, include_str!("../../sql/queries/approvals_use.sql"), &params).await
+    execute(tx, DOING, include_str!("../../../sql/queries/approvals_use.sql"), &params).await
 }
 
 /// The rows of `cache_entries` in the universe layout that are about to be written.
@@ -576,7 +578,7 @@ async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/entries_upsert.sql"),
+        include_str!("../../../sql/queries/entries_upsert.sql"),
         &[
             (&names, Type::TEXT_ARRAY),
             (&contents, Type::TEXT_ARRAY),
@@ -602,7 +604,7 @@ async fn restore_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) 
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/entries_restore.sql"),
+        include_str!("../../../sql/queries/entries_restore.sql"),
         &[
             (&names, Type::TEXT_ARRAY),
             (&contents, Type::TEXT_ARRAY),
@@ -629,8 +631,8 @@ async fn release(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Re
         (&ExitReason::Revert.as_str(), Type::TEXT),
         (&ctx.now, Type::TIMESTAMPTZ),
     ];
-    execute(tx, DOING, include_str!("../../sql/queries/memberships_release.sql"), &params).await?;
-    let sql = include_str!("../../sql/queries/metadata_forget.sql");
+    execute(tx, DOING, include_str!("../../../sql/queries/memberships_release.sql"), &params).await?;
+    let sql = include_str!("../../../sql/queries/metadata_forget.sql");
     execute(tx, DOING, sql, &[(&names, Type::TEXT_ARRAY)]).await
 }
 
@@ -642,7 +644,7 @@ async fn note_foreign_left(tx: &Transaction<'_>, plan: &Plan, job_id: &JobId) ->
     if names.is_empty() {
         return Ok(());
     }
-    let sql = include_str!("../../sql/queries/run_note_left.sql");
+    let sql = include_str!("../../../sql/queries/run_note_left.sql");
     execute(tx, DOING, sql, &[(&job_id.as_str(), Type::TEXT), (&names, Type::TEXT_ARRAY)]).await
 }
 
@@ -693,7 +695,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/metadata_upsert.sql"),
+        include_str!("../../../sql/queries/metadata_upsert.sql"),
         &[
             (&ctx.job_id.as_str(), Type::TEXT),
             // The date of what the universes are made from: after a revert an older one than that of the plan.
