@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::snapshot::Instrument;
+use crate::plan::given::snapshot::Instrument;
 use crate::store::Limits;
 use crate::store::history::{self, Membership};
 

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::failure::{Failure, postgres};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::Transaction;
 use crate::store::bars_index;

@@ -26,7 +26,7 @@ use super::{Api, READ_LIMITS, SERVER_WITHIN};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
-use crate::plan::quarantine::{Anomaly, Quarantined};
+use crate::plan::market::screening::{Anomaly, Quarantined};
 use crate::redis::stream_state::{self, StreamState};
 use crate::store::figures::{self, EndedJob, Figures, Remembered};
 use crate::store::history::{self, UniverseNow};

@@ -20,7 +20,7 @@ use chrono::NaiveTime;
 use serde_json::Value;
 
 use crate::domain::words;
-use crate::plan::policy::{Policy, Ranking, Theme};
+use crate::plan::given::policy::{Policy, Ranking, Theme};
 use crate::wire::names::{ChannelNames, Names, SignalNames};
 
 mod layers;

@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::snapshot::Instrument;
+use crate::plan::given::snapshot::Instrument;
 use crate::settings::EntriesSettings;
 use crate::store::Transaction;
 

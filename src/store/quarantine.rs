@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
 use crate::store::Transaction;
 
 use super::read::snapshot;

@@ -14,9 +14,9 @@ use crate::domain::job::{JobId, JobStatus};
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::outcome::EarlierContent;
+use crate::plan::given::snapshot::StoredUniverse;
+use crate::plan::result::EarlierContent;
 use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
-use crate::plan::snapshot::StoredUniverse;
 use crate::settings::EntriesSettings;
 use crate::store::Transaction;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::outcome::{Plan, PlannedUniverse};
+use crate::plan::result::{Plan, PlannedUniverse};
 use crate::store::jobs::{JobRow, Lost};
 use crate::store::outbox::PendingEvent;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};

@@ -19,9 +19,10 @@ use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::fault;
-use crate::plan::outcome::{Plan, Refusal, TaskReport};
-use crate::plan::policy::Policy;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::notice::Refusal;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::result::{Plan, TaskReport};
 use crate::plan::{self, Order, plan};
 use crate::store;
 use crate::store::apply::{self, ApplyContext};
@@ -144,7 +145,7 @@ async fn sync_once(
     lease.commit().await?;
     info!(
         job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
-        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::digest::digest(plan),
+        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::render::digest::digest(plan),
     );
     // Letting go of ten thousand securities takes milliseconds, for which the world need not wait.
     tokio::task::spawn_blocking(move || drop(decision));

@@ -42,7 +42,7 @@ use self::relay::Relay;
 use self::shutdown::Shutdown;
 use crate::domain::job::{JobId, JobStatus};
 use crate::failure::{Failure, redis as redis_failure};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 use crate::redis::connection::Redis;
 use crate::redis::consumer::{self, Consumer};
 use crate::redis::identity::Identity;

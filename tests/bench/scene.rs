@@ -13,7 +13,7 @@ use cache_sync::demo::servers::{PrivatePostgres, PrivateRedis};
 use cache_sync::domain::calendar::{next_session, previous_session, sessions_back};
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
-use cache_sync::plan::policy::Policy;
+use cache_sync::plan::given::policy::Policy;
 use cache_sync::plan::{Order, plan};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::read::{self, Reading, Ready, Sources};

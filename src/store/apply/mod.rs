@@ -48,9 +48,9 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
-use crate::plan::chronicle::Chronicled;
-use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
-use crate::plan::snapshot::{RunState, Snapshot, StockState};
+use crate::plan::given::snapshot::{RunState, Snapshot, StockState};
+use crate::plan::replay::history::Chronicled;
+use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::store::Transaction;
 
 use super::layout::Entries;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::task::TaskStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::digest::digest;
-use crate::plan::outcome::{Plan, TaskStatus};
+use crate::plan::render::digest::digest;
+use crate::plan::result::Plan;
 use crate::wire::status::TaskResult;
 
 /// What a job did, as `cache_sync_jobs.result` keeps it: the status hash can be made again from the row alone.

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
-use crate::plan::outcome::Plan;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::result::Plan;
 use crate::settings::{self, EntriesSettings};
 use crate::store::Transaction;
 

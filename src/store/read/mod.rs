@@ -17,11 +17,12 @@ use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
-use crate::plan::date::{Coverage, DateChoice, closes_text};
-use crate::plan::identity::in_question;
-use crate::plan::outcome::{Refusal, Warning};
-use crate::plan::policy::{Overridden, Policy, ShareClasses};
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::date::{Coverage, DateChoice, closes_text};
+use crate::plan::given::notice::{Refusal, Warning};
+use crate::plan::given::policy::{Overridden, Policy, ShareClasses};
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::market::identity::in_question;
+use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
 
@@ -118,7 +119,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         Source::discover_with(tx, from.source, volumes)
     )?;
     let Rules { layout, policy, problems, .. } = rules;
-    let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
+    let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
     let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
     let ours;

@@ -16,11 +16,12 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
+use crate::plan::members::universes::Universe;
 use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
-use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
 use crate::store::Transaction;
 
 use super::snapshot::{read_exits, run_state};
@@ -120,7 +121,7 @@ impl Past {
         first: NaiveDate,
     ) -> Result<EveningBefore, Failure> {
         let evening = first - Days::new(1);
-        let names: Vec<UniverseName> = self.policy.universes().into_keys().collect();
+        let names: Vec<UniverseName> = Universe::kinds_by_name(&self.policy).into_keys().collect();
         let members = members_on(tx, &names, evening).await?;
         let jobs = jobs_until(tx, evening).await?;
         let mut states = states(&self.policy, &jobs);

@@ -28,12 +28,12 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::policy::Guards;
-use crate::plan::quarantine::{Quarantine, in_doubt};
-use crate::plan::snapshot::{
+use crate::plan::given::policy::Guards;
+use crate::plan::given::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
     StoredContent, StoredUniverse, UniverseState,
 };
+use crate::plan::market::screening::{Quarantine, in_doubt};
 use crate::store::Transaction;
 
 use super::source::{Market, Source, read_volumes, reread_closes};
@@ -78,7 +78,7 @@ pub enum WantedRows<'a> {
 pub struct Completing<'a> {
     /// The universes that the policy keeps.
     pub universes: &'a [UniverseName],
-    /// The symbols whose instruments are wanted; see [`crate::plan::identity::in_question`].
+    /// The symbols whose instruments are wanted; see [`crate::plan::market::identity::in_question`].
     pub in_question: &'a [String],
     /// What says whose volumes are wanted; see [`in_doubt`].
     pub guards: &'a Guards,
