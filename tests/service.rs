@@ -31,6 +31,8 @@ mod http;
 mod identities;
 #[path = "service/imports.rs"]
 mod imports;
+#[path = "service/limits.rs"]
+mod limits;
 #[path = "service/losses.rs"]
 mod losses;
 #[path = "service/pins.rs"]

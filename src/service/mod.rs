@@ -118,20 +118,34 @@ impl Service {
         source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
+        let submitted = self.submit_below(None, request, warnings, source, now).await?;
+        Ok(submitted.expect("without a bound there is always room"))
+    }
+
+    /// The same unless `most` jobs are unfinished and this one would be new: `None` then.
+    pub async fn submit_below(
+        &self,
+        most: Option<u32>,
+        request: &JobRequest,
+        warnings: &[String],
+        source: Origin,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Submitted>, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
         let mut client = self.database.client().await?;
-        let accepted = jobs::accept(&mut client, request, warnings, now).await?;
+        let accepted = jobs::accept_below(&mut client, request, warnings, most, now).await?;
         drop(client);
-        match accepted {
-            Accepted::Duplicate { of } => Ok(Submitted { job_id: of, is_duplicate: true, delayed: None }),
+        let Some(accepted) = accepted else { return Ok(None) };
+        Ok(Some(match accepted {
+            Accepted::Duplicate { of } => Submitted { job_id: of, is_duplicate: true, delayed: None },
             Accepted::Known(row) => {
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None })
+                Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None }
             }
             Accepted::New(row) => {
                 let delayed = self.put_on_stream(request, source, now).await.err();
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: false, delayed })
+                Submitted { job_id: row.request.job_id, is_duplicate: false, delayed }
             }
-        }
+        }))
     }
 
     async fn put_on_stream(
@@ -145,8 +159,9 @@ impl Service {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
+        let database = self.database.identity().await?;
         let enqueueing = async {
-            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+            match producer::enqueue(&mut connection, &self.names, database, request, &announcement).await {
                 Ok(enqueued) => Ok(enqueued),
                 Err(error) => {
                     Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)

@@ -96,6 +96,8 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// The schema of our tables.
     pub schema: String,
+    /// The most connections that one role of a process opens.
+    pub max_connections: usize,
 }
 
 /// Where `cache_entries` is, how it looks, and which of its rows are ours.
@@ -211,6 +213,8 @@ pub struct HttpSettings {
     pub api_key: Option<Secret>,
     /// Further keys: name to SHA-256 of the key.
     pub keys: BTreeMap<String, [u8; 32]>,
+    /// Unfinished jobs from which on no further one is taken.
+    pub max_queued_jobs: u32,
 }
 
 /// One of the nine themes.

@@ -199,7 +199,11 @@ fn database(main: &mut Layers) -> DatabaseSettings {
             "is not set; set DATABASE_URL=postgresql://user:password@host:5432/database",
         );
     }
-    DatabaseSettings { url, schema: required_identifier(main, "database.schema") }
+    DatabaseSettings {
+        url,
+        schema: required_identifier(main, "database.schema"),
+        max_connections: main.whole("database.max_connections", 3..=100) as usize,
+    }
 }
 
 fn entries(main: &mut Layers, schema: &str) -> EntriesSettings {
@@ -358,7 +362,7 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
             ),
         }
     }
-    HttpSettings { listen, api_key, keys }
+    HttpSettings { listen, api_key, keys, max_queued_jobs: main.whole("http.max_queued_jobs", 1..=100_000) }
 }
 
 /// Whether the name of an API key can stand in a log line.

@@ -130,6 +130,12 @@ pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, 
     Ok(MIGRATIONS.iter().filter(is_missing).map(Migration::file_name).collect())
 }
 
+/// The tables and views that this version works with, `cache_entries` and the table of migrations included.
+pub fn relations() -> Vec<&'static str> {
+    let made = MIGRATIONS.iter().flat_map(Migration::tables);
+    made.chain(["cache_entries", MIGRATIONS_TABLE]).collect()
+}
+
 enum Step {
     Applied(String),
     Finished(Migrated),

@@ -288,7 +288,8 @@ impl World {
 }
 
 fn database(url: &str, schema: &str) -> Database {
-    Database::new(&DatabaseSettings { url: Secret::new(url), schema: schema.to_owned() }).unwrap()
+    Database::new(&DatabaseSettings { url: Secret::new(url), schema: schema.to_owned(), max_connections: 6 })
+        .unwrap()
 }
 
 /// As shipped.

@@ -65,6 +65,10 @@ mod instruments;
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
 const KEPT_RUNS: i64 = 30;
+/// Changes from which on the tables they are joined by are analysed first. A table that was filled in this transaction has
+/// no statistics, or those of a fill that was rolled back, by which it looks empty: the join then reads all of one table
+/// for each row of the other. Below it that costs less than to analyse.
+const ANALYZED_FROM: usize = 1_000;
 /// Staged in place of [`Action`] for symbols that were members before there was history.
 const ADOPTED: &str = "adopted";
 
@@ -375,10 +379,12 @@ async fn stage<'a>(
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
         tx.prepare(include_str!("../../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
+    let mut staged = 0;
     while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
         for change in changes.by_ref().take(batch_size.max(1)) {
+            staged += 1;
             let rank = change.rank.map(|rank| rank as i32);
             let cap = change.cap.map(to_numeric);
             writer
@@ -406,6 +412,9 @@ async fn stage<'a>(
         }
         writer.finish().await.map_err(postgres(DOING))?;
     }
+    if staged >= ANALYZED_FROM {
+        tx.batch_execute("analyze cache_sync_staged").await.map_err(postgres(DOING))?;
+    }
     Ok(())
 }
 
@@ -432,6 +441,10 @@ async fn write_history(
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
+        if applied.added + applied.adopted + applied.renamed >= ANALYZED_FROM {
+            // Where the table is another role's, Postgres warns and leaves it.
+            tx.batch_execute("analyze cache_sync_instruments").await.map_err(postgres(DOING))?;
+        }
         let sql = include_str!("../../../sql/queries/memberships_open.sql");
         applied.opened = counted(tx, sql, &params).await?;
     }

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 
 use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
 use self::source::{SourceMarket, SourceTables, Volumes};
+use super::bars_index;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
@@ -129,6 +130,10 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
             WantedRows::AppV2 { table, slots: &ours }
         }
     };
+    let unindexed = bars_index::look(tx, from.source, &source).await?;
+    if let Some(unindexed) = &unindexed {
+        tracing::warn!("{unindexed}; what helps: {}", unindexed.statement);
+    }
     // Our own state first: we take it apart while the server reads the market.
     let (applied, state, market) = tokio::try_join!(
         snapshot::read_applied(tx),
@@ -152,7 +157,11 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         return Ok(Reading::Refused(refusal));
     }
     let unusable = problems.into_iter().map(|text| Warning { code: "cache_config", text });
-    let warnings = passed_over.into_iter().chain(unusable).collect();
+    let slow = unindexed.map(|unindexed| Warning {
+        code: "slow_source",
+        text: format!("{unindexed}; what helps: {}", unindexed.statement),
+    });
+    let warnings = passed_over.into_iter().chain(unusable).chain(slow).collect();
     Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries })))
 }
 
