@@ -168,7 +168,7 @@ mod tests {
     fn lines(securities: &[Security], now: &str) -> String {
         let market =
             crate::store::source::Market { securities: securities.to_vec(), unreadable_symbols: Vec::new() };
-        let coverage = coverage_of(&market, Applied::default());
+        let coverage = coverage_of(&market, Applied::default(), &policy());
         let findings = examine(securities, &coverage, &policy(), now.parse().expect("a time"));
         let lines: Vec<String> =
             findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect();
