@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["settings"],
     &["store", "redis"],
     &["worker"],
-    &["requests", "doctor"],
+    &["service", "doctor"],
     &["trigger", "http"],
     &["cli", "lib", "main"],
 ];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::plan::market::screening::Quarantined;
-use crate::requests::{Approval, approve_value};
+use crate::service::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
 

@@ -18,8 +18,8 @@ use crate::plan::replay::Decided;
 use crate::plan::replay::history::Chronicle;
 use crate::plan::replay::stats::{self, Moves, Sample, Tally};
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
-use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::past::Known;
+use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
+use crate::store::read::past::Known;
 
 use super::exit::Exit;
 use super::plan::plan_json;
@@ -544,7 +544,8 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
 mod tests {
     use super::*;
     use crate::domain::universe::UniverseName;
-    use crate::plan::result::{Refusal, Refused};
+    use crate::plan::given::notice::Refusal;
+    use crate::plan::result::Refused;
 
     fn date(day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 1, day).expect("a date")

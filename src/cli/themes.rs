@@ -7,7 +7,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 use crate::plan::given::policy::{Method, Policy, Theme};
 use crate::plan::review::{self, NearMiss, Recall};
-use crate::requests::review;
+use crate::service::review;
 use crate::settings::nearest;
 
 use super::exit::Exit;

@@ -51,12 +51,13 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::task::{Mode, SyncTask};
+use crate::domain::task::{Mode, SyncTask, TaskStatus};
 use crate::domain::wording::{counted, first_few};
 
 use draft::Draft;
 use draft::guard;
 use given::date;
+use given::notice::Refusal;
 use given::policy::Policy;
 use given::snapshot::{RunState, Snapshot};
 use market::Market;
@@ -64,7 +65,8 @@ use market::identity::Identities;
 use market::run_state::{self, Since};
 use market::screening::{QUARANTINED, Quarantined};
 use members::overrides::Hands;
-use result::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
+use result::{Plan, Refused, TaskReport, held_by_reason};
+use tasks::themes::Proposals;
 use tasks::{delisting, etf, ipo, market_cap, themes};
 
 pub mod draft;
@@ -79,21 +81,11 @@ pub mod revert;
 pub mod review;
 mod tasks;
 
+pub use given::order::Order;
 pub use members::overrides::excludes_each_other;
 
 /// A warning tells of so many pins without effect; the others are counted.
 const NAMED_PINS: usize = 5;
-
-/// What a plan is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Which sub-tasks.
-    pub mode: Mode,
-    /// Whether the size guards are open.
-    pub accept_churn: bool,
-    /// The date, as [`date`] chose it.
-    pub as_of: NaiveDate,
-}
 
 /// Decides what should change. Each sub-task's report goes to `observe` as soon as it is done.
 ///
@@ -149,9 +141,9 @@ fn plan_on(
     let sector_doubt = guard::sector_doubt(&mut draft, &since);
     let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
 
-    let mut tasks = Vec::new();
+    let (mut tasks, mut proposals) = (Vec::new(), Proposals::default());
     for task in order.mode.tasks() {
-        carry_out(*task, &mut draft, held_back);
+        carry_out(*task, &mut draft, &mut proposals, held_back);
         let report = draft.report(*task, TaskStatus::Completed);
         observe(&report);
         tasks.push(report);
@@ -205,12 +197,17 @@ fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
     }
 }
 
-fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) {
+fn carry_out<'a>(
+    task: SyncTask,
+    draft: &mut Draft<'a>,
+    proposals: &mut Proposals<'a>,
+    sector_doubt: Option<&str>,
+) {
     match task {
         SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
-        SyncTask::IpoAssignment => ipo::assign(draft, sector_doubt),
+        SyncTask::IpoAssignment => ipo::assign(draft, proposals, sector_doubt),
         SyncTask::DelistedCleanup => delisting::clean_up(draft),
-        SyncTask::ThemeRebalancing => themes::rebalance(draft, sector_doubt),
+        SyncTask::ThemeRebalancing => themes::rebalance(draft, std::mem::take(proposals), sector_doubt),
         SyncTask::EtfUniverseMaintenance => etf::maintain(draft),
     }
 }

@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use serde_json::Value;
 
 use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
-use crate::domain::identity::{Identity, SameBy};
-use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 use crate::domain::symbol::Symbol;
-use crate::domain::task::{Mode, SyncTask};
+use crate::domain::task::Mode;
 use crate::domain::universe::{CacheType, UniverseName};
 
 use crate::plan::draft::measure::Measure;
+pub use crate::plan::draft::planned::{
+    Before, ForeignCleanup, Hold, Joined, Left, PlannedUniverse, Renamed, TaskReport,
+};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::snapshot::RunState;
+use crate::plan::market::Counts;
+use crate::plan::market::identity::IdentityChange;
 use crate::plan::market::screening::Released;
 
 /// What should happen, in full; carrying it out needs no further decision.
@@ -49,80 +52,6 @@ pub struct Plan {
     pub total_symbols: usize,
 }
 
-/// How the market of a plan is made up, in numbers of securities.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Active stocks of an eligible type.
-    pub eligible: usize,
-    /// Those of them with a valid market cap.
-    pub ranked: usize,
-    /// Those of them whose cap is below the smallest tier.
-    pub below_tiers: usize,
-    /// Securities whose source does not say whether they trade.
-    pub active_unknown: usize,
-}
-
-/// One universe after the plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedUniverse {
-    /// Its name.
-    pub name: UniverseName,
-    /// Its kind.
-    pub cache_type: CacheType,
-    /// The sub-task that owns it.
-    pub task: SyncTask,
-    /// Its members afterwards, in the order of the row.
-    pub members: Vec<Symbol>,
-    /// The kind's facts for `content.metadata`.
-    pub metadata: Value,
-    /// Whether the row in `cache_entries` has to be written.
-    pub rewrite: bool,
-    /// What was known of it before.
-    pub before: Before,
-    /// Who joins.
-    pub joined: Vec<Joined>,
-    /// Who leaves.
-    pub left: Vec<Left>,
-    /// Who goes on under another symbol.
-    pub renamed: Vec<Renamed>,
-    /// How it fares.
-    pub status: UniverseStatus,
-    /// What was kept back, if something was.
-    pub hold: Option<Hold>,
-    /// Market cap of all members together.
-    pub total_cap: Usd,
-    /// How many members have a cap.
-    pub members_with_cap: usize,
-}
-
-/// What was known of a universe before the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Before {
-    /// No row, no history.
-    Nothing,
-    /// A row, but no history: its members are adopted.
-    Unmanaged,
-    /// Row and history are ours.
-    Managed,
-}
-
-/// A symbol that joins a universe, or is adopted into its history.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Joined {
-    /// Who.
-    pub symbol: Symbol,
-    /// By which right. [`EntryReason::Adopted`] ones were members before: history opens, nobody is told.
-    pub reason: EntryReason,
-    /// The sub-task that the change is counted for.
-    pub task: SyncTask,
-    /// Its place in the universe, from 1.
-    pub rank: usize,
-    /// Its market cap.
-    pub cap: Option<Usd>,
-    /// Why, for a person: `cap 10.21B, large_cap starts at 10B`.
-    pub why: Box<str>,
-}
-
 /// A new listing that joins `recent_ipos` or a theme.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NewListing<'a> {
@@ -132,108 +61,6 @@ pub struct NewListing<'a> {
     pub joined: &'a Joined,
     /// Its sector, where it is known.
     pub sector: Option<Sector>,
-}
-
-/// A symbol that leaves a universe.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Left {
-    /// Who, as the universe spelled it.
-    pub symbol: Symbol,
-    /// By which rule.
-    pub reason: ExitReason,
-    /// The sub-task that the change is counted for.
-    pub task: SyncTask,
-    /// Its market cap now.
-    pub cap: Option<Usd>,
-    /// Why, for a person.
-    pub why: Box<str>,
-}
-
-/// A member that goes on under another symbol.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Renamed {
-    /// The old symbol, as the universe spelled it.
-    pub from: Symbol,
-    /// The new one.
-    pub symbol: Symbol,
-    /// What says that both are one instrument.
-    pub by: SameBy,
-    /// Its place in the universe, from 1.
-    pub rank: usize,
-    /// Its market cap.
-    pub cap: Option<Usd>,
-    /// Why, for a person.
-    pub why: Box<str>,
-}
-
-/// What is to be written down of who goes by which symbol. The identity is what the source says now; symbols are spelled
-/// as they were written down before, but for the new one of a rename.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentityChange {
-    /// An instrument goes by another symbol.
-    Renamed {
-        /// The old symbol.
-        from: Symbol,
-        /// The new one.
-        symbol: Symbol,
-        /// Who it is.
-        identity: Identity,
-    },
-    /// A symbol stands for another instrument.
-    Reused {
-        /// The symbol.
-        symbol: Symbol,
-        /// Who it is now.
-        identity: Identity,
-    },
-    /// An instrument is the same, but something of what identifies it is not: a company that moved has another CIK.
-    Reorganised {
-        /// Its symbol.
-        symbol: Symbol,
-        /// Who it is now.
-        identity: Identity,
-    },
-    /// More is known of an instrument than before.
-    Completed {
-        /// Its symbol.
-        symbol: Symbol,
-        /// Who it is.
-        identity: Identity,
-    },
-}
-
-impl IdentityChange {
-    /// The symbol that is spoken of; of a rename the new one.
-    pub fn symbol(&self) -> &Symbol {
-        match self {
-            Self::Renamed { symbol, .. }
-            | Self::Reused { symbol, .. }
-            | Self::Reorganised { symbol, .. }
-            | Self::Completed { symbol, .. } => symbol,
-        }
-    }
-}
-
-/// A change that a guard kept back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hold {
-    /// What was seen and what was expected.
-    pub reason: String,
-    /// How many runs in a row it is held now, this one included.
-    pub runs: u32,
-    /// Who would have joined.
-    pub would_join: Vec<Symbol>,
-    /// Who would have left.
-    pub would_leave: Vec<Symbol>,
-}
-
-/// Inactive symbols that leave a foreign row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignCleanup {
-    /// The row's name.
-    pub universe: String,
-    /// The elements that go, exactly as the row spells them.
-    pub elements: Vec<String>,
 }
 
 /// A row of `cache_entries` that comes back as it was, or goes.
@@ -272,54 +99,6 @@ pub enum RestoredAs {
         /// Those that go again.
         removed: Vec<String>,
     },
-}
-
-/// How a sub-task went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskReport {
-    /// Which.
-    pub task: SyncTask,
-    /// Whether it was carried out.
-    pub status: TaskStatus,
-    /// Memberships it added and removed.
-    pub changes: usize,
-}
-
-crate::domain::words! {
-    /// How a sub-task ended.
-    TaskStatus {
-        /// It was carried out.
-        Completed = "completed",
-        /// It failed, and the job with it.
-        Failed = "failed",
-        /// It was not carried out.
-        Skipped = "skipped",
-    }
-}
-
-/// Something a person should know; the job goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// A word to search for.
-    pub code: &'static str,
-    /// A sentence.
-    pub text: String,
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.text)
-    }
-}
-
-/// The whole job is refused: nothing is written, and trying again will not help.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {text}")]
-pub struct Refusal {
-    /// A word to search for.
-    pub code: &'static str,
-    /// What was seen, what was expected, what to do.
-    pub text: String,
 }
 
 /// A refusal with what the guards had measured by then.
@@ -435,35 +214,5 @@ impl RestoredRow {
             RestoredAs::Foreign { added, removed } => added.len() + removed.len(),
             RestoredAs::Ours | RestoredAs::Released | RestoredAs::Companion => 0,
         }
-    }
-}
-
-impl PlannedUniverse {
-    /// Those who are new to the row, so not the adopted ones.
-    pub fn joiners(&self) -> impl Iterator<Item = &Joined> {
-        self.joined.iter().filter(|joined| joined.reason != EntryReason::Adopted)
-    }
-
-    /// Memberships added, removed and renamed.
-    pub fn changes(&self) -> usize {
-        self.joiners().count() + self.left.len() + self.renamed.len()
-    }
-
-    /// The symbols that the row has and had not before, and those it had and has no longer. A symbol that has another
-    /// owner now stands in both rows and in neither list.
-    pub fn symbols_changed(&self) -> (Vec<Symbol>, Vec<Symbol>) {
-        let (mut added, mut removed): (Vec<Symbol>, Vec<Symbol>) = (
-            self.joiners().map(|joined| joined.symbol.clone()).collect(),
-            self.left.iter().map(|left| left.symbol.clone()).collect(),
-        );
-        added.extend(self.renamed.iter().map(|renamed| renamed.symbol.clone()));
-        removed.extend(self.renamed.iter().map(|renamed| renamed.from.clone()));
-        let both: std::collections::HashSet<Symbol> = {
-            let removed: std::collections::HashSet<&Symbol> = removed.iter().collect();
-            added.iter().filter(|symbol| removed.contains(symbol)).cloned().collect()
-        };
-        added.retain(|symbol| !both.contains(symbol));
-        removed.retain(|symbol| !both.contains(symbol));
-        (added, removed)
     }
 }

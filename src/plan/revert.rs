@@ -29,10 +29,11 @@ use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
 use crate::domain::wording::{counted, first_few};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::snapshot::{RunState, StoredUniverse};
+use crate::plan::market::Counts;
 use crate::plan::result::{
-    Before, Counts, EarlierContent, Joined, Left, Plan, PlannedUniverse, Refusal, RestoredAs, RestoredRow,
-    Warning,
+    Before, EarlierContent, Joined, Left, Plan, PlannedUniverse, RestoredAs, RestoredRow,
 };
 
 /// The job that is to be undone, as far as it is known.

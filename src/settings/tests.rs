@@ -652,7 +652,7 @@ fn a_themes_file_comes_on_top_of_the_shipped_one_key_by_key() {
 fn a_theme_that_is_switched_off_is_ours_but_not_kept_up() {
     let policy = World::new().env("CACHE_SYNC__THEMES__GREEN_ENERGY", "false").settings().policy();
     let name = UniverseName::known("green_energy");
-    assert_eq!(policy.universes().get(&name), Some(&CacheType::Theme));
+    assert_eq!(Universe::kinds_by_name(&policy).get(&name), Some(&CacheType::Theme));
     assert!(Universe::all(&policy).iter().all(|universe| universe.name != name));
 }
 

@@ -18,7 +18,7 @@ use crate::store::Transaction;
 
 use super::layout::appv2::{Slot, Table, tickers};
 use super::layout::{self, Layout, rows};
-use super::snapshot::read_instruments;
+use super::read::snapshot::read_instruments;
 use super::statement::{Param, query};
 
 const DOING: &str = "look up history";

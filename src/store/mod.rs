@@ -15,16 +15,12 @@ pub mod lease;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
-pub mod past;
 pub mod pins;
 pub mod quarantine;
-pub mod reading;
+pub mod read;
 pub mod revert;
-pub mod snapshot;
-pub mod source;
 
 mod catalog;
-mod decode;
 mod statement;
 mod transaction;
 mod watch;
@@ -266,7 +262,7 @@ impl Drop for Client {
 struct Unit {
     isolation: IsolationLevel,
     is_read_only: bool,
-    is_forgettable: bool,
+    is_commit_asynchronous: bool,
     limits: Limits,
     /// How long the client may leave it idle.
     idle: Duration,
@@ -277,7 +273,7 @@ impl Default for Unit {
         Self {
             isolation: IsolationLevel::ReadCommitted,
             is_read_only: false,
-            is_forgettable: false,
+            is_commit_asynchronous: false,
             limits: Limits::BOOKKEEPING,
             idle: IDLE_TIMEOUT,
         }
@@ -313,13 +309,13 @@ impl Client {
 
     /// The same for what is made good by itself, should a crash of the server take the last second of it: the commit
     /// does not wait for the disk. Everybody sees it at once all the same.
-    pub async fn begin_forgettable(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, ..Unit::default() }).await
+    pub async fn begin_asynchronous_commit(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { is_commit_asynchronous: true, ..Unit::default() }).await
     }
 
     /// The same for a unit of work that asks Redis in the middle: what is not marked as told is told again.
     pub async fn begin_relay(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
+        self.open(Unit { is_commit_asynchronous: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
     }
 
     /// Opens a unit of work that reads one snapshot and may write.
@@ -349,7 +345,7 @@ impl Client {
             unit.limits.statement.as_millis(),
             unit.limits.lock.as_millis(),
             unit.idle.as_millis(),
-            if unit.is_forgettable { "; set local synchronous_commit = off" } else { "" },
+            if unit.is_commit_asynchronous { "; set local synchronous_commit = off" } else { "" },
         );
         let watch = self.watch.clone();
         let client: &mut tokio_postgres::Client = self;

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::plan::market::screening::Quarantined;
 use crate::store::Transaction;
 
-use super::snapshot;
+use super::read::snapshot;
 use super::statement::{Param, query};
 
 /// The quarantine of the last run.

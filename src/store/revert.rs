@@ -23,7 +23,7 @@ use crate::store::Transaction;
 use super::history::universes_now;
 use super::layout::appv2::{Location, Slot, Unique, tickers};
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
+use super::read::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
 use super::statement::{Param, query};
 
 const DOING: &str = "read what stood in the universes before the job";

@@ -49,11 +49,13 @@ use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::UniverseName;
 use cache_sync::plan::explain::Explainer;
 use cache_sync::plan::given::date::Coverage;
+use cache_sync::plan::given::notice::Refusal;
 use cache_sync::plan::given::policy::{Policy, ShareClasses};
 use cache_sync::plan::given::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
-use cache_sync::plan::result::{Plan, Refusal};
+use cache_sync::plan::members::universes::Universe;
+use cache_sync::plan::result::Plan;
 use cache_sync::plan::{Order, market_of};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -424,7 +426,7 @@ impl Scene {
         let name = UniverseName::known(words.next().expect("a universe has a name"));
         let members: Vec<Symbol> = symbols.split_whitespace().map(symbol).collect();
         let stored = self.snapshot.universes.entry(name.clone()).or_insert_with(|| StoredUniverse {
-            cache_type: policy.universes().get(&name).map(ToString::to_string),
+            cache_type: Universe::kinds_by_name(policy).get(&name).map(ToString::to_string),
             members: members.clone(),
             content: None,
             state: Some(UniverseState { last_as_of: as_of.pred_opt().expect("a day before"), held_runs: 0 }),

@@ -12,10 +12,12 @@ use cache_sync::plan::given::policy::{
     FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules,
 };
 use cache_sync::plan::given::snapshot::{Instrument, Snapshot};
+use cache_sync::plan::market::identity::IdentityChange;
 use cache_sync::plan::market::identity::in_question;
 use cache_sync::plan::market_of;
+use cache_sync::plan::members::universes::Universe;
 use cache_sync::plan::replay::next_state;
-use cache_sync::plan::result::{IdentityChange, Plan, PlannedUniverse};
+use cache_sync::plan::result::{Plan, PlannedUniverse};
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
 
@@ -168,7 +170,11 @@ pub(crate) fn explained<E>(
         snapshot.securities.iter().map(|security| &security.symbol).chain(members).collect();
     for symbol in symbols {
         let explanation = explainer.explain(symbol, &[]).expect("the symbol is known");
-        assert_eq!(explanation.universes.len(), policy.universes().len(), "every universe is explained");
+        assert_eq!(
+            explanation.universes.len(),
+            Universe::kinds_by_name(policy).len(),
+            "every universe is explained"
+        );
         for verdict in &explanation.universes {
             assert!(!verdict.why.is_empty() && !verdict.checks.is_empty(), "{symbol} {verdict:?}");
             look(&explanation, verdict)?;

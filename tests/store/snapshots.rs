@@ -4,7 +4,7 @@ use cache_sync::domain::change::ExitReason;
 use cache_sync::plan::given::snapshot::{StoredContent, StoredUniverse};
 use cache_sync::plan::result::Plan;
 use cache_sync::store::Limits;
-use cache_sync::store::snapshot::read_applied;
+use cache_sync::store::read::snapshot::read_applied;
 
 use super::world::{World, date, symbols};
 

@@ -20,9 +20,9 @@ use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
+use cache_sync::store::read::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
+use cache_sync::store::read::source::{Market, Source, read_securities};
 use cache_sync::store::revert;
-use cache_sync::store::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
-use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -335,7 +335,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         tasks: Vec::new(),
         warnings: Vec::new(),
         measures: Vec::new(),
-        counts: cache_sync::plan::result::Counts::default(),
+        counts: cache_sync::plan::market::Counts::default(),
         run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, ..RunState::default() },
         released: Vec::new(),
         total_symbols: snapshot.securities.len(),

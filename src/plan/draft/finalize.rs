@@ -22,10 +22,10 @@ use crate::domain::task::SyncTask;
 use super::guard;
 use super::reason;
 use super::{Change, Draft, Prior, PriorMember};
+use crate::plan::draft::planned::{Before, Hold, Joined, Left, PlannedUniverse, Renamed};
 use crate::plan::given::snapshot::StoredContent;
 use crate::plan::members::overrides::told;
 use crate::plan::members::universes::{Rule, Universe};
-use crate::plan::result::{Before, Hold, Joined, Left, PlannedUniverse, Renamed};
 
 /// Why an adopted member is one.
 const STOOD_IN_THE_ROW: &str = "stood in the row already";

@@ -30,11 +30,12 @@ use super::measure::{Guard, Measure};
 use super::{Change, Draft};
 use crate::domain::wording::{counted, first_few, grouped, percent};
 use crate::plan::Order;
+use crate::plan::draft::planned::Before;
+use crate::plan::given::notice::Refusal;
 use crate::plan::given::policy::{Guards, Method, Policy};
 use crate::plan::given::snapshot::{RunState, Snapshot, StoredUniverse, UniverseState};
 use crate::plan::market::run_state::Since;
 use crate::plan::members::universes::{Rule, Universe, theme};
-use crate::plan::result::{Before, Refusal};
 
 /// A bound grows with the sessions since the last run, up to so many.
 const MAX_SCALE_SESSIONS: u32 = 5;

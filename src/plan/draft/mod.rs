@@ -12,21 +12,25 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
 
-use super::Order;
+use crate::domain::task::TaskStatus;
+use crate::domain::universe::LISTING_DAYS;
+use crate::plan::draft::planned::{Before, ForeignCleanup, PlannedUniverse, TaskReport};
+use crate::plan::given::notice::Warning;
+use crate::plan::given::order::Order;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{Snapshot, StoredUniverse};
 use crate::plan::market::identity::{Identities, Successor};
 use crate::plan::market::{Market, Standing};
 use crate::plan::members::allocation::Seats;
-use crate::plan::members::overrides::{Hands, is_of_funds};
-use crate::plan::members::universes::{LISTING_DAYS, Rule, Universe, theme};
-use crate::plan::result::{Before, ForeignCleanup, PlannedUniverse, TaskReport, TaskStatus, Warning};
-use crate::plan::tasks::themes::Proposal;
+use crate::plan::members::eligibility::is_of_funds;
+use crate::plan::members::overrides::Hands;
+use crate::plan::members::universes::{Rule, Universe, theme};
 use measure::Measure;
 
 pub(crate) mod finalize;
 pub(crate) mod guard;
 pub mod measure;
+pub mod planned;
 pub(crate) mod reason;
 
 /// What the sub-tasks have decided so far, and what they decide from.
@@ -47,8 +51,6 @@ pub(crate) struct Draft<'a> {
     pub(crate) measures: Vec<Measure>,
     /// Why the market caps are not believed, where they are not.
     pub(crate) cap_doubt: Option<String>,
-    /// What the themes call for, from the first sub-task that asks on.
-    pub(crate) themes: Option<Vec<Proposal<'a>>>,
     /// New listings that have their seats in themes already.
     pub(crate) seated: HashSet<(UniverseName, u32)>,
     /// By universe, those who went away a few sessions ago.
@@ -117,7 +119,6 @@ impl<'a> Draft<'a> {
             warnings: market.warnings(),
             measures: Vec::new(),
             cap_doubt: guard::cap_doubt_of_last_run(snapshot, policy, *order),
-            themes: None,
             seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],

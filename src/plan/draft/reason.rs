@@ -6,16 +6,18 @@ use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::Tier;
 
+use crate::domain::universe::{LISTING_DAYS, SECTOR_LEADERS};
 use crate::domain::wording::{bound, counted, grouped};
 use crate::plan::given::policy::{EvidenceRules, FundKind, Method, Policy, Theme};
-use crate::plan::market::{Market, Standing};
+use crate::plan::market::Market;
 use crate::plan::members::allocation::{Seats, band, buffer};
 use crate::plan::members::candidates;
 use crate::plan::members::candidates::goes_by_list;
+use crate::plan::members::eligibility::{delisted, ineligible};
 use crate::plan::members::evidence::{Facts, Found, in_words, weigh};
+use crate::plan::members::funds;
 use crate::plan::members::overrides::Hands;
-use crate::plan::members::universes::{LISTING_DAYS, Rule, SECTOR_LEADERS, Universe, theme, tier_bounds};
-use crate::plan::tasks::etf;
+use crate::plan::members::universes::{Rule, Universe, theme, tier_bounds};
 
 /// Why the security at `index` is a member, at `place` from 1; `rank` is what its seat goes by.
 pub(crate) fn joined(
@@ -111,7 +113,7 @@ fn found<'a>(market: &Market<'a>, theme: &Theme, index: u32) -> (Found, Facts<'a
 }
 
 pub(crate) fn fund(market: &Market, policy: &Policy, index: u32) -> String {
-    match etf::kind(market, policy, index) {
+    match funds::kind(market, policy, index) {
         FundKind::Curated(category) => format!("{category} by the curated list"),
         FundKind::Geared => "leveraged or inverse".to_owned(),
         FundKind::Typed(category, text) => format!("{category} by its type {text:?}"),
@@ -135,22 +137,6 @@ pub(crate) fn left(
         ExitReason::NoCap => "no valid market cap".to_owned(),
         ExitReason::WindowEnd => format!("{}, {LISTING_DAYS} days are over", listed(market, index)),
         _ => outranked(market, policy, universe, index) + &of_quarantine(market, index),
-    }
-}
-
-pub(crate) fn delisted(market: &Market, index: u32) -> String {
-    match market.security(index).delisted_date.filter(|date| *date <= market.as_of()) {
-        Some(date) => format!("delisted {date}"),
-        None => "no longer active".to_owned(),
-    }
-}
-
-pub(crate) fn ineligible(market: &Market, universe: &Universe, index: u32) -> String {
-    let kind = &market.security(index).kind;
-    match (market.standing(index), universe.rule) {
-        (Standing::ActivityUnknown, _) => "active is empty".to_owned(),
-        (_, Rule::FundCategory(_) | Rule::AllFunds) => format!("type {kind} is no exchange-traded product"),
-        _ => format!("type {kind} is not eligible"),
     }
 }
 

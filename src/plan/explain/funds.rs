@@ -2,18 +2,18 @@
 
 use crate::domain::universe::FundCategory;
 
-use super::stocks::NO_ROW;
-use super::{Case, Findings};
+use super::findings::{Case, Findings, NO_ROW};
 use crate::plan::draft::reason;
 use crate::plan::given::policy::{FundKind, Policy};
 use crate::plan::market::{FUND_KINDS, Market, Standing};
-use crate::plan::tasks::etf;
+use crate::plan::members::eligibility;
+use crate::plan::members::funds;
 
 /// Being of a category.
 pub(super) fn category(market: &Market, policy: &Policy, case: &Case, category: FundCategory) -> Findings {
     let mut findings = Findings::default();
     let Some(index) = fund(&mut findings, market, case) else { return findings };
-    let kind = etf::kind(market, policy, index);
+    let kind = funds::kind(market, policy, index);
     let text = reason::fund(market, policy, index);
     if kind.category() == Some(category) {
         findings.met("category", text.clone());
@@ -53,14 +53,14 @@ fn fund(findings: &mut Findings, market: &Market, case: &Case) -> Option<u32> {
         Standing::Delisted => {
             findings.unmet(
                 CHECK,
-                reason::delisted(market, index),
+                eligibility::delisted(market, index),
                 "to be active, without a date of delisting",
             );
         }
         Standing::ActivityUnknown => {
             findings.unmet(
                 CHECK,
-                reason::ineligible(market, case.universe, index),
+                eligibility::ineligible(market, case.universe, index),
                 "active = true in symbols",
             );
         }
@@ -70,7 +70,7 @@ fn fund(findings: &mut Findings, market: &Market, case: &Case) -> Option<u32> {
             let text = if is_told_a_stock {
                 format!("type {kind} counts as a stock, by source.eligible_types")
             } else {
-                reason::ineligible(market, case.universe, index)
+                eligibility::ineligible(market, case.universe, index)
             };
             findings.unmet(CHECK, text, format!("one of the types {}", FUND_KINDS.join(", ")));
         }

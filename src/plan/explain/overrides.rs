@@ -2,12 +2,14 @@
 
 use crate::domain::universe::Tier;
 
-use super::{Case, Findings, funds, stocks};
+use super::findings::{Case, Findings};
+use super::{funds, stocks};
 use crate::domain::wording::grouped;
 use crate::plan::given::policy::Policy;
 use crate::plan::market::Market;
 use crate::plan::members::allocation::Seats;
-use crate::plan::members::overrides::{Hands, is_of_funds, told};
+use crate::plan::members::eligibility::is_of_funds;
+use crate::plan::members::overrides::{Hands, told};
 use crate::plan::members::universes::Rule;
 
 /// A pin to the universe, a ban from it, or a pin to another one that shares nobody with it; `None` without any.

@@ -4,8 +4,8 @@ use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 
 use super::distance::{above, below, less, more, short};
+use super::findings::{Case, Findings};
 use super::stocks::{eligible, in_sector, with_cap};
-use super::{Case, Findings};
 use crate::domain::wording::{bound, counted, grouped};
 use crate::plan::draft::reason;
 use crate::plan::given::policy::{EsgRules, Method, Policy, Theme};
@@ -14,7 +14,7 @@ use crate::plan::members::candidates::{
     Bars, Judge, company, goes_by_list, is_excluded, is_listed_later, is_seed, is_shell,
 };
 use crate::plan::members::evidence::Facts;
-use crate::plan::tasks::themes::Seating;
+use crate::plan::members::theme_seats::Seating;
 
 /// A theme as one stock meets it.
 struct Door<'d, 'a> {

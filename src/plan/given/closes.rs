@@ -75,7 +75,8 @@ impl Repeats {
 pub fn are_corrected(securities: &[Security], last: &RunState) -> bool {
     let closes = closes_of(last);
     let compared = securities.iter().filter(|security| has_close_of(security, last.as_of));
-    let compared = compared.filter_map(|security| Some((security.close_dollars()?, *closes.get(&security.symbol.key())?)));
+    let compared = compared
+        .filter_map(|security| Some((security.close_dollars()?, *closes.get(&security.symbol.key())?)));
     let (mut all, mut others) = (0, 0);
     for (now, before) in compared {
         all += 1;
@@ -93,4 +94,86 @@ fn closes_of(last: &RunState) -> FxHashMap<Cow<'_, str>, f64> {
     let carried: BTreeSet<&Symbol> = last.quarantine.symbols.iter().map(|entry| &entry.symbol).collect();
     let seen = last.stocks.iter().filter(|stock| !carried.contains(&stock.symbol));
     seen.filter_map(|stock| Some((stock.symbol.key(), stock.close_dollars?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::figure::Figure;
+    use crate::domain::security::Close;
+    use crate::plan::given::date::Coverage;
+    use crate::plan::given::snapshot::StockState;
+
+    const MONDAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 20).expect("a date");
+    const TUESDAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 7, 21).expect("a date");
+
+    fn symbol(place: i64) -> Symbol {
+        Symbol::parse(&format!("S{place:03}")).expect("a symbol")
+    }
+
+    /// What a run saw on Monday: 600 stocks at 1 to 600 dollars.
+    fn monday() -> RunState {
+        let stocks = (1..=600).map(|place| StockState {
+            symbol: symbol(place),
+            cap_cents: None,
+            close_dollars: Some(place as f64),
+            shares: None,
+            sector: None,
+        });
+        RunState { as_of: MONDAY, stocks: stocks.collect(), ..RunState::default() }
+    }
+
+    /// The same stocks, of which so many have the close of Monday, on `date`; and whether they have its volume.
+    fn market(date: NaiveDate, same: i64, repeats_volume: bool) -> Vec<Security> {
+        let stocks = (1..=600).map(|place| {
+            let close = if place <= same { place } else { place + 1 };
+            Security {
+                close: Some(Close { date, price: Figure::Value(close.into()) }),
+                volume: Figure::Value(1_000.into()),
+                previous_volume: Figure::Value(if repeats_volume { 1_000 } else { 900 }.into()),
+                ..Security::new(symbol(place), "CS")
+            }
+        });
+        stocks.collect()
+    }
+
+    #[test]
+    fn closes_that_repeat_with_their_volume_leave_a_date_incomplete() {
+        let securities = market(TUESDAY, 366, true);
+        let repeats = suspected_repeats(&securities, &monday(), TUESDAY).expect("61 % are many");
+        assert_eq!((repeats.stocks, repeats.last, repeats.sample.len()), (366, MONDAY, SAMPLE));
+        assert!(repeats.are_confirmed_by(&securities));
+        let mut coverage = Coverage::of(&securities, &BTreeSet::from(["CS".to_owned()]));
+        assert_eq!(coverage.newest_complete(), Some(TUESDAY));
+        coverage.discount(&repeats);
+        assert_eq!((coverage.closes(TUESDAY), coverage.closes(MONDAY)), (234, 600));
+        assert_eq!(coverage.newest_complete(), Some(MONDAY));
+    }
+
+    #[test]
+    fn a_quiet_night_and_another_volume_are_no_repeat() {
+        assert_eq!(suspected_repeats(&market(TUESDAY, 150, true), &monday(), TUESDAY), None);
+        assert_eq!(suspected_repeats(&market(MONDAY, 600, true), &monday(), MONDAY), None);
+        let securities = market(TUESDAY, 600, false);
+        let repeats = suspected_repeats(&securities, &monday(), TUESDAY).expect("all closes are the same");
+        assert!(!repeats.are_confirmed_by(&securities));
+    }
+
+    #[test]
+    fn closes_of_a_synced_date_are_corrected_from_one_in_a_hundred_on() {
+        assert!(!are_corrected(&market(MONDAY, 600, true), &monday()));
+        assert!(!are_corrected(&market(MONDAY, 594, true), &monday()));
+        assert!(are_corrected(&market(MONDAY, 593, true), &monday()));
+        assert!(!are_corrected(&market(TUESDAY, 0, true), &monday()));
+    }
+
+    #[test]
+    fn only_eligible_stocks_are_counted_where_there_are_some() {
+        let mut securities = market(TUESDAY, 600, true);
+        let warrants = securities.iter_mut().skip(500);
+        warrants.for_each(|security| (security.kind, security.close) = ("WARRANT".into(), None));
+        let stocks = BTreeSet::from(["CS".to_owned()]);
+        assert_eq!(Coverage::of(&securities, &stocks).active, 500);
+        assert_eq!(Coverage::of(&securities, &BTreeSet::from(["ADRC".to_owned()])).active, 600);
+    }
 }

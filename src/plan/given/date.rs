@@ -29,9 +29,9 @@ use crate::domain::job::JobRequest;
 use crate::domain::security::Security;
 use crate::domain::task::Mode;
 
-use crate::domain::wording::grouped;
 use super::closes::Repeats;
-use crate::plan::result::{Refusal, Warning};
+use crate::domain::wording::grouped;
+use crate::plan::given::notice::{Refusal, Warning};
 
 /// A date is the newest with data from this share of the active securities on: below it lie stray bars.
 const NEWEST_PCT: usize = 1;

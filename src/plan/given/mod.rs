@@ -4,5 +4,7 @@
 
 pub mod closes;
 pub mod date;
+pub mod notice;
+pub mod order;
 pub mod policy;
 pub mod snapshot;

@@ -46,12 +46,12 @@ use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 
 use super::{FUND_KINDS, Market, Standing};
+use crate::domain::universe::LISTING_DAYS;
 use crate::domain::wording::{counted, first_few, grouped, percent, share};
-use crate::plan::Order;
+use crate::plan::given::notice::Warning;
+use crate::plan::given::order::Order;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{Instrument, RunState, Snapshot, StoredUniverse};
-use crate::plan::members::universes::LISTING_DAYS;
-use crate::plan::result::{IdentityChange, Warning};
 
 /// Tickers change hands a few a month. More than this share of a market in one night is a feed that got its columns wrong.
 const MAX_REUSED_PCT: f64 = 1.0;
@@ -73,6 +73,54 @@ pub(crate) struct Identities {
     pub(crate) changes: Vec<IdentityChange>,
     /// What a person should look at.
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// What is to be written down of who goes by which symbol. The identity is what the source says now; symbols are spelled
+/// as they were written down before, but for the new one of a rename.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityChange {
+    /// An instrument goes by another symbol.
+    Renamed {
+        /// The old symbol.
+        from: Symbol,
+        /// The new one.
+        symbol: Symbol,
+        /// Who it is.
+        identity: Identity,
+    },
+    /// A symbol stands for another instrument.
+    Reused {
+        /// The symbol.
+        symbol: Symbol,
+        /// Who it is now.
+        identity: Identity,
+    },
+    /// An instrument is the same, but something of what identifies it is not: a company that moved has another CIK.
+    Reorganised {
+        /// Its symbol.
+        symbol: Symbol,
+        /// Who it is now.
+        identity: Identity,
+    },
+    /// More is known of an instrument than before.
+    Completed {
+        /// Its symbol.
+        symbol: Symbol,
+        /// Who it is.
+        identity: Identity,
+    },
+}
+
+impl IdentityChange {
+    /// The symbol that is spoken of; of a rename the new one.
+    pub fn symbol(&self) -> &Symbol {
+        match self {
+            Self::Renamed { symbol, .. }
+            | Self::Reused { symbol, .. }
+            | Self::Reorganised { symbol, .. }
+            | Self::Completed { symbol, .. } => symbol,
+        }
+    }
 }
 
 /// The security that an old symbol became.

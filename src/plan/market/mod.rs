@@ -34,11 +34,11 @@ use crate::domain::security::Security;
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::plan::Order;
 
+use crate::domain::universe::LISTING_DAYS;
 use crate::domain::wording::{bound, counted, first_few};
+use crate::plan::given::notice::Warning;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Snapshot;
-use crate::plan::members::universes::LISTING_DAYS;
-use crate::plan::result::{Counts, Warning};
 use identity::Identities;
 use screening::{Carried, Quarantine, Quarantined, Released, Screening};
 
@@ -119,6 +119,19 @@ pub(crate) enum Basis {
     Stored,
     /// The assets of an exchange-traded product.
     Assets,
+}
+
+/// How the market of a plan is made up, in numbers of securities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Active stocks of an eligible type.
+    pub eligible: usize,
+    /// Those of them with a valid market cap.
+    pub ranked: usize,
+    /// Those of them whose cap is below the smallest tier.
+    pub below_tiers: usize,
+    /// Securities whose source does not say whether they trade.
+    pub active_unknown: usize,
 }
 
 /// How the worth of a security was found, or what stood in the way.
@@ -407,9 +420,8 @@ impl<'a> Market<'a> {
 
     /// How many eligible stocks have a close on the date of the market or later.
     pub fn closes(&self) -> usize {
-        let has_close = |index: &&u32| {
-            self.security(**index).close.is_some_and(|close| close.date >= self.as_of)
-        };
+        let has_close =
+            |index: &&u32| self.security(**index).close.is_some_and(|close| close.date >= self.as_of);
         self.ranked.iter().chain(&self.unranked).filter(has_close).count()
     }
 

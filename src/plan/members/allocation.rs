@@ -28,11 +28,11 @@ use std::collections::HashMap;
 
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
-use crate::domain::universe::{Tier, UniverseName};
+use crate::domain::universe::{SECTOR_LEADERS, Tier, UniverseName};
 
 use super::candidates::{Marks, company};
 use super::overrides::Hands;
-use super::universes::{Rule, SECTOR_LEADERS, Universe, tier_bounds};
+use super::universes::{Rule, Universe, tier_bounds};
 use crate::plan::given::policy::{Buffer, Policy, ShareClasses};
 use crate::plan::given::snapshot::Snapshot;
 use crate::plan::market::Market;

@@ -2,6 +2,9 @@
 
 pub(crate) mod allocation;
 pub(crate) mod candidates;
+pub(crate) mod eligibility;
 pub(crate) mod evidence;
+pub(crate) mod funds;
 pub(crate) mod overrides;
+pub(crate) mod theme_seats;
 pub mod universes;

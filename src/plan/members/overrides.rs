@@ -17,13 +17,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::pin::{Pin, PinKind};
-use crate::domain::universe::{FundCategory, Tier, UniverseName};
+use crate::domain::universe::{FundCategory, SECTOR_LEADERS, Tier, UniverseName};
 
-use super::universes::{Rule, SECTOR_LEADERS, Universe, theme};
-use crate::plan::draft::reason;
+use super::eligibility::{fits, is_of_funds};
+use super::universes::{Rule, Universe, theme};
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Snapshot;
-use crate::plan::market::{Market, Standing};
+use crate::plan::market::Market;
 
 /// The pins and bans in force.
 #[derive(Debug, Default)]
@@ -180,27 +180,6 @@ pub fn excludes_each_other(universe: &UniverseName, other: &UniverseName) -> boo
     let is_category =
         |name: &&UniverseName| FundCategory::ALL.iter().any(|category| category.universe() == **name);
     universe != other && (tiers || [universe, other].iter().all(is_category))
-}
-
-pub(crate) fn is_of_funds(rule: Rule) -> bool {
-    matches!(rule, Rule::FundCategory(_) | Rule::AllFunds)
-}
-
-/// Whether a security can be in a universe at all.
-fn fits(market: &Market, universe: &Universe, index: u32) -> Result<(), String> {
-    let needs_cap = matches!(universe.rule, Rule::Ranking(_) | Rule::SectorLeader(_));
-    match market.standing(index) {
-        Standing::Fund if is_of_funds(universe.rule) => Ok(()),
-        Standing::Eligible if is_of_funds(universe.rule) => Err(reason::ineligible(market, universe, index)),
-        Standing::Eligible if needs_cap && market.cap(index).is_none() => {
-            Err("has no valid market cap".to_owned())
-        }
-        Standing::Eligible => Ok(()),
-        Standing::Delisted => Err(format!("is {}", reason::delisted(market, index))),
-        Standing::Fund | Standing::OtherType | Standing::ActivityUnknown | Standing::Duplicate => {
-            Err(reason::ineligible(market, universe, index))
-        }
-    }
 }
 
 fn seats(policy: &Policy, rule: Rule) -> usize {

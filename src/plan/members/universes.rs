@@ -3,20 +3,18 @@
 //! A [`Rule`] says in one word what makes a security a member. Who is one, and why, is decided elsewhere; here stands
 //! what `content.metadata` says of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::domain::sector::Sector;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::{
-    ALL_STOCKS, CacheType, ETF_ALL, FundCategory, RECENT_IPOS, Tier, UniverseName,
+    ALL_STOCKS, CacheType, ETF_ALL, FundCategory, LISTING_DAYS, RECENT_IPOS, SECTOR_LEADERS, Tier,
+    UniverseName,
 };
 
 use crate::plan::given::policy::{Policy, Theme};
-
-/// How many of a sector are its leaders.
-pub const SECTOR_LEADERS: usize = 10;
-/// A security counts as a new listing for so many calendar days; the day of listing is day zero.
-pub const LISTING_DAYS: i64 = 30;
 
 /// A universe of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +60,15 @@ impl Universe {
         let all_stocks = Self { name: UniverseName::known(ALL_STOCKS), rule: Rule::AllStocks };
         let by_cap = tiers.chain(rankings).chain(sectors).chain([all_stocks]);
         by_cap.chain([Self::recent_ipos()]).chain(Self::themes(policy)).chain(Self::funds()).collect()
+    }
+
+    /// The names that are ours by the rules of `policy`, with their kinds: also those of themes that are switched off,
+    /// whose rows are not kept up, but belong to nobody else.
+    pub fn kinds_by_name(policy: &Policy) -> BTreeMap<UniverseName, CacheType> {
+        let kept =
+            Self::all(policy).into_iter().map(|universe| (universe.name.clone(), universe.cache_type()));
+        let idle = policy.themes.themes.iter().filter(|theme| !theme.is_enabled);
+        kept.chain(idle.map(|theme| (theme.universe.clone(), CacheType::Theme))).collect()
     }
 
     /// Those of [`Universe::all`] that a sub-task owns.

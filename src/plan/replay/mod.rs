@@ -36,14 +36,15 @@ use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 
 use crate::plan::given::date::{Coverage, DateChoice};
+use crate::plan::given::order::Order;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, RecentExit, RunState, Snapshot, StockState, StoredContent, StoredUniverse,
     UniverseState,
 };
 use crate::plan::members::universes::Universe;
+use crate::plan::plan_measured;
 use crate::plan::result::{Plan, PlannedUniverse, Refused};
-use crate::plan::{Order, plan_measured};
 
 pub mod history;
 pub mod stats;
@@ -240,7 +241,7 @@ impl EveningBefore {
     pub fn into_snapshot(self, policy: &Policy) -> Snapshot {
         let Self { mut members, states, last_run, recent_exits } = self;
         let mut universes = BTreeMap::new();
-        for (name, cache_type) in policy.universes() {
+        for (name, cache_type) in Universe::kinds_by_name(policy) {
             let known = members.remove(&name);
             let state = states.get(&name).cloned();
             if known.is_none() && state.is_none() {

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 
 use crate::domain::wording::{counted, first_few};
 use crate::plan::draft::Draft;
+use crate::plan::draft::planned::{Before, ForeignCleanup};
 use crate::plan::given::snapshot::ForeignRow;
 use crate::plan::members::universes::Universe;
-use crate::plan::result::{Before, ForeignCleanup};
 
 /// Takes inactive securities out of whatever is not settled yet, and out of foreign rows.
 pub(crate) fn clean_up(draft: &mut Draft) {

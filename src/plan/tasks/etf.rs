@@ -9,8 +9,6 @@ use crate::domain::universe::FundCategory;
 
 use crate::plan::draft::guard;
 use crate::plan::draft::{Change, Draft};
-use crate::plan::given::policy::{FundKind, Policy};
-use crate::plan::market::Market;
 use crate::plan::members::overrides::Hands;
 use crate::plan::members::universes::{Rule, Universe};
 
@@ -47,10 +45,4 @@ pub(crate) fn maintain(draft: &mut Draft) {
         let doubt = guard::doubt(draft, &change);
         draft.settle_alone(change, doubt);
     }
-}
-
-/// What the fund at `index` is.
-pub(crate) fn kind<'a>(market: &Market<'a>, policy: &Policy, index: u32) -> FundKind<'a> {
-    let security = market.security(index);
-    policy.funds.kind(&security.symbol.key(), security.etf_type.as_deref(), security.name.as_deref())
 }

@@ -8,7 +8,7 @@
 //! window; nothing is remembered of the days on which it was not enough.
 //!
 //! # Why a theme that is full waits
-//! Who has to make room is the business of [`themes`]. Here new listings take seats that are free, in themes that have
+//! Who has to make room is the business of [`themes`](super::themes). Here new listings take seats that are free, in themes that have
 //! been filled before and whose change a guard believes. The seats are those that the theme's own sub-task would give
 //! them, so that running both one after the other and running them in one job come to the same.
 
@@ -17,16 +17,16 @@ use std::cmp::Reverse;
 use crate::domain::change::EntryReason;
 use crate::domain::task::SyncTask;
 
-use super::themes::{self, Proposal};
+use super::themes::{Proposal, Proposals};
 use crate::plan::draft::guard;
+use crate::plan::draft::planned::Before;
 use crate::plan::draft::{Change, Draft};
 use crate::plan::market::{Market, Standing};
 use crate::plan::members::candidates::Marks;
 use crate::plan::members::universes::Universe;
-use crate::plan::result::Before;
 
 /// Settles `recent_ipos` and gives new listings their seats in themes.
-pub(crate) fn assign(draft: &mut Draft, sector_doubt: Option<&str>) {
+pub(crate) fn assign<'a>(draft: &mut Draft<'a>, proposals: &mut Proposals<'a>, sector_doubt: Option<&str>) {
     let listings = new_listings(draft.market, &Marks::default());
     for universe in Universe::of_task(draft.policy, SyncTask::IpoAssignment) {
         let prior = draft.prior(&universe.name);
@@ -39,13 +39,11 @@ pub(crate) fn assign(draft: &mut Draft, sector_doubt: Option<&str>) {
     if listings.is_empty() {
         return;
     }
-    let proposals = draft.themes.take().unwrap_or_else(|| themes::propose(draft, sector_doubt));
-    for proposal in &proposals {
+    for proposal in proposals.get(draft, sector_doubt) {
         if let Proposal::Change { change, doubt: None } = proposal {
             seat_listings(draft, change);
         }
     }
-    draft.themes = Some(proposals);
 }
 
 /// The new listings of a market, newest first, those of one day in the global order. One that changed its symbol since

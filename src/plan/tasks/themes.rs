@@ -24,9 +24,9 @@ use crate::domain::wording::{counted, first_few};
 use crate::plan::draft::guard;
 use crate::plan::draft::{Change, Draft};
 use crate::plan::given::policy::Theme;
-use crate::plan::market::{Market, Standing};
-use crate::plan::members::candidates::{Candidate, Judge, Marks, goes_by_list, is_listed_later};
-use crate::plan::members::overrides::Hands;
+use crate::plan::market::Standing;
+use crate::plan::members::candidates::{Judge, Marks, goes_by_list, is_listed_later};
+use crate::plan::members::theme_seats::{ByHand, Seating};
 use crate::plan::members::universes::{Rule, Universe, theme};
 
 /// A list that nobody has gone through for so many days is reported.
@@ -40,9 +40,24 @@ pub(crate) enum Proposal<'a> {
     NoSource(Universe),
 }
 
+/// The proposals for all themes, made once in a plan and used by both sub-tasks that seat stocks in themes.
+#[derive(Default)]
+pub(crate) struct Proposals<'a>(Option<Vec<Proposal<'a>>>);
+
+impl<'a> Proposals<'a> {
+    /// The proposals; the first sub-task that asks makes them.
+    pub(crate) fn get(&mut self, draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> &[Proposal<'a>] {
+        self.0.get_or_insert_with(|| propose(draft, sector_doubt))
+    }
+
+    fn take(self, draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposal<'a>> {
+        self.0.unwrap_or_else(|| propose(draft, sector_doubt))
+    }
+}
+
 /// Settles every theme.
-pub(crate) fn rebalance(draft: &mut Draft, sector_doubt: Option<&str>) {
-    let proposals = draft.themes.take().unwrap_or_else(|| propose(draft, sector_doubt));
+pub(crate) fn rebalance<'a>(draft: &mut Draft<'a>, proposals: Proposals<'a>, sector_doubt: Option<&str>) {
+    let proposals = proposals.take(draft, sector_doubt);
     let changes = proposals.iter().filter_map(|proposal| match proposal {
         Proposal::Change { change, .. } => Some(change),
         Proposal::NoSource(_) => None,
@@ -62,7 +77,7 @@ pub(crate) fn rebalance(draft: &mut Draft, sector_doubt: Option<&str>) {
 }
 
 /// What each theme calls for, as its members stand before the plan.
-pub(crate) fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposal<'a>> {
+fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposal<'a>> {
     let judge = Judge::new(draft.market, draft.policy);
     let universes = Universe::of_task(draft.policy, SyncTask::ThemeRebalancing);
     let mut proposals = Vec::with_capacity(universes.len());
@@ -82,99 +97,6 @@ pub(crate) fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> 
         proposals.push(Proposal::Change { change, doubt });
     }
     proposals
-}
-
-/// Who would like a seat in a theme, and who gets one.
-pub(crate) struct Seating {
-    /// In the global order.
-    pub(crate) candidates: Vec<Candidate>,
-    /// Those of them who get one, in the same order.
-    pub(crate) seated: Vec<u32>,
-    /// Who had one before.
-    pub(crate) members: Marks,
-    /// Whether nobody had.
-    pub(crate) is_first_fill: bool,
-    /// Who is pinned, and takes a seat before everybody else.
-    pub(crate) pins: Vec<u32>,
-}
-
-/// What people have decided of a theme.
-#[derive(Debug, Default)]
-pub(crate) struct ByHand {
-    pins: Vec<u32>,
-    bans: Marks,
-}
-
-impl ByHand {
-    /// What they have decided of the theme with this universe.
-    pub(crate) fn of(market: &Market, hands: &Hands, universe: &Universe) -> Self {
-        if hands.are_empty() {
-            return Self::default();
-        }
-        Self { pins: hands.pins(&universe.name), bans: Marks::new(market, hands.bans(&universe.name)) }
-    }
-}
-
-impl Seating {
-    /// The seating of a theme that has these members; `None` where what its rule goes by does not exist.
-    pub(crate) fn new(
-        judge: &Judge,
-        theme: &Theme,
-        members: Marks,
-        is_first_fill: bool,
-        decided: ByHand,
-    ) -> Option<Self> {
-        let ByHand { pins, bans } = decided;
-        let mut candidates = judge.candidates(theme, &members)?;
-        candidates.retain(|candidate| !bans.has(candidate.index));
-        let mut seating = Self { candidates, seated: Vec::new(), members, is_first_fill, pins };
-        seating.seated = seats(&seating, judge, theme);
-        Some(seating)
-    }
-
-    /// The last rank among the candidates with which the one at `index` may have a seat.
-    pub(crate) fn last_rank(&self, judge: &Judge, theme: &Theme, index: u32) -> usize {
-        let (scoring, max) = (judge.scoring(), theme.max_members);
-        if self.members.has(index) {
-            Self::rank_at(theme, scoring.leave_at_pct)
-        } else if self.is_first_fill || judge.market().is_new_listing(index) {
-            max
-        } else {
-            Self::rank_at(theme, scoring.enter_at_pct)
-        }
-    }
-
-    /// The last rank within so many percent of the seats.
-    pub(crate) fn rank_at(theme: &Theme, pct: usize) -> usize {
-        pct * theme.max_members / 100
-    }
-}
-
-/// Who gets a seat, in the global order; whoever has no place in it comes last, by symbol.
-fn seats(seating: &Seating, judge: &Judge, theme: &Theme) -> Vec<u32> {
-    let (candidates, pins) = (&seating.candidates, &seating.pins);
-    let max = theme.max_members.saturating_sub(pins.len());
-    let belongs = |rank: usize, index: u32| rank <= seating.last_rank(judge, theme, index);
-    let seeds = candidates.iter().filter(|candidate| candidate.is_seed && !pins.contains(&candidate.index));
-    let mut seats_left = max.saturating_sub(seeds.count());
-    let mut seeds_left = max;
-    let mut seated = Vec::with_capacity(max.min(candidates.len()) + pins.len());
-    for (place, Candidate { index, is_seed }) in candidates.iter().enumerate() {
-        let left = if *is_seed { &mut seeds_left } else { &mut seats_left };
-        if *left > 0 && !pins.contains(index) && (*is_seed || belongs(place + 1, *index)) {
-            *left -= 1;
-            seated.push(*index);
-        }
-    }
-    if !pins.is_empty() {
-        let market = judge.market();
-        seated.extend(pins);
-        seated.sort_by_key(|index| {
-            let rank = market.rank(*index);
-            (rank.is_none(), rank, market.security(*index).symbol.clone())
-        });
-    }
-    seated
 }
 
 fn warn_of_pins_without_source(draft: &mut Draft, universe: &Universe) {

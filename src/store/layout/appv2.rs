@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::domain::universe::{CacheType, FundCategory, UniverseName};
 use crate::plan::given::policy::Policy;
+use crate::plan::members::universes::Universe;
 
 const STOCK_UNIVERSE: &str = "stock_universe";
 const ETF_UNIVERSE: &str = "etf_universe";
@@ -173,7 +174,7 @@ impl Slot {
 
 /// Every slot that `policy` fills.
 pub fn slots(table: &Table, policy: &Policy) -> Vec<Slot> {
-    let universes = policy.universes();
+    let universes = Universe::kinds_by_name(policy);
     let universes = universes.iter().map(|(name, cache_type)| Slot::of_universe(name, *cache_type));
     let themes = policy.themes.themes.iter().map(|theme| {
         let key = match table.unique {

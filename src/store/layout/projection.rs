@@ -240,7 +240,8 @@ mod tests {
         FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules,
     };
     use crate::plan::given::snapshot::RunState;
-    use crate::plan::result::{Before, Counts};
+    use crate::plan::market::Counts;
+    use crate::plan::result::Before;
     use crate::store::layout::appv2::{Slot, StoredRow, Unique, slots};
 
     fn symbol(text: &str) -> Symbol {

@@ -14,9 +14,7 @@ use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::sic::{Sic, SicRange};
 use crate::domain::symbol::symbol_key;
-use crate::domain::universe::{CacheType, Tier, UniverseName};
-
-use crate::plan::members::universes::Universe;
+use crate::domain::universe::{Tier, UniverseName};
 
 mod funds;
 mod pattern;
@@ -288,15 +286,6 @@ impl Policy {
     /// The tier of a cap; none below the smallest.
     pub fn tier_of(&self, cap: Usd) -> Option<Tier> {
         self.tier_floors.iter().find(|(_, floor)| cap >= Usd::dollars(*floor)).map(|(tier, _)| *tier)
-    }
-
-    /// The universes that are ours by these rules, and their kinds: also those of themes that are switched off, whose
-    /// rows are not kept up, but are nobody else's either.
-    pub fn universes(&self) -> BTreeMap<UniverseName, CacheType> {
-        let kept =
-            Universe::all(self).into_iter().map(|universe| (universe.name.clone(), universe.cache_type()));
-        let idle = self.themes.themes.iter().filter(|theme| !theme.is_enabled);
-        kept.chain(idle.map(|theme| (theme.universe.clone(), CacheType::Theme))).collect()
     }
 
     /// Sixteen hexadecimal digits that differ where two policies differ.

@@ -6,7 +6,7 @@ use crate::domain::money::Usd;
 use crate::domain::universe::Tier;
 use crate::domain::words;
 
-use crate::plan::members::universes::SECTOR_LEADERS;
+use crate::domain::universe::SECTOR_LEADERS;
 
 /// A percentage is told to a ten-thousandth of a percent.
 const PARTS_OF_A_PERCENT: f64 = 10_000.0;

@@ -15,11 +15,12 @@ use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::plan::explain::{Episode, Explainer, Explanation};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Instrument;
 use crate::plan::market::Market;
 use crate::plan::market::screening::Quarantined;
-use crate::plan::result::{Plan, Refusal, Warning};
+use crate::plan::result::Plan;
 use crate::plan::{self, Order, market_of, plan};
 use crate::redis::connection::Redis;
 use crate::redis::{producer, rights};
@@ -29,14 +30,14 @@ use crate::store::Transaction;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};
-use crate::store::reading::{self, Reading, Ready, Sources};
+use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
 use crate::wire::event::Source;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
+use crate::worker::announce::{Announcer, status_of};
 use crate::worker::relay::Relay;
-use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
 pub mod replay;
@@ -46,15 +47,15 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
-/// How long a desk waits for Redis, unless told otherwise: a little longer than the connection does.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that whoever cancels a job waits for Redis to be told of its end, at a desk that waits for it as long; a
+/// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
-const TELL_AT_MOST: Duration = Duration::from_secs(3);
+const PUBLISH_AT_MOST: Duration = Duration::from_secs(3);
 
 /// Where jobs are asked for and looked up.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Service {
     /// Where they are accepted.
     pub database: Database,
     /// Where they are put on the stream.
@@ -65,7 +66,7 @@ pub struct Desk {
     pub entries: EntriesSettings,
     notify: bool,
     job_monitor: bool,
-    patience: Duration,
+    redis_timeout: Duration,
 }
 
 /// What became of a request.
@@ -79,8 +80,8 @@ pub struct Submitted {
     pub delayed: Option<Failure>,
 }
 
-impl Desk {
-    /// A desk by these settings, connected to nothing yet. Must be called inside a runtime.
+impl Service {
+    /// A service by these settings, connected to nothing yet. Must be called inside a runtime.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             database: Database::new(&settings.database)?,
@@ -89,14 +90,14 @@ impl Desk {
             entries: settings.entries.clone(),
             notify: settings.sync.enable_notifications,
             job_monitor: settings.redis.job_monitor_keys,
-            patience: PATIENCE,
+            redis_timeout: REDIS_TIMEOUT,
         })
     }
 
-    /// The same desk, waiting for Redis no longer than this: Postgres has what Redis would have said.
+    /// The same service, waiting for Redis no longer than this: Postgres has what Redis would have said.
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_redis_timeout(self, redis_timeout: Duration) -> Self {
+        Self { redis_timeout, ..self }
     }
 
     /// Accepts a job and puts it on the stream. A request that no worker would take is a permanent failure.
@@ -160,18 +161,18 @@ impl Desk {
     /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
     /// lets us; the worker of any other lets go of it within a second and rolls back.
     pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
-        let teller = Teller { names: &self.names, at: now };
+        let announcer = Announcer { names: &self.names, at: now };
         let mut client = self.database.client().await?;
-        let cancellation = jobs::cancel(&mut client, id, now, |ended| teller.ended(ended)).await?;
+        let cancellation = jobs::cancel(&mut client, id, now, |ended| announcer.ended(ended)).await?;
         drop(client);
         if cancellation == Cancellation::Cancelled {
-            self.tell(id).await;
+            self.publish(id).await;
         }
         Ok(cancellation)
     }
 
     /// Tells what a job owes the world. What can't be told now is told by a worker.
-    async fn tell(&self, id: &JobId) {
+    async fn publish(&self, id: &JobId) {
         let relay = Relay {
             database: self.database.clone(),
             redis: self.redis.clone(),
@@ -179,7 +180,7 @@ impl Desk {
             notify: self.notify,
             job_monitor: self.job_monitor,
         };
-        let why = match tokio::time::timeout(TELL_AT_MOST.min(self.patience), relay.relay(id)).await {
+        let why = match tokio::time::timeout(PUBLISH_AT_MOST.min(self.redis_timeout), relay.relay(id)).await {
             Ok(Ok(_)) => return,
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),
@@ -208,7 +209,7 @@ impl Desk {
         StatusHash::from_fields(&fields).map(Some).map_err(|problem| Failure::permanent(doing, problem))
     }
 
-    /// An answer of Redis, unless it takes longer than this desk waits.
+    /// An answer of Redis, unless it takes longer than this service waits.
     async fn patiently<T>(
         &self,
         doing: &str,
@@ -224,10 +225,10 @@ impl Desk {
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let late = |_| {
-            let seconds = self.patience.as_secs_f64();
+            let seconds = self.redis_timeout.as_secs_f64();
             Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
         };
-        tokio::time::timeout(self.patience, answer).await.map_err(late)?
+        tokio::time::timeout(self.redis_timeout, answer).await.map_err(late)?
     }
 
     /// A job as Postgres has it; `None` for an unknown id.
@@ -273,7 +274,7 @@ pub async fn preview(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let ready = match reading::read(&transaction, from, request).await? {
+    let ready = match read::read(&transaction, from, request).await? {
         Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         // Asked for by a person, so never by itself; told as what it would come to.
@@ -318,7 +319,7 @@ async fn read_newest(
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match reading::read(transaction, from, &request).await? {
+    Ok(match read::read(transaction, from, &request).await? {
         Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),

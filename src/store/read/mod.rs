@@ -7,24 +7,30 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use self::snapshot::{Applied, Completing, Wanted, WantedRows};
+use self::source::{Market, Source, Volumes};
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{self, Applied, Completing, Wanted, WantedRows};
-use super::source::{self, Market, Source, Volumes};
 use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
-use crate::failure::Failure;
 use crate::domain::wording::grouped;
+use crate::failure::Failure;
 use crate::plan::given::closes::{Repeats, are_corrected, suspected_repeats};
 use crate::plan::given::date::{Coverage, DateChoice, closes_text};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::{Overridden, Policy, ShareClasses};
 use crate::plan::given::snapshot::{RunState, Snapshot};
 use crate::plan::market::identity::in_question;
-use crate::plan::result::{Refusal, Warning};
+use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
+
+mod decode;
+pub mod past;
+pub mod snapshot;
+pub mod source;
 
 /// What a job found to decide on.
 #[derive(Debug)]
@@ -114,7 +120,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         Source::discover_with(tx, from.source, volumes)
     )?;
     let Rules { layout, policy, problems, .. } = rules;
-    let universes: Vec<UniverseName> = policy.universes().into_keys().collect();
+    let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
     let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
     let ours;
@@ -139,7 +145,9 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         DateChoice::Wait { have, usual, date, .. } => {
             let repeats = repeats.filter(|repeats| repeats.date == date);
             let repeats = repeats.map(|repeats| repeats_text(&repeats)).unwrap_or_default();
-            return Ok(Reading::Incomplete { seen: format!("{} on {date}{repeats}", closes_text(have, usual)) });
+            return Ok(Reading::Incomplete {
+                seen: format!("{} on {date}{repeats}", closes_text(have, usual)),
+            });
         }
         DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
         DateChoice::Sync { as_of, warning } => (as_of, warning),

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::{debug, info, warn};
 
-use super::problem::{Problem, Said};
+use super::problem::{Message, Problem};
 use super::routes::OPEN_PATHS;
 use super::{ANSWER_WITHIN, Api};
 
@@ -25,9 +25,9 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const MAX_PATH_CHARS: usize = 200;
 
 /// Takes a request in, has it answered, and notes how.
-pub(super) async fn attend(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn handle(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let visit = Visit::of(&request);
+    let access = AccessLog::of(&request);
     let key = api.keys.holder(request.headers()).map(str::to_owned);
     let mut response = if key.is_none() && needs_key(request.uri().path()) {
         Problem::unauthorized().into_response()
@@ -35,11 +35,11 @@ pub(super) async fn attend(State(api): State<Arc<Api>>, request: Request, next: 
         answer(request, next).await
     };
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, HeaderValue::from_str(&visit.id).expect("an id is of letters and digits"));
+    headers.insert(REQUEST_ID, HeaderValue::from_str(&access.id).expect("an id is of letters and digits"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    visit.log(key.as_deref(), &response, began.elapsed());
-    api.metrics.count_request(&visit.route, visit.method, response.status(), began.elapsed());
+    access.log(key.as_deref(), &response, began.elapsed());
+    api.metrics.count_request(&access.route, access.method, response.status(), began.elapsed());
     response
 }
 
@@ -68,14 +68,14 @@ async fn answer(request: Request, next: Next) -> Response {
 }
 
 /// A request as the log and the counters know it.
-struct Visit {
+struct AccessLog {
     id: String,
     method: &'static str,
     route: String,
     path: String,
 }
 
-impl Visit {
+impl AccessLog {
     fn of(request: &Request) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         Self {
@@ -91,9 +91,9 @@ impl Visit {
         let Self { id, method, path, route } = self;
         let (status, ms) = (response.status().as_u16(), took.as_millis() as u64);
         let key = key.unwrap_or("none");
-        let said = response.extensions().get::<Said>().map_or("", |said| said.0.as_str());
+        let message = response.extensions().get::<Message>().map_or("", |message| message.0.as_str());
         if status >= 500 && route != "/ready" {
-            warn!(request.id = id, status, ms, key, "{method} {path}: {status} in {ms} ms: {said}");
+            warn!(request.id = id, status, ms, key, "{method} {path}: {status} in {ms} ms: {message}");
         } else if OPEN_PATHS.contains(&route.as_str()) {
             debug!(request.id = id, status, ms, key, "{method} {path}: {status} in {ms} ms");
         } else {

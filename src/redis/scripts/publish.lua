@@ -1,4 +1,4 @@
--- Tells one thing of a job, once: the part that deliver.lua and enqueue.lua share.
+-- Tells one thing of a job, once: the part that publish_all.lua and enqueue.lua share.
 --
 -- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs
 -- ARGV  first the bounds: most events of a job, most recent jobs, seconds that hash and event stream outlive the end,
@@ -55,7 +55,7 @@ local event_seq = read_event_seq(status_seq)
 redis.call('ZCARD', KEYS[4])
 
 -- Ends the script, with nothing written of the delivery at hand, where the user may not run a command: PUBLISH raises
--- only when event and hash have been written, and the next try would take the event for told.
+-- only when event and hash have been written, and the next try would take the event for published.
 local function need(what, ...)
     if not redis.acl_check_cmd(...) then
         error(redis.error_reply('NOPERM the user of Redis may not run ' .. what))
@@ -100,7 +100,7 @@ local function check(delivery)
     end
 end
 
--- Writes a delivery that was checked; returns 1 if something new was told, 0 if all of it was old.
+-- Writes a delivery that was checked; returns 1 if something new was published, 0 if all of it was old.
 local function write(delivery)
     local new_event = delivery.event ~= '' and delivery.seq > event_seq
     local new_status = #delivery.status > 0 and delivery.seq > status_seq

@@ -33,14 +33,15 @@ use crate::plan::given::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
     StoredContent, StoredUniverse, UniverseState,
 };
+use crate::plan::market::screening::{Quarantine, in_doubt};
 use crate::store::Transaction;
 
-use super::layout::Entries;
-use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
-use super::layout::rows::{self, Known, SlotRead};
-use super::pins;
 use super::source::{Market, Source, read_volumes, reread_closes};
-use super::statement::query;
+use crate::store::layout::Entries;
+use crate::store::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
+use crate::store::layout::rows::{self, Known, SlotRead};
+use crate::store::pins;
+use crate::store::statement::query;
 
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
@@ -149,7 +150,7 @@ pub async fn complete(
 
 /// Reads which dates were applied, to judge whether a date is complete.
 pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
-    let sql = include_str!("../../sql/queries/applied_read.sql");
+    let sql = include_str!("../../../sql/queries/applied_read.sql");
     let rows = query(tx, DOING, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
     Ok(Applied {
         last: rows.first().map(|row| row.get("as_of")),
@@ -195,7 +196,7 @@ pub fn members_digest(members: &[Symbol]) -> String {
 }
 
 /// The universes of these names that have a row or metadata.
-pub(super) async fn read_universes(
+pub(in crate::store) async fn read_universes(
     tx: &Transaction<'_>,
     names: &[UniverseName],
 ) -> Result<BTreeMap<UniverseName, StoredUniverse>, Failure> {
@@ -210,7 +211,7 @@ async fn read_entries(
     let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
     let clean = clean_foreign.is_some();
     let protected: Vec<&str> = clean_foreign.into_iter().flatten().map(String::as_str).collect();
-    let sql = include_str!("../../sql/queries/entries_read.sql");
+    let sql = include_str!("../../../sql/queries/entries_read.sql");
     let rows = query(
         tx,
         DOING,
@@ -236,7 +237,7 @@ async fn read_entries(
 }
 
 /// The universes of these slots of `AppV2`'s table, and what stands in every slot.
-pub(super) async fn read_appv2(
+pub(in crate::store) async fn read_appv2(
     tx: &Transaction<'_>,
     table: &Table,
     slots: Vec<Slot>,
@@ -332,7 +333,7 @@ async fn consult_history(
         return Ok(());
     }
     let names: Vec<&str> = doubted.iter().map(UniverseName::as_str).collect();
-    let sql = include_str!("../../sql/queries/members_read.sql");
+    let sql = include_str!("../../../sql/queries/members_read.sql");
     let rows = query(tx, DOING, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
     let mut history: BTreeMap<&str, Vec<Symbol>> = BTreeMap::new();
     for row in &rows {
@@ -359,7 +360,7 @@ fn foreign_row(row: &Row) -> ForeignRow {
 }
 
 /// The texts in an array of `json`, found by a JSON pointer; `None` where there is no array.
-pub(super) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
+pub(in crate::store) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>> {
     let json: Value = serde_json::from_str(json?).ok()?;
     let elements = json.pointer(pointer)?.as_array()?;
     Some(elements.iter().filter_map(Value::as_str).map(str::to_owned).collect())
@@ -367,13 +368,13 @@ pub(super) fn texts_in(json: Option<&str>, pointer: &str) -> Option<Vec<String>>
 
 /// What the last good run saw, and the symbols approved since. Without a run there is nothing to approve.
 async fn read_last_run(tx: &Transaction<'_>) -> Result<(Option<RunState>, Vec<Symbol>), Failure> {
-    let rows = query(tx, DOING, include_str!("../../sql/queries/run_read.sql"), &[]).await?;
+    let rows = query(tx, DOING, include_str!("../../../sql/queries/run_read.sql"), &[]).await?;
     let Some(row) = rows.first() else { return Ok((None, Vec::new())) };
     Ok((Some(run_state(row)?), approved(row)))
 }
 
 /// What a row of `cache_sync_runs` says the run saw.
-pub(super) fn run_state(row: &Row) -> Result<RunState, Failure> {
+pub(in crate::store) fn run_state(row: &Row) -> Result<RunState, Failure> {
     Ok(RunState {
         as_of: row.get("as_of"),
         active_stocks: row.get::<_, i32>("active_stocks") as usize,
@@ -385,13 +386,13 @@ pub(super) fn run_state(row: &Row) -> Result<RunState, Failure> {
 }
 
 /// What a row of `cache_sync_runs` says the run did not believe.
-pub(super) fn quarantine(row: &Row) -> Result<Quarantine, Failure> {
+pub(in crate::store) fn quarantine(row: &Row) -> Result<Quarantine, Failure> {
     serde_json::from_str(row.get("quarantine"))
         .map_err(|problem| Failure::permanent("read what is in quarantine", problem))
 }
 
 /// The symbols that a row names as approved.
-pub(super) fn approved(row: &Row) -> Vec<Symbol> {
+pub(in crate::store) fn approved(row: &Row) -> Vec<Symbol> {
     let symbols: Option<Vec<&str>> = row.get("approved");
     symbols.unwrap_or_default().into_iter().filter_map(Symbol::parse).collect()
 }
@@ -425,7 +426,7 @@ async fn read_recent_exits(
 }
 
 /// The memberships that ended in a span of dates because the security itself went away.
-pub(super) async fn read_exits(
+pub(in crate::store) async fn read_exits(
     tx: &Transaction<'_>,
     first: NaiveDate,
     last: NaiveDate,
@@ -433,7 +434,7 @@ pub(super) async fn read_exits(
 ) -> Result<Vec<RecentExit>, Failure> {
     let reasons = EXIT_REASONS.map(ExitReason::as_str);
     let names: Vec<&str> = universes.iter().map(UniverseName::as_str).collect();
-    let sql = include_str!("../../sql/queries/exits_read.sql");
+    let sql = include_str!("../../../sql/queries/exits_read.sql");
     let rows = query(
         tx,
         DOING,
@@ -458,14 +459,14 @@ pub(super) async fn read_exits(
 }
 
 /// Who these symbols have been, and by which other symbols the same instruments have gone, in any order.
-pub(super) async fn read_instruments(
+pub(in crate::store) async fn read_instruments(
     tx: &Transaction<'_>,
     symbols: &[String],
 ) -> Result<Vec<Instrument>, Failure> {
     if symbols.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = include_str!("../../sql/queries/instruments_read.sql");
+    let sql = include_str!("../../../sql/queries/instruments_read.sql");
     let rows = query(tx, DOING, sql, &[(&symbols, Type::TEXT_ARRAY)]).await?;
     let instruments = rows.iter().filter_map(|row| {
         Some(Instrument {

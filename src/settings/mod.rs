@@ -33,7 +33,7 @@ use layers::Layers;
 pub(crate) use layers::nearest;
 
 /// The reference: every key with its default, unit and reason.
-const SHIPPED: &str = include_str!("../config/cache_sync.toml");
+const SHIPPED: &str = include_str!("../../config/cache_sync.toml");
 /// Where the main file is looked for when nobody names one.
 const USUAL_FILE: &str = "config/cache_sync.toml";
 /// Sections to which names may be added.

@@ -1,6 +1,6 @@
 -- Acknowledges an entry, deletes it from the stream, and counts that we did: what is gone otherwise was taken by somebody
 -- else.
-local function take_off(stream, group, counter, entry)
+local function acknowledge_and_delete(stream, group, counter, entry)
   redis.call('XACK', stream, group, entry)
   if redis.call('XDEL', stream, entry) == 0 then return end
   for _, known in ipairs(redis.call('XINFO', 'GROUPS', stream)) do

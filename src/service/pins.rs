@@ -17,11 +17,12 @@ use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::explain::nearest_symbol;
 use crate::plan::given::snapshot::Snapshot;
+use crate::plan::members::universes::Universe;
 use crate::plan::{excludes_each_other, idle_pins};
 use crate::settings::{Settings, nearest};
 use crate::store::pins::{self, StoredPin};
-use crate::store::reading::{Rules, read_rules};
-use crate::store::source::{Source, read_securities};
+use crate::store::read::source::{Source, read_securities};
+use crate::store::read::{Rules, read_rules};
 use crate::store::{Database, Limits};
 
 /// What somebody wants.
@@ -84,7 +85,7 @@ pub async fn decide(
     let mut client = database.client().await?;
     let tx = client.begin().await?;
     let Rules { policy, .. } = read_rules(&tx, &settings.entries, &Arc::new(settings.policy())).await?;
-    let universes: BTreeSet<UniverseName> = policy.universes().into_keys().collect();
+    let universes: BTreeSet<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let Some(universe) = universes.get(wish.universe.as_str()) else {
         let nearest = nearest(&wish.universe, universes.iter().map(UniverseName::as_str));
         return Ok(Decided::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) });

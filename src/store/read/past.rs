@@ -18,17 +18,17 @@ use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
-use crate::plan::given::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
+use crate::plan::members::universes::Universe;
 use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
 use crate::store::Transaction;
 
-use super::pins::{self, StoredPin};
-use super::reading::{Rules, Sources, read_rules};
 use super::snapshot::{read_exits, run_state};
 use super::source::{Source, Volumes, read_securities, reread_closes};
-use super::statement::{query, query_one};
+use super::{Rules, Sources, read_rules};
+use crate::store::pins::{self, StoredPin};
+use crate::store::statement::{query, query_one};
 
 const DOING: &str = "read past days";
 /// Jobs that tell how universes fared: more than the sessions after which nothing is compared any more.
@@ -121,7 +121,7 @@ impl Past {
         first: NaiveDate,
     ) -> Result<EveningBefore, Failure> {
         let evening = first - Days::new(1);
-        let names: Vec<UniverseName> = self.policy.universes().into_keys().collect();
+        let names: Vec<UniverseName> = Universe::kinds_by_name(&self.policy).into_keys().collect();
         let members = members_on(tx, &names, evening).await?;
         let jobs = jobs_until(tx, evening).await?;
         let mut states = states(&self.policy, &jobs);
@@ -161,7 +161,7 @@ impl Past {
         }
         self.seen = None;
         if let Some(id) = run {
-            let sql = include_str!("../../sql/queries/past_run_read.sql");
+            let sql = include_str!("../../../sql/queries/past_run_read.sql");
             let row = query_one(tx, DOING, sql, &[(&id, Type::INT8)]).await?;
             self.seen = Some((id, run_state(&row)?));
         }
@@ -171,7 +171,7 @@ impl Past {
 
 /// The first date that history tells of.
 pub async fn history_begins(tx: &Transaction<'_>) -> Result<Option<NaiveDate>, Failure> {
-    let row = query_one(tx, DOING, include_str!("../../sql/queries/history_begins.sql"), &[]).await?;
+    let row = query_one(tx, DOING, include_str!("../../../sql/queries/history_begins.sql"), &[]).await?;
     Ok(row.get(0))
 }
 
@@ -183,7 +183,7 @@ async fn past_pins(tx: &Transaction<'_>) -> Result<Vec<PastPin>, Failure> {
 }
 
 async fn kept_runs(tx: &Transaction<'_>) -> Result<Vec<KeptRun>, Failure> {
-    let rows = query(tx, DOING, include_str!("../../sql/queries/past_runs.sql"), &[]).await?;
+    let rows = query(tx, DOING, include_str!("../../../sql/queries/past_runs.sql"), &[]).await?;
     let runs = rows.iter().map(|row| KeptRun {
         id: row.get("id"),
         as_of: row.get("as_of"),
@@ -198,7 +198,7 @@ async fn members_on(
     date: NaiveDate,
 ) -> Result<BTreeMap<UniverseName, Vec<Symbol>>, Failure> {
     let texts: Vec<&str> = names.iter().map(UniverseName::as_str).collect();
-    let sql = include_str!("../../sql/queries/past_members.sql");
+    let sql = include_str!("../../../sql/queries/past_members.sql");
     let rows = query(tx, DOING, sql, &[(&texts, Type::TEXT_ARRAY), (&date, Type::DATE)]).await?;
     let mut members: BTreeMap<UniverseName, Vec<Symbol>> = BTreeMap::new();
     for row in &rows {
@@ -209,7 +209,7 @@ async fn members_on(
 }
 
 async fn jobs_until(tx: &Transaction<'_>, date: NaiveDate) -> Result<Vec<AppliedJob>, Failure> {
-    let sql = include_str!("../../sql/queries/past_jobs.sql");
+    let sql = include_str!("../../../sql/queries/past_jobs.sql");
     let rows = query(tx, DOING, sql, &[(&date, Type::DATE), (&JOBS, Type::INT8)]).await?;
     let jobs = rows.iter().filter_map(|row| {
         let held: Vec<&str> = row.get("held");

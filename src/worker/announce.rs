@@ -2,141 +2,45 @@
 //!
 //! Nothing is sent here: the result is what the outbox owes, written in the transaction that makes it true.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::render::digest::digest;
-use crate::plan::result::{Plan, PlannedUniverse, TaskStatus};
-use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
-use crate::store::outbox::Owed;
+use crate::plan::result::{Plan, PlannedUniverse};
+use crate::store::jobs::{JobRow, Lost};
+use crate::store::outbox::PendingEvent;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
 use crate::wire::names::Names;
-use crate::wire::status::{StatusHash, TaskResult};
+use crate::wire::seq::{self, Numbers};
+use crate::wire::status::StatusHash;
 
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
 const CRITICAL_AFTER_RUNS: u32 = 3;
 
-/// What a job did, as `cache_sync_jobs.result` keeps it: the status hash can be made again from the row alone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobResult {
-    /// Memberships added and removed.
-    pub total_changes: u64,
-    /// Universes whose members changed.
-    pub universes_updated: Vec<String>,
-    /// Universes that a guard held back.
-    pub held_universes: Vec<String>,
-    /// How each sub-task went.
-    pub task_results: BTreeMap<SyncTask, TaskResult>,
-    /// Sub-tasks finished.
-    pub completed: u32,
-    /// Securities read.
-    pub total_symbols: u64,
-    /// The result in a few words.
-    pub digest: String,
-    /// Whether the job was given up and belongs to the dead letters.
-    pub is_dead_letter: bool,
-}
-
-impl JobResult {
-    /// What carrying out `plan` did; `durations` as measured.
-    pub fn of_plan(plan: &Plan, durations: &BTreeMap<SyncTask, u64>) -> Self {
-        let task_results = plan.tasks.iter().map(|report| {
-            let duration_ms = durations.get(&report.task).copied().unwrap_or(0);
-            let result = TaskResult { status: report.status, changes: report.changes as u64, duration_ms };
-            (report.task, result)
-        });
-        Self {
-            total_changes: plan.total_changes() as u64,
-            universes_updated: plan.updated(),
-            held_universes: plan.held(),
-            task_results: task_results.collect(),
-            completed: plan.tasks.len() as u32,
-            total_symbols: plan.total_symbols as u64,
-            digest: digest(plan),
-            is_dead_letter: false,
-        }
-    }
-
-    /// A job of `mode` for which nothing needed to be done.
-    pub fn of_skipped(mode: Mode) -> Self {
-        let skipped = TaskResult { status: TaskStatus::Skipped, changes: 0, duration_ms: 0 };
-        Self { task_results: mode.tasks().iter().map(|task| (*task, skipped)).collect(), ..Self::default() }
-    }
-
-    /// The result that a row keeps; an empty one where it has none yet.
-    pub fn of_row(row: &JobRow) -> Self {
-        serde_json::from_value(row.result.clone()).unwrap_or_default()
-    }
-
-    /// As the row keeps it.
-    pub fn to_json(&self) -> Value {
-        serde_json::to_value(self).expect("a result is plain data")
-    }
-}
-
-/// The numbers of what is told under one lease, in order.
-#[derive(Debug, Clone)]
-pub struct Numbers {
-    last: i64,
-}
-
-impl Numbers {
-    /// Goes on after what the row has given out.
-    pub fn after(row: &JobRow) -> Self {
-        Self { last: row.last_seq }
-    }
-
-    /// Goes on after everything that may have been told of the start of this claim.
-    pub fn after_start(row: &JobRow) -> Self {
-        Self { last: row.last_seq + STARTING_NUMBERS }
-    }
-
-    /// Goes on after everything that may have been told of progress under this claim.
-    pub fn after_progress(row: &JobRow) -> Self {
-        Self { last: row.last_seq + PROGRESS_NUMBERS }
-    }
-
-    /// The next number.
-    pub fn take(&mut self) -> i64 {
-        self.last += 1;
-        self.last
-    }
-
-    /// The last number given out.
-    pub fn last(&self) -> i64 {
-        self.last
-    }
-}
-
 /// Speaks for the jobs of one installation.
 #[derive(Debug, Clone, Copy)]
-pub struct Teller<'a> {
+pub struct Announcer<'a> {
     /// The names of the channels.
     pub names: &'a Names,
     /// The time of what is told.
     pub at: DateTime<Utc>,
 }
 
-impl Teller<'_> {
+impl Announcer<'_> {
     /// A worker began; and how the attempt before it was lost, where it was.
-    pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<Owed> {
-        let mut numbers = Numbers::after(row);
+    pub fn started(&self, row: &JobRow, lost: Option<&Lost>) -> Vec<PendingEvent> {
+        let mut numbers = Numbers::after(row.last_seq);
         let seq = numbers.take();
         let started = event::Started {
             run_id: row.request.run_id.as_deref(),
             total_items: row.request.mode.tasks().len() as u32,
         };
-        let started = owed(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)));
+        let started = pending(self.occasion(row, seq).started(started), Some(&status_of(row, seq, self.at)));
         let lost = lost.map(|lost| {
             let message = lost.to_string();
             let report = report(Severity::Warning, "takeover", &message, row);
-            owed(self.occasion(row, numbers.take()).error(&report), None)
+            pending(self.occasion(row, numbers.take()).error(&report), None)
         });
         std::iter::once(started).chain(lost).collect()
     }
@@ -160,16 +64,16 @@ impl Teller<'_> {
 
     /// The job goes on later: a warning about why, where something went wrong, and the status. Its number is the
     /// row's last.
-    pub fn postponed(&self, row: &JobRow, problem: Option<(&str, &str)>) -> Vec<Owed> {
+    pub fn postponed(&self, row: &JobRow, problem: Option<(&str, &str)>) -> Vec<PendingEvent> {
         let seq = row.last_seq;
         let status = status_of(row, seq, self.at);
         match problem {
             Some((category, message)) => {
                 let report = report(Severity::Warning, category, message, row);
-                vec![owed(self.occasion(row, seq).error(&report), Some(&status))]
+                vec![pending(self.occasion(row, seq).error(&report), Some(&status))]
             }
             None => {
-                vec![Owed {
+                vec![PendingEvent {
                     seq,
                     channels: Vec::new(),
                     envelope: None,
@@ -181,18 +85,19 @@ impl Teller<'_> {
     }
 
     /// The job ended: what went wrong, where something did, and the end, whose number is the row's last.
-    pub fn ended(&self, row: &JobRow) -> Vec<Owed> {
-        let mut owing = Vec::new();
+    pub fn ended(&self, row: &JobRow) -> Vec<PendingEvent> {
+        let mut events = Vec::new();
         if let (JobStatus::Failed, Some(error)) = (row.status, &row.error) {
             let report = report(Severity::Error, "job", error, row);
-            owing.push(owed(self.occasion(row, row.last_seq - 1).error(&report), None));
+            events
+                .push(pending(self.occasion(row, seq::error_before_end(row.last_seq)).error(&report), None));
         }
-        owing.push(self.completed(row, row.last_seq));
-        owing
+        events.push(self.completed(row, row.last_seq));
+        events
     }
 
-    fn completed(&self, row: &JobRow, seq: i64) -> Owed {
-        let result = JobResult::of_row(row);
+    fn completed(&self, row: &JobRow, seq: i64) -> PendingEvent {
+        let result = &row.result;
         let error = row.error.as_deref().unwrap_or("");
         let completed = event::Completed {
             ending: match row.status {
@@ -214,21 +119,21 @@ impl Teller<'_> {
         };
         let total_symbols = i64::try_from(result.total_symbols).ok().filter(|total| *total > 0);
         let status = status_of(row, seq, self.at);
-        Owed { total_symbols, ..owed(self.occasion(row, seq).completed(completed), Some(&status)) }
+        PendingEvent { total_symbols, ..pending(self.occasion(row, seq).completed(completed), Some(&status)) }
     }
 
     /// What a plan changes, before the end of the job is told.
-    pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+    pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<PendingEvent> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
-        let mut owing: Vec<Owed> = changed
-            .map(|universe| owed(self.universe_updated(row, universe, numbers.take()), None))
+        let mut events: Vec<PendingEvent> = changed
+            .map(|universe| pending(self.universe_updated(row, universe, numbers.take()), None))
             .collect();
-        owing.extend(self.ipo_assignments(row, plan, numbers));
-        owing.extend(self.delisting_cleanup(row, plan, numbers));
+        events.extend(self.ipo_assignments(row, plan, numbers));
+        events.extend(self.delisting_cleanup(row, plan, numbers));
         for universe in &plan.universes {
-            owing.extend(self.held(row, universe, numbers));
+            events.extend(self.held(row, universe, numbers));
         }
-        owing
+        events
     }
 
     fn universe_updated(&self, row: &JobRow, universe: &PlannedUniverse, seq: i64) -> Event {
@@ -251,7 +156,7 @@ impl Teller<'_> {
         })
     }
 
-    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<Owed> {
+    fn ipo_assignments(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<PendingEvent> {
         let listings = plan.new_listings();
         let assignments: Vec<event::IpoAssignment> = listings
             .iter()
@@ -263,23 +168,23 @@ impl Teller<'_> {
                 sector: listing.sector,
             })
             .collect();
-        let events = self.occasion(row, numbers.last() + 1).ipo_assignments(&assignments);
-        // The events number themselves; the count goes on behind them.
-        numbers.last += events.len() as i64;
-        events.into_iter().map(|event| owed(event, None)).collect()
+        // The events number themselves, from the one that is given on.
+        let events = self.occasion(row, numbers.clone().take()).ipo_assignments(&assignments);
+        numbers.take_many(events.len());
+        events.into_iter().map(|event| pending(event, None)).collect()
     }
 
-    fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<Owed> {
+    fn delisting_cleanup(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Option<PendingEvent> {
         let symbols = plan.delisted();
         if symbols.is_empty() {
             return None;
         }
         let universes = plan.cleaned_up();
         let cleanup = event::DelistingCleanup { symbols: &symbols, universes: &universes };
-        Some(owed(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
+        Some(pending(self.occasion(row, numbers.take()).delisting_cleanup(cleanup), None))
     }
 
-    fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<Owed> {
+    fn held(&self, row: &JobRow, universe: &PlannedUniverse, numbers: &mut Numbers) -> Option<PendingEvent> {
         let hold = universe.hold.as_ref()?;
         let severity = if hold.runs >= CRITICAL_AFTER_RUNS { Severity::Critical } else { Severity::Warning };
         let message = format!("{} is held: {}", universe.name, hold.reason);
@@ -288,7 +193,7 @@ impl Teller<'_> {
         report.context.insert("held_runs".to_owned(), json!(hold.runs));
         report.context.insert("would_add".to_owned(), json!(hold.would_join.len()));
         report.context.insert("would_remove".to_owned(), json!(hold.would_leave.len()));
-        Some(owed(self.occasion(row, numbers.take()).error(&report), None))
+        Some(pending(self.occasion(row, numbers.take()).error(&report), None))
     }
 
     fn occasion<'a>(&'a self, row: &'a JobRow, seq: i64) -> Occasion<'a> {
@@ -309,7 +214,7 @@ pub struct Progress {
 
 /// The status hash of a job as its row has it.
 pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
-    let result = JobResult::of_row(row);
+    let result = &row.result;
     StatusHash {
         mode: Some(row.request.mode),
         completed: result.completed,
@@ -326,9 +231,9 @@ pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
         updated_at: Some(at),
         duration_ms: row.end_time.map(|_| duration_ms(row, at)),
         total_changes: result.total_changes,
-        universes_updated: result.universes_updated,
-        held_universes: result.held_universes,
-        task_results: result.task_results,
+        universes_updated: result.universes_updated.clone(),
+        held_universes: result.held_universes.clone(),
+        task_results: result.task_results.clone(),
         warnings: row.warnings.clone(),
         error: row.error.clone().unwrap_or_default(),
         replay_of: row.request.replay_of.clone(),
@@ -349,8 +254,8 @@ fn report<'a>(severity: Severity, category: &'a str, message: &'a str, row: &Job
     ErrorReport { severity, message, category, component: "worker", context }
 }
 
-fn owed(event: Event, status: Option<&StatusHash>) -> Owed {
-    Owed {
+fn pending(event: Event, status: Option<&StatusHash>) -> PendingEvent {
+    PendingEvent {
         seq: event.seq,
         channels: event.channels,
         envelope: Some(event.envelope),

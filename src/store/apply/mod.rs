@@ -55,7 +55,7 @@ use crate::store::Transaction;
 
 use super::layout::Entries;
 use super::lease::Lease;
-use super::snapshot::members_digest;
+use super::read::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
@@ -153,7 +153,7 @@ pub async fn apply(
         Entries::AppV2 { table, rows, .. } => appv2::restore_rows(tx, plan, table, rows, ctx.now).await?,
     }
     if !plan.foreign.is_empty() {
-        let sql = include_str!("../../sql/queries/foreign_clean.sql");
+        let sql = include_str!("../../../sql/queries/foreign_clean.sql");
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
     note_foreign_left(tx, plan, ctx.job_id).await?;
@@ -369,10 +369,12 @@ async fn stage<'a>(
         Type::TEXT,
         Type::BOOL,
     ];
-    tx.batch_execute(include_str!("../../sql/queries/staged_create.sql")).await.map_err(postgres(DOING))?;
+    tx.batch_execute(include_str!("../../../sql/queries/staged_create.sql"))
+        .await
+        .map_err(postgres(DOING))?;
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
-        tx.prepare(include_str!("../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
+        tx.prepare(include_str!("../../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
     while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
@@ -419,7 +421,7 @@ async fn write_history(
     let (job_id, now) = (ctx.job_id.as_str(), ctx.now);
     let params: [Param<'_>; 3] = [(&as_of, Type::DATE), (&job_id, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     if applied.removed + applied.renamed + applied.foreign_removed > 0 {
-        let sql = include_str!("../../sql/queries/memberships_close.sql");
+        let sql = include_str!("../../../sql/queries/memberships_close.sql");
         applied.closed = counted(tx, sql, &params).await?;
     }
     if !plan.identities.is_empty() {
@@ -428,15 +430,15 @@ async fn write_history(
     }
     if applied.added + applied.adopted + applied.renamed > 0 {
         // Memberships point to instruments, so those come first.
-        let sql = include_str!("../../sql/queries/instruments_open.sql");
+        let sql = include_str!("../../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
-        let sql = include_str!("../../sql/queries/memberships_open.sql");
+        let sql = include_str!("../../../sql/queries/memberships_open.sql");
         applied.opened = counted(tx, sql, &params).await?;
     }
     if !is_staged {
         return Ok(());
     }
-    let sql = include_str!("../../sql/queries/changes_insert.sql");
+    let sql = include_str!("../../../sql/queries/changes_insert.sql");
     execute(tx, DOING, sql, &[(&job_id, Type::TEXT), (&as_of, Type::DATE), (&now, Type::TIMESTAMPTZ)]).await
 }
 
@@ -465,12 +467,12 @@ async fn insert_run(
     match ctx.entries {
         Entries::Universe => {
             names = written_names(plan);
-            sql = include_str!("../../sql/queries/run_insert.sql");
+            sql = include_str!("../../../sql/queries/run_insert.sql");
             previous = (&names, Type::TEXT_ARRAY);
         }
         Entries::AppV2 { rows, to_write, .. } => {
             kept = appv2::kept_rows(plan, rows, to_write);
-            sql = include_str!("../../sql/queries/run_insert_appv2.sql");
+            sql = include_str!("../../../sql/queries/run_insert_appv2.sql");
             previous = (&kept, Type::TEXT);
         }
     }
@@ -542,7 +544,7 @@ async fn use_approvals(
     let symbols: Vec<&str> = approved.iter().map(Symbol::as_str).collect();
     let params: [Param<'_>; 3] =
         [(&symbols, Type::TEXT_ARRAY), (&ctx.now, Type::TIMESTAMPTZ), (&ctx.job_id.as_str(), Type::TEXT)];
-    execute(tx, DOING, include_str!("../../sql/queries/approvals_use.sql"), &params).await
+    execute(tx, DOING, include_str!("../../../sql/queries/approvals_use.sql"), &params).await
 }
 
 /// The rows of `cache_entries` in the universe layout that are about to be written.
@@ -563,7 +565,7 @@ async fn upsert_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) -
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/entries_upsert.sql"),
+        include_str!("../../../sql/queries/entries_upsert.sql"),
         &[
             (&names, Type::TEXT_ARRAY),
             (&contents, Type::TEXT_ARRAY),
@@ -589,7 +591,7 @@ async fn restore_entries(tx: &Transaction<'_>, plan: &Plan, now: DateTime<Utc>) 
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/entries_restore.sql"),
+        include_str!("../../../sql/queries/entries_restore.sql"),
         &[
             (&names, Type::TEXT_ARRAY),
             (&contents, Type::TEXT_ARRAY),
@@ -616,8 +618,8 @@ async fn release(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_>) -> Re
         (&ExitReason::Revert.as_str(), Type::TEXT),
         (&ctx.now, Type::TIMESTAMPTZ),
     ];
-    execute(tx, DOING, include_str!("../../sql/queries/memberships_release.sql"), &params).await?;
-    let sql = include_str!("../../sql/queries/metadata_forget.sql");
+    execute(tx, DOING, include_str!("../../../sql/queries/memberships_release.sql"), &params).await?;
+    let sql = include_str!("../../../sql/queries/metadata_forget.sql");
     execute(tx, DOING, sql, &[(&names, Type::TEXT_ARRAY)]).await
 }
 
@@ -629,7 +631,7 @@ async fn note_foreign_left(tx: &Transaction<'_>, plan: &Plan, job_id: &JobId) ->
     if names.is_empty() {
         return Ok(());
     }
-    let sql = include_str!("../../sql/queries/run_note_left.sql");
+    let sql = include_str!("../../../sql/queries/run_note_left.sql");
     execute(tx, DOING, sql, &[(&job_id.as_str(), Type::TEXT), (&names, Type::TEXT_ARRAY)]).await
 }
 
@@ -680,7 +682,7 @@ async fn upsert_metadata(tx: &Transaction<'_>, plan: &Plan, ctx: ApplyContext<'_
     execute(
         tx,
         DOING,
-        include_str!("../../sql/queries/metadata_upsert.sql"),
+        include_str!("../../../sql/queries/metadata_upsert.sql"),
         &[
             (&ctx.job_id.as_str(), Type::TEXT),
             // The date of what the universes are made from: after a revert an older one than that of the plan.

@@ -26,10 +26,10 @@ use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
 use crate::store::Transaction;
 
-use super::catalog::{self, Column, Relation};
 use super::decode::{SqlDate, SqlFigure, is_date, is_number};
-use super::quoted;
-use super::statement::{Param, query};
+use crate::store::catalog::{self, Column, Relation};
+use crate::store::quoted;
+use crate::store::statement::{Param, query};
 
 const DISCOVER: &str = "find the columns of the source";
 const READ: &str = "read the securities and their closes";
@@ -197,12 +197,12 @@ impl Source {
     /// The statement of [`read_securities`]; with a bound, `$1` is the date.
     pub fn securities_sql(&self, bounded: bool) -> String {
         let bound = if bounded { &self.bound } else { "true" };
-        self.fill(include_str!("../../sql/queries/securities_read.sql"), bound, self.volume_of_all())
+        self.fill(include_str!("../../../sql/queries/securities_read.sql"), bound, self.volume_of_all())
     }
 
     /// The statement of [`reread_closes`] and [`read_volumes`].
     pub fn closes_sql(&self) -> String {
-        let template = include_str!("../../sql/queries/closes_reread.sql");
+        let template = include_str!("../../../sql/queries/closes_reread.sql");
         self.fill(template, &self.bound, self.volume.as_deref())
     }
 

@@ -20,12 +20,11 @@ use crate::plan::replay::history::Chronicle;
 use crate::plan::replay::{Decided, Replay};
 use crate::settings::Settings;
 use crate::store::apply::{self, BackfillContext};
-use crate::store::jobs::{self, Ending};
+use crate::store::jobs::{self, Ending, JobResult};
 use crate::store::lease::Lease;
-use crate::store::past::{self, Known, Past};
-use crate::store::reading::Sources;
+use crate::store::read::Sources;
+use crate::store::read::past::{self, Known, Past};
 use crate::store::{Database, Limits};
-use crate::worker::telling::JobResult;
 
 /// Bounds of one statement of a replay: somebody waits for it at a screen, but for more than one day.
 const LIMITS: Limits = Limits { statement: Duration::from_secs(300), lock: Duration::from_secs(60) };
@@ -198,7 +197,7 @@ pub async fn backfill(
     let ending = Ending {
         status: JobStatus::Completed,
         as_of: Some(last),
-        result: result.to_json(),
+        result,
         policy_fingerprint: Some(fingerprint.to_owned()),
         ..Ending::default()
     };
