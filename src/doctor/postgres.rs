@@ -10,8 +10,8 @@ use crate::failure::{Failure, postgres};
 use crate::plan::given::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::Transaction;
-use crate::store::figures;
 use crate::store::bars_index;
+use crate::store::figures;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
@@ -164,7 +164,7 @@ async fn data(
     let market = read_securities(transaction, &source, None).await?;
     // The tables that tell what is usual may not have been made yet.
     let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
-    let coverage = coverage_of(&market, applied);
+    let coverage = coverage_of(&market, applied, policy);
     findings.extend(coverage::examine(&market.securities, &coverage, policy, now));
     Ok(())
 }

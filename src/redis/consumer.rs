@@ -66,7 +66,13 @@ pub struct Consumer {
 impl Consumer {
     /// A consumer of `stream` named after `identity`, which reads the jobs of `database` and of no other.
     /// Entries that nobody touched for `lease` are taken over.
-    pub fn new(redis: Redis, stream: String, identity: WorkerIdentity, database: String, lease: Duration) -> Self {
+    pub fn new(
+        redis: Redis,
+        stream: String,
+        identity: WorkerIdentity,
+        database: String,
+        lease: Duration,
+    ) -> Self {
         Self { redis, stream, identity, database, lease, connection: None, looked_at: None }
     }
 
