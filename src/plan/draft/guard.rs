@@ -378,7 +378,7 @@ fn removed(draft: &Draft, change: &Change) -> usize {
     };
     let is_moved_by_hand = |place: usize| {
         let index = change.prior.members[place].index;
-        index.is_some_and(|index| draft.hands.pin_elsewhere(&change.universe, index).is_some())
+        index.is_some_and(|index| draft.overrides.pin_elsewhere(&change.universe, index).is_some())
     };
     change.left.iter().filter(|(place, reason)| is_churn(*reason) && !is_moved_by_hand(*place)).count()
 }
