@@ -344,9 +344,9 @@ impl<'a> Allocator<'_, 'a> {
         if buffer.is_any() {
             let members = self.present.members(&universe);
             let free = SECTOR_LEADERS - entitled.len();
-            let mut entitled = self.entitled(contenders, buffer, &members, &universe);
-            entitled.retain(|index| !entitled.contains(index));
-            entitled.extend(entitled.into_iter().take(free));
+            let mut ranked = self.entitled(contenders, buffer, &members, &universe);
+            ranked.retain(|index| !entitled.contains(index));
+            entitled.extend(ranked.into_iter().take(free));
         }
         self.seat(contenders, &self.marks(entitled), &universe, SECTOR_LEADERS)
     }
