@@ -19,7 +19,7 @@ use crate::plan::replay::history::Chronicle;
 use crate::plan::replay::stats::{self, Moves, Sample, Tally};
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
 use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::read::past::Known;
+use crate::store::read::past::KnownPast;
 
 use super::exit::Exit;
 use super::plan::plan_json;
@@ -150,7 +150,7 @@ struct Display {
 struct Header {
     fingerprint: String,
     guards: Guards,
-    known: Known,
+    known: KnownPast,
 }
 
 impl Display {
@@ -199,7 +199,7 @@ impl Display {
 }
 
 impl Header {
-    fn of(policy: &Policy, known: &Known) -> Self {
+    fn of(policy: &Policy, known: &KnownPast) -> Self {
         Self { fingerprint: policy.fingerprint(), guards: policy.guards.clone(), known: known.clone() }
     }
 }
@@ -577,7 +577,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(date(9), &refused());
         tally.add(date(12), &Decided::Incomplete { have: 3_412, usual: 5_600 });
-        let known = Known {
+        let known = KnownPast {
             kept_runs: Some((date(9), date(12))),
             begins_with_history: true,
             last_run: Some(date(7)),
