@@ -134,6 +134,7 @@ fn plan_on(
 ) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
     let mut draft = Draft::new(snapshot, policy, &order, market, identities);
+    draft.cap_doubt = guard::cap_doubt_of_last_run(snapshot, policy, order);
     let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
     if let Err(refusal) = believed {
         return Err(Refused { refusal, measures: draft.measures });

@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
             foreign: Vec::new(),
             warnings: market.warnings(),
             measures: Vec::new(),
-            cap_doubt: guard::cap_doubt_of_last_run(snapshot, policy, *order),
+            cap_doubt: None,
             seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],
