@@ -18,7 +18,7 @@ use super::routes::MAX_BODY_BYTES;
 use super::{Api, SERVER_WITHIN};
 use crate::domain::job::{JobId, JobRequest};
 use crate::wire::entry::{self, Rejection};
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 
 /// Who asked, in the job's row and events.
 const TRIGGERED_BY: &str = "api";
@@ -36,7 +36,7 @@ pub(super) async fn trigger(
     let most = api.settings.http.max_queued_jobs;
     let submitted = api
         .service
-        .submit_below(Some(most), &request, &[], Source::Api, now)
+        .submit_below(Some(most), &request, &[], Origin::Api, now)
         .await?
         .ok_or_else(|| Problem::too_many_jobs(most))?;
     let id = submitted.job_id.as_str();

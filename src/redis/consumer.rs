@@ -17,7 +17,7 @@ use redis::{FromRedisValue, RedisResult, Script, Value};
 use tracing::info;
 
 use super::connection::Redis;
-use super::identity::Identity;
+use super::identity::WorkerIdentity;
 use crate::fault;
 
 use crate::wire::names::OWNER;
@@ -56,7 +56,7 @@ pub enum Delivery {
 pub struct Consumer {
     redis: Redis,
     stream: String,
-    identity: Identity,
+    identity: WorkerIdentity,
     database: String,
     lease: Duration,
     connection: Option<MultiplexedConnection>,
@@ -65,7 +65,13 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer of `stream` named after `identity`, which reads the jobs of `database` and of no other. Entries that nobody touched for `lease` are taken over.
-    pub fn new(redis: Redis, stream: String, identity: Identity, database: String, lease: Duration) -> Self {
+    pub fn new(
+        redis: Redis,
+        stream: String,
+        identity: WorkerIdentity,
+        database: String,
+        lease: Duration,
+    ) -> Self {
         Self { redis, stream, identity, database, lease, connection: None, looked_at: None }
     }
 

@@ -3,7 +3,7 @@
 
 use tokio_postgres::types::Type;
 
-use super::read::source::Source;
+use super::read::source::SourceTables;
 use super::statement::{Param, query};
 use super::{Transaction, quoted};
 use crate::failure::Failure;
@@ -42,7 +42,7 @@ impl std::fmt::Display for Unindexed {
 pub async fn look(
     tx: &Transaction<'_>,
     settings: &SourceSettings,
-    source: &Source,
+    source: &SourceTables,
 ) -> Result<Option<Unindexed>, Failure> {
     let (symbol, date) = source.bar_columns();
     let params: [Param<'_>; 5] = [

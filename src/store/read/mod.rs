@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use self::snapshot::{Applied, Completing, Wanted, WantedRows};
-use self::source::{Market, Source, Volumes};
+use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
+use self::source::{SourceMarket, SourceTables, Volumes};
 use super::bars_index;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
@@ -116,7 +116,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     // What does not depend on each other is sent without waiting for answers.
     let (rules, source) = tokio::try_join!(
         read_rules(tx, from.entries, from.policy),
-        Source::discover_with(tx, from.source, volumes)
+        SourceTables::discover_with(tx, from.source, volumes)
     )?;
     let Rules { layout, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
@@ -198,7 +198,7 @@ fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
 }
 
 /// How far the data reaches, counted from what was read.
-pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
+pub fn coverage_of(market: &SourceMarket, applied: AppliedDates) -> Coverage {
     Coverage {
         last_applied: applied.last,
         last_modes: applied.last_modes,
