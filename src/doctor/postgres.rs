@@ -17,7 +17,7 @@ use crate::store::snapshot::{Applied, read_applied};
 use crate::store::source::{Source, read_securities};
 use crate::store::{Database, Limits};
 
-use super::{Finding, clock, coverage};
+use super::{Finding, clock, coverage, groups};
 
 /// The oldest major version that is tested.
 const OLDEST_MAJOR: i32 = 15;
@@ -81,6 +81,7 @@ async fn entries(
     findings.push(Finding::ok("schema", layout_text(&settings.schema, &layout)));
     let rules = read_rules(transaction, settings, &policy).await?;
     findings.extend(rule_findings(&rules));
+    findings.extend(groups::examine(transaction, settings, &rules).await?);
     if tables.has_jobs {
         let remedy =
             "rename or remove that row, or set database.adopt_existing; until then every sync is refused";

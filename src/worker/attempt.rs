@@ -27,6 +27,7 @@ use crate::store;
 use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
 use crate::store::layout::Entries;
+use crate::store::layout::groups::Groups;
 use crate::store::lease::Lease;
 use crate::store::reading::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
@@ -127,8 +128,9 @@ async fn sync_once(
 
     heartbeat.step("apply", None);
     let now = Utc::now();
-    let Decision { plan, snapshot, entries, .. } = decision.as_ref();
-    let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size, entries };
+    let Decision { plan, snapshot, entries, groups, .. } = decision.as_ref();
+    let batch_size = worker.options.batch_size;
+    let context = ApplyContext { job_id: row.id(), now, batch_size, entries, groups: groups.as_ref() };
     fault::point("apply.before").await?;
     apply::apply(&lease, plan, snapshot, context).await?;
     fault::point("apply.after").await?;
@@ -166,6 +168,8 @@ struct Decision {
     snapshot: Arc<Snapshot>,
     /// What it is written to.
     entries: Entries,
+    /// The groups it is written to, where there are such.
+    groups: Option<Groups>,
     /// What the rules it was decided by are told by; `None` for those of the worker.
     fingerprint: Option<String>,
 }
@@ -188,32 +192,38 @@ async fn decide_sync(
         Reading::Refused(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
     };
     heartbeat.step("plan", None);
-    let Ready { as_of, warnings, policy, snapshot, entries } = ready;
+    let Ready { as_of, warnings, policy, snapshot, entries, groups } = ready;
     let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
     let watched = Watched { teller: progress, progress: heartbeat.progress() };
-    let planned = plan_aside(lease, &policy, &snapshot, entries, order, watched).await?;
-    let (mut plan, durations, entries) = match planned {
+    let planned = plan_aside(lease, &policy, &snapshot, (entries, groups), order, watched).await?;
+    let (mut plan, durations, (entries, groups)) = match planned {
         Ok(planned) => planned,
         Err(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
     };
     plan.warnings.extend(warnings);
     let is_own = Arc::ptr_eq(&policy, &worker.policy);
     let fingerprint = (!is_own).then(|| policy.fingerprint());
-    Ok(Decided::Plan(Box::new(Decision { plan, durations, snapshot, entries, fingerprint })))
+    Ok(Decided::Plan(Box::new(Decision { plan, durations, snapshot, entries, groups, fingerprint })))
 }
 
 /// A revert looks at no market: what comes back is what stood there.
 async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Result<Decided, Failure> {
-    let (target, entries) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
+    let (target, entries, groups) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
+    let mut groups = groups.map(|groups| groups.adopting(worker.policy.adopt_existing));
     Ok(match plan::revert::plan(job, &target) {
-        Ok(plan) => Decided::Plan(Box::new(Decision {
-            plan,
-            durations: BTreeMap::new(),
-            snapshot: Arc::default(),
-            entries,
-            fingerprint: None,
-        })),
+        Ok(plan) => {
+            let snapshot = Arc::default();
+            groups.iter_mut().for_each(|groups| groups.project(&plan, &snapshot));
+            Decided::Plan(Box::new(Decision {
+                plan,
+                durations: BTreeMap::new(),
+                snapshot,
+                entries,
+                groups,
+                fingerprint: None,
+            }))
+        }
         Err(refusal) => Decided::Otherwise(Outcome::Refused(refusal)),
     })
 }
@@ -254,7 +264,10 @@ async fn free_stuck(worker: &Worker) -> Result<Option<owners::Freed>, Failure> {
 }
 
 /// A plan, how long each of its sub-tasks took, in milliseconds, and the rows that show it.
-type Planned = (Plan, BTreeMap<SyncTask, u64>, Entries);
+type Planned = (Plan, BTreeMap<SyncTask, u64>, Targets);
+
+/// What a plan is written to: `cache_entries`, and the group tables where they are written.
+type Targets = (Entries, Option<Groups>);
 
 /// Who is told of each sub-task: the world, and the watch for standstills.
 struct Watched<'a> {
@@ -267,7 +280,7 @@ async fn plan_aside(
     lease: &Lease<'_>,
     policy: &Arc<Policy>,
     snapshot: &Arc<Snapshot>,
-    mut entries: Entries,
+    (mut entries, mut groups): Targets,
     order: Order,
     watched: Watched<'_>,
 ) -> Result<Result<Planned, Refusal>, Failure> {
@@ -285,7 +298,8 @@ async fn plan_aside(
         });
         plan.map(|mut plan| {
             entries.project(&mut plan, &snapshot, Utc::now());
-            (plan, durations, entries)
+            groups.iter_mut().for_each(|groups| groups.project(&plan, &snapshot));
+            (plan, durations, (entries, groups))
         })
     });
     loop {
