@@ -37,6 +37,8 @@ use crate::store::{Client, Limits, outbox, owners};
 const REDOS: u32 = 5;
 /// How often a worker that waits for the lease looks whether its holder is stuck, and whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the job monitor page hears of a job that waits for the lease; it gives one up after ten minutes of silence.
+const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// Pause between two signs of life of the transaction while the plan is made; a fifth of what the server allows.
 const KEEPALIVE: Duration = Duration::from_secs(2);
 /// How much longer than an attempt one of its statements may take: the attempt is to end by its own clock, which fails
@@ -236,6 +238,7 @@ fn limits(worker: &Worker) -> Limits {
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
 async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Interruption {
     let mut is_said = false;
+    let mut refreshed_at = Instant::now();
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -246,6 +249,12 @@ async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Int
         if !is_said {
             info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
             is_said = true;
+        }
+        if refreshed_at.elapsed() >= REFRESH_EVERY {
+            refreshed_at = Instant::now();
+            if let Err(failure) = worker.relay.refresh_monitor(row).await {
+                warn!("{failure}");
+            }
         }
         match free_stuck(worker).await {
             Ok(Some(freed)) => warn!(

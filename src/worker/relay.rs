@@ -11,11 +11,13 @@
 
 use std::time::Duration;
 
+use super::telling::status_of;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
 use crate::redis::connection::Redis;
-use crate::redis::publisher::{Delivery, deliver_all};
+use crate::redis::publisher::{self, Delivery, deliver_all};
+use crate::store::jobs::JobRow;
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
 use crate::wire::event::Event;
@@ -138,6 +140,18 @@ impl Relay {
             .await
             .map_err(redis_failure("tell progress"))?;
         Ok(fault::point("progress.after").await?)
+    }
+
+    /// Has the job monitor page see that a job is alive which has no news to publish.
+    pub async fn refresh_monitor(&self, row: &JobRow) -> Result<(), Failure> {
+        if !self.job_monitor {
+            return Ok(());
+        }
+        let now = Utc::now();
+        let status = status_of(row, row.last_seq, now);
+        publisher::refresh_monitor(&mut self.redis.shared(), &self.names, &status, now)
+            .await
+            .map_err(redis_failure("refresh the job monitor's text"))
     }
 
     /// Relays what any job still owes; the number of jobs that did. A job that can't be told keeps no other from being

@@ -15,6 +15,7 @@ use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
 use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
 use crate::store::outbox::Owed;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
+use crate::wire::iso;
 use crate::wire::names::Names;
 use crate::wire::status::{StatusHash, TaskResult};
 
@@ -330,9 +331,20 @@ pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
         held_universes: result.held_universes,
         task_results: result.task_results,
         warnings: row.warnings.clone(),
-        error: row.error.clone().unwrap_or_default(),
+        error: error_of(row),
         replay_of: row.request.replay_of.clone(),
         ..StatusHash::new(row.id().clone(), row.status, seq)
+    }
+}
+
+/// What went wrong last; of a job that is to be tried again, with when.
+fn error_of(row: &JobRow) -> String {
+    let error = row.error.clone().unwrap_or_default();
+    match row.not_before {
+        Some(due) if row.status == JobStatus::Retrying && !error.is_empty() => {
+            format!("{error}; next attempt at {}", iso(due))
+        }
+        Some(_) | None => error,
     }
 }
 

@@ -226,13 +226,30 @@ pub async fn publish(
     Ok(())
 }
 
+/// Writes the text of the job monitor page again with the time `at`, where it is kept: `AppV2` takes a job without news
+/// for ten minutes for a dead one, and shows it as cancelled. Only to be used by whoever owns the job.
+pub async fn refresh_monitor(
+    connection: &mut impl ConnectionLike,
+    names: &Names,
+    status: &StatusHash,
+    at: DateTime<Utc>,
+) -> RedisResult<()> {
+    let text = job_monitor(status, None, at);
+    let mut pipeline = redis::pipe();
+    for key in [names.job_monitor(&status.job_id), names.single_job(&status.job_id)] {
+        pipeline.cmd("SET").arg(key).arg(&text).arg("XX").arg("EX").arg(monitor::TTL_SECONDS).ignore();
+    }
+    pipeline.exec_async(connection).await
+}
+
 /// A call of a script that begins with `script.lua`, with the keys it expects.
 pub(crate) fn begin_call<'a>(script: &'a Script, names: &Names, job_id: &JobId) -> ScriptInvocation<'a> {
     let mut call = script.prepare_invoke();
     call.key(names.status(job_id))
         .key(names.events(job_id))
         .key(names.job_monitor(job_id))
-        .key(names.recent());
+        .key(names.recent())
+        .key(names.single_job(job_id));
     call
 }
 

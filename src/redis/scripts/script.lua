@@ -1,6 +1,6 @@
 -- Tells one thing of a job, once: the part that deliver.lua and enqueue.lua share.
 --
--- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs
+-- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs   5 the same text for older pages
 -- ARGV  first the bounds: most events of a job, most recent jobs, seconds that hash and event stream outlive the end,
 --       seconds that the monitor text outlives its update; then whatever the script is about, read in order.
 --
@@ -78,6 +78,7 @@ local function tell()
         status_seq = seq
         if monitor ~= '' then
             redis.call('SET', KEYS[3], monitor, 'EX', monitor_seconds)
+            redis.call('SET', KEYS[5], monitor, 'EX', monitor_seconds)
         end
     end
     if requested_ms ~= '' then
