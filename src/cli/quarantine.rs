@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::quarantine::Quarantined;
-use crate::requests::{Approval, approve_value};
+use crate::plan::market::screening::Quarantined;
+use crate::service::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
 
@@ -137,7 +137,7 @@ pub fn entry_json(entry: &Quarantined, as_of: NaiveDate) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::quarantine::Anomaly;
+    use crate::plan::market::screening::Anomaly;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date")
