@@ -242,8 +242,7 @@ fn render_quarantine(plan: &Plan, style: &Style) -> String {
     for entry in entries {
         let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
         let facts = format!(
-            "{} at {} since {}, found {found}, {}: {}; {}",
-            entry.keeps(),
+            "carried at {} since {}, found {found}, {}: {}; {}",
             entry.cap().short(),
             entry.since,
             entry.anomaly.title(),

@@ -49,6 +49,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) warnings: Vec<Warning>,
     /// What the guards measured so far.
     pub(crate) measures: Vec<Measure>,
+    /// Why the market caps are not believed, where they are not.
+    pub(crate) cap_doubt: Option<String>,
     /// New listings that have their seats in themes already.
     pub(crate) seated: HashSet<(UniverseName, u32)>,
     /// By universe, those who went away a few sessions ago.
@@ -116,6 +118,7 @@ impl<'a> Draft<'a> {
             foreign: Vec::new(),
             warnings: market.warnings(),
             measures: Vec::new(),
+            cap_doubt: guard::cap_doubt_of_last_run(snapshot, policy, *order),
             seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],

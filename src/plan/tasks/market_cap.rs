@@ -49,7 +49,13 @@ fn all_stocks(draft: &Draft, universe: &Universe) -> Vec<u32> {
 
 /// Holds all of them where a guard doubts one, for the same reason.
 fn settle_together<'a>(draft: &mut Draft<'a>, changes: Vec<Change<'a>>) {
-    let doubts: Vec<String> = changes.iter().filter_map(|change| guard::doubt(draft, change)).collect();
+    let mut doubts = Vec::new();
+    for change in &changes {
+        if let Some(doubt) = guard::doubt(draft, change) {
+            guard::doubt_caps(draft, change);
+            doubts.push(doubt);
+        }
+    }
     for change in changes {
         if doubts.is_empty() {
             draft.accept(change);

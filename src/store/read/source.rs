@@ -213,7 +213,11 @@ impl Source {
                 "{and_volume}",
                 &volume.map(|raw| format!(",\n        {raw} as volume")).unwrap_or_default(),
             )
-            .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"));
+            .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"))
+            .replace(
+                "{and_previous_volume}",
+                volume.map_or("", |_| ",\n    previous.volume as previous_volume"),
+            );
         for (name, expression) in &self.expressions {
             sql = sql.replace(&format!("{{{name}}}"), expression);
         }
@@ -270,13 +274,14 @@ pub async fn read_volumes(
     if symbols.is_empty() || source.volume.is_none() {
         return Ok(0);
     }
-    let is_wanted =
-        |security: &Security| security.volume == Figure::Missing && symbols.contains(&security.symbol);
+    let is_wanted = |security: &Security| {
+        security.previous_volume == Figure::Missing && symbols.contains(&security.symbol)
+    };
     reread_bars(tx, source, securities, is_wanted, as_of).await
 }
 
 /// Puts the last bar on or before `as_of`, or none, into the wanted securities: its close and its volume together, so
-/// that no volume is ever that of another day than the close.
+/// that no volume is ever that of another day than the close, and the volume of the bar before it.
 async fn reread_bars(
     tx: &Transaction<'_>,
     source: &Source,
@@ -295,19 +300,20 @@ async fn reread_bars(
     let params: [Param<'_>; 2] = [(&as_of, Type::DATE), (&symbols, Type::TEXT_ARRAY)];
     let rows = query(tx, READ, &source.closes_sql(), &params).await?;
     let has_volume = source.volume.is_some();
-    let mut earlier: HashMap<&str, (Option<Close>, Figure)> = HashMap::with_capacity(rows.len());
+    let mut earlier: HashMap<&str, (Option<Close>, Figure, Figure)> = HashMap::with_capacity(rows.len());
     for row in &rows {
         earlier.insert(
             row.try_get(0).map_err(postgres(READ))?,
             (
                 close_at(row, 1).map_err(postgres(READ))?.filter(|close| close.date <= as_of),
                 volume_at(row, 3, has_volume).map_err(postgres(READ))?,
+                volume_at(row, 4, has_volume).map_err(postgres(READ))?,
             ),
         );
     }
     let mut reread = 0;
     for security in securities.iter_mut().filter(|security| is_wanted(security)) {
-        (security.close, security.volume) =
+        (security.close, security.volume, security.previous_volume) =
             earlier.get(security.symbol.as_str()).copied().unwrap_or_default();
         reread += 1;
     }
@@ -344,6 +350,7 @@ fn security(
         esg_score: row.try_get::<_, SqlFigure>(19)?.0,
         close: close_at(row, SYMBOL_ROLES.len())?,
         volume: volume_at(row, SYMBOL_ROLES.len() + 2, has_volume)?,
+        previous_volume: Figure::Missing,
     })
 }
 
