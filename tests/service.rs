@@ -21,6 +21,8 @@ mod crashes;
 mod explaining;
 #[path = "service/failovers.rs"]
 mod failovers;
+#[path = "service/groups.rs"]
+mod groups;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/hostile.rs"]

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 pub mod coverage;
+mod groups;
 mod losses;
 mod postgres;
 mod redis;

@@ -20,7 +20,7 @@ use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
 
-use super::{Finding, Level, clock, coverage, rights};
+use super::{Finding, Level, clock, coverage, groups, rights};
 
 /// The oldest major version that is tested.
 const OLDEST_MAJOR: i32 = 15;
@@ -91,6 +91,7 @@ async fn entries(
     findings.push(Finding::ok("schema", layout_text(&settings.schema, &layout)));
     let rules = read_rules(transaction, settings, &policy).await?;
     findings.extend(rule_findings(&rules));
+    findings.extend(groups::examine(transaction, settings, &rules).await?);
     if tables.has_jobs {
         let remedy =
             "rename or remove that row, or set database.adopt_existing; until then every sync is refused";

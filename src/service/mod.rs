@@ -296,7 +296,7 @@ pub async fn preview(
         Reading::Needless(Warning { code, text }) => return Ok(Preview::Refused(Refusal { code, text })),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
-    let Ready { as_of, warnings, policy, snapshot, mut entries } = *ready;
+    let Ready { as_of, warnings, policy, snapshot, mut entries, .. } = *ready;
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
     match plan(&snapshot, &policy, &order, &mut |_| {}) {
         Ok(mut plan) => {
@@ -517,6 +517,6 @@ pub async fn preview_revert(
 ) -> Result<Result<Plan, Refusal>, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let (target, _) = store::revert::read(&transaction, entries, job).await?;
+    let (target, ..) = store::revert::read(&transaction, entries, job).await?;
     Ok(plan::revert::plan(job, &target))
 }

@@ -113,6 +113,20 @@ pub struct EntriesSettings {
     pub bare_etf_lists: bool,
     /// The rankings that the layout of `AppV2` has beside those of the policy.
     pub appv2_rankings: Vec<Ranking>,
+    /// Whether the group tables of `AppV2` are written.
+    pub groups: Groups,
+    /// The universes that have a group there: kinds of universes, and single ones by name.
+    pub group_universes: Vec<String>,
+}
+
+words! {
+    /// Whether the group tables of `AppV2` are written.
+    Groups {
+        /// Where both are found.
+        Auto = "auto",
+        /// Never.
+        Off = "off",
+    }
 }
 
 words! {

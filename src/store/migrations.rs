@@ -63,6 +63,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "plain_arrays",
         sql: include_str!("../../sql/migrations/0006_plain_arrays.sql"),
     },
+    Migration {
+        version: 7,
+        name: "group_tables",
+        sql: include_str!("../../sql/migrations/0007_group_tables.sql"),
+    },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.

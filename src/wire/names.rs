@@ -121,6 +121,11 @@ impl Names {
         format!("{}.jobs.status:{job_id}", self.prefix)
     }
 
+    /// The same text where older versions of `AppV2` look for a single job. It has no prefix there.
+    pub fn single_job(job_id: &JobId) -> String {
+        format!("job:status:{job_id}")
+    }
+
     /// The channels of an event, each once.
     pub fn channels(&self, event: EventName) -> Vec<String> {
         let usual = |given: &Option<String>, name: &str| {

@@ -14,13 +14,14 @@
 //!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
-//!       └─ foreign rows, last ──────────────────> cache_entries
+//!       ├─ foreign rows, last ──────────────────> cache_entries
+//!       └─ the same members in groups ──────────> definition_groups, group_memberships
 //! ```
 //! A plan without changes needs two statements: how each universe fares, and what was seen.
 //!
 //! What is reconstructed of the past, [`backfill`] writes into history and audit alone.
 //!
-//! # Why foreign rows come last
+//! # Why foreign rows and groups come last
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
 
@@ -54,12 +55,14 @@ use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::store::Transaction;
 
 use super::layout::Entries;
+use super::layout::groups::Groups;
 use super::lease::Lease;
 use super::read::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
 mod backfill;
+mod groups;
 mod instruments;
 
 const DOING: &str = "apply the plan";
@@ -83,6 +86,8 @@ pub struct ApplyContext<'a> {
     pub batch_size: usize,
     /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
     pub entries: &'a Entries,
+    /// What stands in the group tables and what of it changes, where they are written.
+    pub groups: Option<&'a Groups>,
 }
 
 /// What reconstructed history is written for.
@@ -161,6 +166,9 @@ pub async fn apply(
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
     note_foreign_left(tx, plan, ctx.job_id).await?;
+    if let Some(groups) = ctx.groups {
+        groups::write_groups(tx, groups, ctx.job_id, ctx.now).await?;
+    }
     Ok(applied)
 }
 
