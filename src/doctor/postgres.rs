@@ -13,8 +13,8 @@ use crate::store::Transaction;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
-use crate::store::read::snapshot::{Applied, read_applied};
-use crate::store::read::source::{Source, read_securities};
+use crate::store::read::snapshot::{AppliedDates, read_applied};
+use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
 
@@ -139,7 +139,7 @@ async fn data(
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let source = match Source::discover(transaction, &settings.source).await {
+    let source = match SourceTables::discover(transaction, &settings.source).await {
         Ok(source) => source,
         Err(Failure::Permanent { source: problem, .. }) => {
             findings.push(Finding::error("source", problem.to_string(), "see [source] of the configuration"));
@@ -149,7 +149,7 @@ async fn data(
     };
     let market = read_securities(transaction, &source, None).await?;
     // The tables that tell what is usual may not have been made yet.
-    let applied = if tables.has_jobs { read_applied(transaction).await? } else { Applied::default() };
+    let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
     let coverage = coverage_of(&market, applied, policy);
     findings.extend(coverage::examine(&market.securities, &coverage, policy, now));
     Ok(())

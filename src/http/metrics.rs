@@ -55,8 +55,11 @@ const GAUGES: [(&str, &str); 28] = [
     ("cache_sync_redis_up", "1 if Redis answered at this scrape, else 0"),
     ("cache_sync_postgres_pool_connections", "Connections of the API's pool, by state"),
     ("cache_sync_postgres_pool_limit_connections", "The most connections of the API's pool"),
-    ("cache_sync_redis_answer_seconds", "How long Redis took to tell the state of the job stream"),
-    ("cache_sync_postgres_answer_seconds", "How long Postgres took to tell the figures of this scrape"),
+    ("cache_sync_redis_answer_seconds", "How long Redis took to answer with the state of the job stream"),
+    (
+        "cache_sync_postgres_answer_seconds",
+        "How long Postgres took to answer with the figures of this scrape",
+    ),
     ("cache_sync_open_jobs", "Accepted jobs that have not ended, by status"),
     ("cache_sync_queue_entries", "Entries on the job stream: undelivered, or pending with a worker"),
     (
@@ -81,8 +84,8 @@ const GAUGES: [(&str, &str); 28] = [
         "cache_sync_owner_heartbeat_age_seconds",
         "Age of the oldest last heartbeat among the owners of jobs; 0 where no job is held",
     ),
-    ("cache_sync_outbox_unsent_events", "Events that are committed and not told yet"),
-    ("cache_sync_outbox_lag_seconds", "Age of the oldest event that is not told yet; 0 where all are told"),
+    ("cache_sync_outbox_unsent_events", "Events that are committed and not sent yet"),
+    ("cache_sync_outbox_lag_seconds", "Age of the oldest event that is not sent yet; 0 if all are sent"),
     (
         "cache_sync_last_good_sync_age_seconds",
         "Time since a sync was last applied, also one that changed nothing; missing before the first",

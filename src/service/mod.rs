@@ -33,7 +33,7 @@ use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
 use crate::worker::announce::{Announcer, status_of};
@@ -47,7 +47,7 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
-/// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
+/// How long the service waits for Redis by default: a little longer than the connection does.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
@@ -104,7 +104,7 @@ impl Service {
     pub async fn submit(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         self.submit_with(request, &[], source, now).await
@@ -115,7 +115,7 @@ impl Service {
         &self,
         request: &JobRequest,
         warnings: &[String],
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
@@ -137,7 +137,7 @@ impl Service {
     async fn put_on_stream(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);
@@ -171,7 +171,7 @@ impl Service {
         Ok(cancellation)
     }
 
-    /// Tells what a job owes the world. What can't be told now is told by a worker.
+    /// Publishes the pending events of a job. What can't be published now, a worker publishes later.
     async fn publish(&self, id: &JobId) {
         let relay = Relay {
             database: self.database.clone(),
@@ -185,7 +185,7 @@ impl Service {
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),
         };
-        tracing::warn!(job.id = %id, "job {id} is told later: {why}");
+        tracing::warn!(job.id = %id, "the events of job {id} are published later: {why}");
     }
 
     /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.

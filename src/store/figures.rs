@@ -56,7 +56,7 @@ pub struct Figures {
     pub retrying: i64,
     /// How long the oldest job has waited whose turn it is and that no worker has.
     pub oldest_waiting_seconds: Option<f64>,
-    /// Events that are not told yet.
+    /// Events that are not sent yet.
     pub unsent_events: i64,
     /// The age of the oldest of them.
     pub outbox_lag_seconds: Option<f64>,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use self::snapshot::{Applied, Completing, Wanted, WantedRows};
-use self::source::{Market, Source, Volumes};
+use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
+use self::source::{SourceMarket, SourceTables, Volumes};
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
@@ -117,7 +117,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     // What does not depend on each other is sent without waiting for answers.
     let (rules, source) = tokio::try_join!(
         read_rules(tx, from.entries, from.policy),
-        Source::discover_with(tx, from.source, volumes)
+        SourceTables::discover_with(tx, from.source, volumes)
     )?;
     let Rules { layout, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
@@ -199,8 +199,8 @@ fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
 /// Leaves out of account what only repeats the closes of the last run, and notes whether those of its date are corrected.
 async fn find_repeats(
     tx: &Transaction<'_>,
-    source: &Source,
-    market: &mut Market,
+    source: &SourceTables,
+    market: &mut SourceMarket,
     coverage: &mut Coverage,
     last: Option<&RunState>,
 ) -> Result<Option<Repeats>, Failure> {
@@ -221,7 +221,7 @@ fn repeats_text(repeats: &Repeats) -> String {
 }
 
 /// How far the data reaches, counted from what was read.
-pub fn coverage_of(market: &Market, applied: Applied, policy: &Policy) -> Coverage {
+pub fn coverage_of(market: &SourceMarket, applied: AppliedDates, policy: &Policy) -> Coverage {
     Coverage {
         last_applied: applied.last,
         last_modes: applied.last_modes,
