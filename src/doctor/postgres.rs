@@ -10,6 +10,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::given::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::Transaction;
+use crate::store::figures;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
@@ -40,6 +41,10 @@ pub(super) async fn examine(
     let limits = Limits { statement: settings.sync.timeout, ..Limits::default() };
     let transaction = client.begin_read_only(limits).await?;
     findings.extend(server(&transaction, now).await?);
+    findings.extend(figures::waiting_commits(&transaction).await?.map(|commits| {
+        let remedy = "see that the synchronous standbys run (pg_stat_replication), and that the disk answers";
+        Finding::error(SUBJECT, commits.to_string(), remedy)
+    }));
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
     if tables.has_jobs {

@@ -48,7 +48,7 @@ use crate::redis::consumer::{self, Consumer};
 use crate::redis::identity::WorkerIdentity;
 use crate::redis::rights;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
-use crate::store::{Database, KeptConnection, jobs, migrations};
+use crate::store::{Database, KeptConnection, figures, jobs, migrations};
 use crate::wire::names::Names;
 
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
@@ -242,11 +242,8 @@ impl Worker {
         if !is_in_doubt {
             return Ok(());
         }
-        match self.kept.take(&self.database).await {
-            Ok(client) => {
-                self.kept.keep(client);
-                Ok(())
-            }
+        match self.see_postgres_write().await {
+            Ok(()) => Ok(()),
             Err(failure) => {
                 match consumer.hand_back().await {
                     Ok(0) => {}
@@ -255,6 +252,17 @@ impl Worker {
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// A job that is claimed while no commit returns leaves a connection behind that waits for ever.
+    async fn see_postgres_write(&self) -> Result<(), Failure> {
+        let mut client = self.kept.take(&self.database).await?;
+        let waiting = figures::waiting_commits(&client.begin().await?).await?;
+        self.kept.keep(client);
+        match waiting {
+            None => Ok(()),
+            Some(commits) => Err(Failure::transient("write to Postgres", commits.to_string())),
         }
     }
 
