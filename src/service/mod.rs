@@ -14,7 +14,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::{Failure, postgres, redis as redis_failure};
-use crate::plan::explain::{Episode, Explainer, Explanation};
+use crate::plan::explain::{Explainer, Explanation, KnownMembership};
 use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Instrument;
@@ -475,11 +475,11 @@ fn answer(
 }
 
 /// The memberships of whoever the symbol stands for now. One that went on under another symbol is one episode.
-fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<Episode> {
+fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<KnownMembership> {
     let of_symbol = instruments.iter().filter(|known| known.symbol.is_spelling_of(symbol));
     let latest = of_symbol.max_by_key(|known| (known.valid_to.is_none(), known.valid_from));
     let is_its_own = |membership: &Membership| latest.is_none_or(|l| l.lineage == membership.lineage_id);
-    let mut episodes: Vec<Episode> = Vec::new();
+    let mut episodes: Vec<KnownMembership> = Vec::new();
     // By universe and date, so that whatever goes on stands right before what it goes on as.
     for membership in history.into_iter().filter(is_its_own) {
         let is_renamed = membership.evidence.as_ref().is_some_and(|e| e.get("renamed_from").is_some());
@@ -497,9 +497,9 @@ fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument
     episodes
 }
 
-fn episode(membership: Membership) -> Episode {
+fn episode(membership: Membership) -> KnownMembership {
     let evidence = membership.evidence.as_ref().and_then(|evidence| evidence["why"].as_str());
-    Episode {
+    KnownMembership {
         evidence: evidence.map(ToOwned::to_owned),
         universe: membership.universe,
         valid_from: membership.valid_from,

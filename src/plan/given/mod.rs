@@ -6,4 +6,5 @@ pub mod date;
 pub mod notice;
 pub mod order;
 pub mod policy;
+pub mod quarantine;
 pub mod snapshot;
