@@ -164,7 +164,7 @@ async fn data(
     let market = read_securities(transaction, &source, None).await?;
     // The tables that tell what is usual may not have been made yet.
     let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
-    let coverage = coverage_of(&market, applied);
+    let coverage = coverage_of(&market, applied, policy);
     findings.extend(coverage::examine(&market.securities, &coverage, policy, now));
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides on a member. The other stages read it and never change it.
 
+pub mod closes;
 pub mod date;
 pub mod notice;
 pub mod order;

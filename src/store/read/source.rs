@@ -283,7 +283,8 @@ pub async fn read_volumes(
         return Ok(0);
     }
     let is_wanted = |security: &Security| {
-        security.previous_volume == Figure::Missing && symbols.contains(&security.symbol)
+        let is_unread = source.volumes == Volumes::Read || security.volume == Figure::Missing;
+        is_unread && security.previous_volume == Figure::Missing && symbols.contains(&security.symbol)
     };
     reread_bars(tx, source, securities, is_wanted, as_of).await
 }
