@@ -31,7 +31,7 @@ pub(super) async fn examine(
         Err(failure) if failure.is_transient() => return Err(failure),
         // Its settings can't be judged then; everything else can.
         Err(failure) => {
-            findings.push(Finding::warn(SUBJECT, failure.to_string(), "ACL SETUSER <user> +info"))
+            findings.push(Finding::warn(SUBJECT, failure.to_string(), "ACL SETUSER <user> +info"));
         }
     }
     let time: ::redis::RedisResult<(i64, u32)> = ::redis::cmd("TIME").query_async(&mut connection).await;

@@ -278,9 +278,9 @@ pub async fn owner(redis: &Redis, stream: &str) -> RedisResult<Option<String>> {
         Err(error) if error.detail().is_some_and(|detail| detail.contains("no such key")) => return Ok(None),
         groups => groups?,
     };
-    let names =
+    let mut names =
         groups.into_iter().filter_map(|mut group| String::from_redis_value(group.remove("name")?).ok());
-    Ok(names.filter_map(|name| name.strip_prefix(OWNER).map(str::to_owned)).next())
+    Ok(names.find_map(|name| name.strip_prefix(OWNER).map(str::to_owned)))
 }
 
 /// Entries that were never delivered, and entries that are pending.

@@ -289,7 +289,7 @@ pub async fn preview(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let ready = match read::read(&transaction, from, request).await? {
+    let ready = match Box::pin(read::read(&transaction, from, request)).await? {
         Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         // Asked for by a person, so never by itself; told as what it would come to.
@@ -334,7 +334,7 @@ async fn read_newest(
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match read::read(transaction, from, &request).await? {
+    Ok(match Box::pin(read::read(transaction, from, &request)).await? {
         Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),

@@ -4,6 +4,8 @@
 //! no nulls, whole numbers, times that Python's `fromisoformat` and a browser both read (without offset, in UTC), and
 //! plain text without `<`, `>`, `&` and `"`.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -95,7 +97,7 @@ fn completed(status: &StatusHash) -> String {
     );
     let held = &status.held_universes;
     if !held.is_empty() {
-        text += &format!("; {} held: {}", held.len(), held.join(", "));
+        let _ = write!(text, "; {} held: {}", held.len(), held.join(", "));
     }
     text
 }

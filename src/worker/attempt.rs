@@ -187,7 +187,7 @@ async fn decide_sync(
 ) -> Result<Planning, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
-    let reading = read::read(lease.transaction(), from, request).await?;
+    let reading = Box::pin(read::read(lease.transaction(), from, request)).await?;
     fault::point("snapshot.after").await?;
     let ready = match reading {
         Reading::Ready(ready) => *ready,
@@ -218,7 +218,9 @@ async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Resul
     Ok(match plan::revert::plan(job, &target) {
         Ok(plan) => {
             let snapshot = Arc::default();
-            groups.iter_mut().for_each(|groups| groups.project(&plan, &snapshot));
+            if let Some(groups) = &mut groups {
+                groups.project(&plan, &snapshot);
+            }
             Planning::Plan(Box::new(Decision {
                 plan,
                 durations: BTreeMap::new(),
@@ -309,7 +311,9 @@ async fn plan_aside(
         });
         plan.map(|mut plan| {
             entries.project(&mut plan, &snapshot, Utc::now());
-            groups.iter_mut().for_each(|groups| groups.project(&plan, &snapshot));
+            if let Some(groups) = &mut groups {
+                groups.project(&plan, &snapshot);
+            }
             (plan, durations, (entries, groups))
         })
     });

@@ -160,7 +160,8 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         snapshot::read_applied(tx),
         snapshot::read_state(tx, Wanted { universes: &universes, rows }),
         read_groups(tx, from.entries, &group_tables, &policy),
-        source::read_securities(tx, &source, None),
+        // In a box: the largest of the four, which every caller of this function would carry along.
+        Box::pin(source::read_securities(tx, &source, None)),
     )?;
     let mut market = market;
     let mut coverage = coverage_of(&market, applied, &policy);

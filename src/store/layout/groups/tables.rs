@@ -109,12 +109,15 @@ fn is_key(columns: &[String], wanted: &[&str]) -> bool {
     columns == wanted
 }
 
+/// A column by its name, and whether its type is one that we write.
+type WantedColumn<'a> = (&'a str, &'a dyn Fn(&Column) -> bool);
+
 /// What of the columns is not as we write them.
 fn wrong_shape(groups: &Relation, members: &Relation) -> Option<String> {
     let is_number = |column: &Column| column.kind == Some(Type::INT4);
     let is_json = |column: &Column| column.kind == Some(Type::JSONB);
     let is_time = |column: &Column| matches!(column.kind, Some(Type::TIMESTAMP | Type::TIMESTAMPTZ));
-    let of_groups: [(&str, &dyn Fn(&Column) -> bool); 9] = [
+    let of_groups: [WantedColumn<'_>; 9] = [
         ("id", &is_number),
         ("name", &Column::is_text),
         ("type", &Column::is_text),
@@ -125,7 +128,7 @@ fn wrong_shape(groups: &Relation, members: &Relation) -> Option<String> {
         ("updated_at", &is_time),
         ("last_update", &is_time),
     ];
-    let of_members: [(&str, &dyn Fn(&Column) -> bool); 5] = [
+    let of_members: [WantedColumn<'_>; 5] = [
         ("id", &is_number),
         ("group_id", &is_number),
         ("symbol", &Column::is_text),
@@ -135,7 +138,7 @@ fn wrong_shape(groups: &Relation, members: &Relation) -> Option<String> {
     flaw_of(GROUPS, groups, &of_groups).or_else(|| flaw_of(MEMBERS, members, &of_members))
 }
 
-fn flaw_of(name: &str, table: &Relation, wanted: &[(&str, &dyn Fn(&Column) -> bool)]) -> Option<String> {
+fn flaw_of(name: &str, table: &Relation, wanted: &[WantedColumn<'_>]) -> Option<String> {
     if !table.is_table {
         return Some(format!("{name} is not a table"));
     }
