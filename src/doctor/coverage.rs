@@ -210,7 +210,7 @@ mod tests {
         securities.push(Security { kind: "PFD".into(), ..stock(901, "2026-01-09") });
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 202 securities
-        warn the newest day is 2026-01-07 with 201 of 201 closes; the last closed session is 2026-01-09, 2 sessions later
+        warn the newest day is 2026-01-07 with 200 of 200 closes; the last closed session is 2026-01-09, 2 sessions later
         ok 100.0 % of the stocks have a close (200 of 200)
         warn 25.0 % of the stocks have a market cap (50 of 200)
         warn 25.0 % of the stocks have shares outstanding (50 of 200)

@@ -7,7 +7,6 @@
 
 pub mod account;
 pub mod apply;
-pub mod bars_index;
 pub mod figures;
 pub mod history;
 pub mod jobs;

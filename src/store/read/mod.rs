@@ -9,7 +9,6 @@ use chrono::NaiveDate;
 
 use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
 use self::source::{SourceMarket, SourceTables, Volumes};
-use super::bars_index;
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::groups::Groups;
 use super::layout::groups::tables::{self, GroupTables};
@@ -30,6 +29,7 @@ use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
 
+pub mod bars_index;
 mod decode;
 pub mod past;
 pub mod snapshot;

@@ -3,11 +3,11 @@
 
 use tokio_postgres::types::Type;
 
-use super::read::source::SourceTables;
-use super::statement::{Param, query};
-use super::{Transaction, quoted};
+use super::source::SourceTables;
 use crate::failure::Failure;
 use crate::settings::SourceSettings;
+use crate::store::statement::{Param, query};
+use crate::store::{Transaction, quoted};
 
 /// Bars that are looked at, over all symbols, from which on it is said: some seconds of a server's work.
 const MANY_LOOKS: i64 = 50_000_000;
@@ -52,7 +52,7 @@ pub async fn look(
         (&date, Type::TEXT),
         (&settings.symbols_table, Type::TEXT),
     ];
-    let sql = include_str!("../../sql/queries/bars_unindexed.sql");
+    let sql = include_str!("../../../sql/queries/bars_unindexed.sql");
     let rows = query(tx, "look for an index on the bars", sql, &params).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let bars: i64 = row.get("bars");
