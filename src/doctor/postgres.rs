@@ -162,7 +162,7 @@ async fn data(
         findings.push(Finding::error("source", unindexed.to_string(), unindexed.statement));
         return Ok(());
     }
-    let market = read_securities(transaction, &source, None).await?;
+    let market = Box::pin(read_securities(transaction, &source, None)).await?;
     // The tables that tell what is usual may not have been made yet.
     let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
     let coverage = coverage_of(&market, applied, policy);
