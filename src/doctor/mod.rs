@@ -103,12 +103,12 @@ struct Part {
 pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
     let postgres = async {
         let mut findings = Vec::new();
-        let ended = postgres::examine(settings, now, &mut findings).await;
+        let ended = Box::pin(postgres::examine(settings, now, &mut findings)).await;
         Part { findings, ended }
     };
     let redis = async {
         let mut findings = Vec::new();
-        let ended = redis::examine(settings, now, &mut findings).await;
+        let ended = Box::pin(redis::examine(settings, now, &mut findings)).await;
         Part { findings, ended }
     };
     let (postgres, redis) = tokio::join!(postgres, redis);

@@ -173,7 +173,7 @@ fn every_setting_in_a_document_exists() {
             let is_key =
                 code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c));
             is_key
-                && !code.ends_with(".toml")
+                && Path::new(code).extension().is_none_or(|extension| extension != "toml")
                 && code.split_once('.').is_some_and(|(section, _)| sections.contains(section))
         });
         keys.filter(|key| !known.contains(*key)).map(str::to_owned).collect()
