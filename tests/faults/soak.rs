@@ -383,8 +383,8 @@ impl Soak {
         .await;
         let keys: Vec<String> = world.ask_redis(redis::cmd("KEYS").arg("*")).await;
         let jobs = self.tally.jobs + 3;
-        // Status, events and monitor text of each job; the stream, and the list of recent jobs.
-        assert!(keys.len() <= jobs * 3 + 2, "{} keys for {jobs} jobs", keys.len());
+        // Status, events, and monitor text by both of its keys, of each job; the stream, and the list of recent jobs.
+        assert!(keys.len() <= jobs * 4 + 2, "{} keys for {jobs} jobs", keys.len());
         for key in keys.iter().filter(|key| key.contains(":job-")) {
             let ttl: i64 = world.ask_redis(redis::cmd("TTL").arg(key)).await;
             assert!(ttl > 0, "{key} stays for ever");

@@ -4,7 +4,7 @@
 //! whatever its layout, and show the same memberships. Our rows are those of type `UNIVERSE` in our environment whose
 //! metadata carry our mark; every other row is somebody else's.
 //!
-//! [`tables`] looks whether they can be written, [`Groups::read`] reads what stands there, [`Groups::project`] works out
+//! `tables` looks whether they can be written, `Groups::read` reads what stands there, `Groups::project` works out
 //! what a plan calls for: only what differs from what is stored, so that a sync without news writes nothing.
 //!
 //! # Why the type is always UNIVERSE
