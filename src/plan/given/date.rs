@@ -1,7 +1,6 @@
 //! Which date a job syncs, or why it has to wait.
 //!
-//! The date comes from the data, never from a clock: it is the newest day for which prices have arrived in the usual
-//! number. [`Coverage`] holds counts only, taken from the securities with their latest close of any date and from the
+//! The date comes from the data, never from a clock: it is the newest day that has about as many prices as usual. [`Coverage`] holds counts only, taken from the securities with their latest close of any date and from the
 //! runs that are kept, so choosing a date never scans prices.
 //!
 //! | asked for | data complete | incomplete |
@@ -17,8 +16,8 @@
 //! A date older than the last applied one is refused in every case: universes never go back.
 //!
 //! # Why later closes count for a date
-//! A security whose latest close is of Tuesday was there on Monday too. Counting it for Monday keeps a day that was
-//! once complete complete, however much has arrived since.
+//! A security whose latest close is of Tuesday was there on Monday too. Counting it for Monday, too, means that a day
+//! that was complete once stays complete, whatever arrives later.
 
 use std::collections::BTreeMap;
 

@@ -9,13 +9,13 @@
 //! Where nothing is switched on and nobody has decided anything, only the literal rule is left.
 //!
 //! # Why the rankings are filled from the largest down
-//! A member has a right to its seat as long as its rank is good enough, and `top_100` has to lie within `top_500` all
-//! the same. So the rights are counted first, from the smallest ranking up: whoever has one in a ranking has it in the
+//! A member is entitled to its seat as long as its rank is good enough, and `top_100` still has to lie within `top_500`.
+//! So entitled stocks are counted first, from the smallest ranking up: whoever is entitled in a ranking is entitled in the
 //! larger ones. Then the largest is filled by rank, and each smaller one from those who have a seat in the one above it.
 //!
-//! # Who has a right to a seat
+//! # Who is entitled to a seat
 //! Whoever ranks as far above the bound as a member may fall below it, so that a newcomer among the very first is in at
-//! once; then members down to the last rank of the buffer, best first. The rest of the seats goes by rank.
+//! once; then members down to the last rank of the buffer, best first. The remaining seats go by rank.
 //!
 //! # Which line stands for a company
 //! The most traded of its classes, by the close and volume of the last bar. The one that is a member now (of any tier,

@@ -1,8 +1,8 @@
-//! What speaks for a stock's being in a theme, and how much of it there is.
+//! The evidence that a stock belongs to a theme, and its score.
 //!
 //! Pieces of evidence add up. A name counts only where the line of business allows it: `Green` is a bank, `Cloud` sells
-//! furniture. That gate is the SIC code; only a stock without one is judged by its industry text. What a stock is
-//! seeded or denied for is decided by a person, so it comes before all rules.
+//! furniture. That gate is the SIC code; only a stock without one is judged by its industry text. Seeds and
+//! denials are decided by a person, so they come before all rules.
 
 use std::fmt::Write;
 

@@ -10,9 +10,9 @@
 //! so that what is nested stays nested. A pin to a tier, or to a category of funds, takes the symbol out of the others.
 //!
 //! # When a pin has no effect
-//! Where the symbol is inactive, of another type, without the cap that a rank needs, banned by one of the lines above,
-//! or pinned elsewhere among universes that share nobody; and where more are pinned than there are seats. Each is a
-//! warning, for whoever pinned it believes that it is there.
+//! A pin has no effect if the symbol is inactive, of another type, without the cap that a rank needs, banned by one of
+//! the lines above, or pinned to another universe that excludes this one; or if more symbols are pinned than there are
+//! seats. Each such pin is a warning, because the person who pinned the symbol expects it to be a member.
 
 use std::collections::{BTreeMap, HashMap};
 

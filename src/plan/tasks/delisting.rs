@@ -1,8 +1,8 @@
 //! Sub-task 3: what no longer trades leaves every universe, ours and foreign ones.
 //!
-//! The other sub-tasks leave out inactive securities anyway, so here remain the universes of ours that no sub-task has
-//! settled before, and the foreign rows. Nobody moves up into a free seat: that takes the sub-task that owns the
-//! universe. Where that one has its turn later in the same job, it settles the universe again, with the same leavers.
+//! The other sub-tasks leave out inactive securities anyway, so this one handles the universes of ours that no sub-task has
+//! finalized yet, and the foreign rows. Nobody moves up into a free seat: only the sub-task that owns the universe fills
+//! seats. If that one runs later in the same job, it finalizes the universe again, and the same members leave.
 //!
 //! A foreign row loses inactive symbols and nothing else. A symbol that `symbols` does not have is not known to be
 //! delisted: in a foreign row it may be an index, a crypto pair, or anything its owner wants there.

@@ -7,16 +7,16 @@
 //!   ─ seeds, newcomers near the top, members ──────> seats, max_members of them
 //! ```
 //! A stock joins from the entry score and the entry floor on, and a member stays down to the exit score and the exit
-//! floor, so that nobody goes in and out with the wind. Ranks have the same kind of room: a newcomer needs one of the
+//! floor, so that membership does not flap. Ranks have the same kind of buffer: a newcomer needs one of the
 //! first nine tenths of the seats, a member may fall a fifth behind the last.
 //!
 //! # Why seeds sit first
-//! Rules alone find most biotech companies, but next to no cloud, crypto or fintech ones: nothing in their names or
-//! codes says so. Those themes are lists that people keep, and the rules see to it that what is on them is still there.
+//! Rules alone find most biotech companies, but next to no cloud, crypto or fintech ones: neither their names nor
+//! their codes say so. Those themes are lists that people keep; the rules check that each symbol on a list still trades.
 //!
 //! # Why a late listing is no seed
-//! A list names tickers. One that was listed after the list was last gone through is another company with an old
-//! ticker, or somebody forgot to write down the day. Either way a person should look, so it is left out and reported.
+//! A list names tickers. If a ticker was listed after the list was last reviewed, it now belongs to another company, or
+//! somebody forgot to update the date of the review. Either way a person should look, so it is left out and reported.
 
 use crate::domain::task::SyncTask;
 
