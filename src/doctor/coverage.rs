@@ -170,7 +170,7 @@ mod tests {
             securities: securities.to_vec(),
             unreadable_symbols: Vec::new(),
         };
-        let coverage = coverage_of(&market, AppliedDates::default());
+        let coverage = coverage_of(&market, AppliedDates::default(), &policy());
         let findings = examine(securities, &coverage, &policy(), now.parse().expect("a time"));
         let lines: Vec<String> =
             findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect();

@@ -66,6 +66,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().expect("an address"),
             api_key: api_key.map(Secret::new),
             keys: named.iter().map(|(name, key)| ((*name).to_owned(), sha256(key.as_bytes()))).collect(),
+            max_queued_jobs: 100,
         }
     }
 

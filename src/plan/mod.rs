@@ -64,7 +64,7 @@ use market::Market;
 use market::identity::Identities;
 use market::run_state::{self, Since};
 use market::screening::{QUARANTINED, Quarantined};
-use members::overrides::Hands;
+use members::overrides::Overrides;
 use result::{Plan, Refused, TaskReport, held_by_reason};
 use tasks::themes::Proposals;
 use tasks::{delisting, etf, ipo, market_cap, themes};
@@ -120,7 +120,7 @@ pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) 
 /// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
 pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
     let market = Market::new(&snapshot.securities, as_of, policy);
-    Hands::new(snapshot, &market, policy).idle
+    Overrides::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -134,6 +134,7 @@ fn plan_on(
 ) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
     let mut draft = Draft::new(snapshot, policy, &order, market, identities);
+    draft.cap_doubt = guard::cap_doubt_of_last_run(snapshot, policy, order);
     let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
     if let Err(refusal) = believed {
         return Err(Refused { refusal, measures: draft.measures });
@@ -224,7 +225,7 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
 }
 
 fn warn_of_idle_pins(draft: &mut Draft) {
-    let idle = &draft.hands.idle;
+    let idle = &draft.overrides.idle;
     if !idle.is_empty() {
         let named: Vec<&str> = idle.iter().take(NAMED_PINS).map(String::as_str).collect();
         let more = idle.len() - named.len();

@@ -14,7 +14,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::{Failure, postgres, redis as redis_failure};
-use crate::plan::explain::{Episode, Explainer, Explanation};
+use crate::plan::explain::{Explainer, Explanation, KnownMembership};
 use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Instrument;
@@ -118,20 +118,34 @@ impl Service {
         source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
+        let submitted = self.submit_below(None, request, warnings, source, now).await?;
+        Ok(submitted.expect("without a bound there is always room"))
+    }
+
+    /// The same unless `most` jobs are unfinished and this one would be new: `None` then.
+    pub async fn submit_below(
+        &self,
+        most: Option<u32>,
+        request: &JobRequest,
+        warnings: &[String],
+        source: Origin,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Submitted>, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
         let mut client = self.database.client().await?;
-        let accepted = jobs::accept(&mut client, request, warnings, now).await?;
+        let accepted = jobs::accept_below(&mut client, request, warnings, most, now).await?;
         drop(client);
-        match accepted {
-            Accepted::Duplicate { of } => Ok(Submitted { job_id: of, is_duplicate: true, delayed: None }),
+        let Some(accepted) = accepted else { return Ok(None) };
+        Ok(Some(match accepted {
+            Accepted::Duplicate { of } => Submitted { job_id: of, is_duplicate: true, delayed: None },
             Accepted::Known(row) => {
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None })
+                Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None }
             }
             Accepted::New(row) => {
                 let delayed = self.put_on_stream(request, source, now).await.err();
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: false, delayed })
+                Submitted { job_id: row.request.job_id, is_duplicate: false, delayed }
             }
-        }
+        }))
     }
 
     async fn put_on_stream(
@@ -145,8 +159,9 @@ impl Service {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
+        let database = self.database.identity().await?;
         let enqueueing = async {
-            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+            match producer::enqueue(&mut connection, &self.names, database, request, &announcement).await {
                 Ok(enqueued) => Ok(enqueued),
                 Err(error) => {
                     Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)
@@ -274,14 +289,14 @@ pub async fn preview(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let ready = match read::read(&transaction, from, request).await? {
+    let ready = match Box::pin(read::read(&transaction, from, request)).await? {
         Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         // Asked for by a person, so never by itself; told as what it would come to.
         Reading::Needless(Warning { code, text }) => return Ok(Preview::Refused(Refusal { code, text })),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
-    let Ready { as_of, warnings, policy, snapshot, mut entries } = *ready;
+    let Ready { as_of, warnings, policy, snapshot, mut entries, .. } = *ready;
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
     match plan(&snapshot, &policy, &order, &mut |_| {}) {
         Ok(mut plan) => {
@@ -319,7 +334,7 @@ async fn read_newest(
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match read::read(transaction, from, &request).await? {
+    Ok(match Box::pin(read::read(transaction, from, &request)).await? {
         Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
@@ -460,11 +475,11 @@ fn answer(
 }
 
 /// The memberships of whoever the symbol stands for now. One that went on under another symbol is one episode.
-fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<Episode> {
+fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<KnownMembership> {
     let of_symbol = instruments.iter().filter(|known| known.symbol.is_spelling_of(symbol));
     let latest = of_symbol.max_by_key(|known| (known.valid_to.is_none(), known.valid_from));
     let is_its_own = |membership: &Membership| latest.is_none_or(|l| l.lineage == membership.lineage_id);
-    let mut episodes: Vec<Episode> = Vec::new();
+    let mut episodes: Vec<KnownMembership> = Vec::new();
     // By universe and date, so that whatever goes on stands right before what it goes on as.
     for membership in history.into_iter().filter(is_its_own) {
         let is_renamed = membership.evidence.as_ref().is_some_and(|e| e.get("renamed_from").is_some());
@@ -482,9 +497,9 @@ fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument
     episodes
 }
 
-fn episode(membership: Membership) -> Episode {
+fn episode(membership: Membership) -> KnownMembership {
     let evidence = membership.evidence.as_ref().and_then(|evidence| evidence["why"].as_str());
-    Episode {
+    KnownMembership {
         evidence: evidence.map(ToOwned::to_owned),
         universe: membership.universe,
         valid_from: membership.valid_from,
@@ -502,6 +517,6 @@ pub async fn preview_revert(
 ) -> Result<Result<Plan, Refusal>, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let (target, _) = store::revert::read(&transaction, entries, job).await?;
+    let (target, ..) = store::revert::read(&transaction, entries, job).await?;
     Ok(plan::revert::plan(job, &target))
 }

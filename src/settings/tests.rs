@@ -121,6 +121,10 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             environment: "DEFAULT".to_owned(),
             bare_etf_lists: false,
             appv2_rankings: Ranking::of_appv2(),
+            groups: Groups::Auto,
+            group_universes: ["market_cap", "market_leader", "theme", "ipo", "etf", "complete"]
+                .map(str::to_owned)
+                .into(),
         }
     );
     let source = &settings.source;

@@ -144,7 +144,7 @@ pub(crate) fn doubt_alone(draft: &mut Draft, change: &Change, sector_doubt: Opti
 
 /// Why the market caps are not believed, where tiers or rankings are held: what ranks by caps is held with them. Before
 /// the sub-task that decides about tiers, and without it, they are doubted where they were held last.
-pub(super) fn cap_doubt_of_last_run(snapshot: &Snapshot, policy: &Policy, order: Order) -> Option<String> {
+pub(crate) fn cap_doubt_of_last_run(snapshot: &Snapshot, policy: &Policy, order: Order) -> Option<String> {
     if order.accept_churn || order.mode.runs(SyncTask::MarketCapRecalculation) {
         return None;
     }
@@ -442,7 +442,7 @@ fn removed(draft: &Draft, change: &Change) -> usize {
     };
     let is_moved_by_hand = |place: usize| {
         let index = change.prior.members[place].index;
-        index.is_some_and(|index| draft.hands.pin_elsewhere(&change.universe, index).is_some())
+        index.is_some_and(|index| draft.overrides.pin_elsewhere(&change.universe, index).is_some())
     };
     change.left.iter().filter(|(place, reason)| is_churn(*reason) && !is_moved_by_hand(*place)).count()
 }

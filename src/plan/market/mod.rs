@@ -418,12 +418,11 @@ impl<'a> Market<'a> {
         self.ranked.len() + self.unranked.len()
     }
 
-    /// How many active securities have a close on the date of the market or later.
+    /// How many eligible stocks have a close on the date of the market or later.
     pub fn closes(&self) -> usize {
-        let has_close = |security: &&Security| {
-            security.is_active(self.as_of) && security.close.is_some_and(|close| close.date >= self.as_of)
-        };
-        self.securities.iter().filter(has_close).count()
+        let has_close =
+            |index: &&u32| self.security(**index).close.is_some_and(|close| close.date >= self.as_of);
+        self.ranked.iter().chain(&self.unranked).filter(has_close).count()
     }
 
     /// How the market is made up.

@@ -114,7 +114,7 @@ impl<'p> Replay<'p> {
         let coverage = Coverage {
             applied_closes: self.closes.clone(),
             last_applied: self.state.last_run.as_ref().map(|run| run.as_of),
-            ..Coverage::of(&securities)
+            ..Coverage::of(&securities, &self.policy.eligible_types)
         };
         match coverage.choose_date(Some(date), false) {
             DateChoice::Sync { .. } => {}

@@ -25,7 +25,7 @@ use crate::plan::market::{Market, Standing};
 use crate::plan::members::candidates::Marks;
 use crate::plan::members::universes::Universe;
 
-/// Settles `recent_ipos` and gives new listings their seats in themes.
+/// Finalizes `recent_ipos` and gives new listings their seats in themes.
 pub(crate) fn assign<'a>(draft: &mut Draft<'a>, proposals: &mut Proposals<'a>, sector_doubt: Option<&str>) {
     let listings = new_listings(draft.market, &Marks::default());
     for universe in Universe::of_task(draft.policy, SyncTask::IpoAssignment) {
@@ -34,7 +34,7 @@ pub(crate) fn assign<'a>(draft: &mut Draft<'a>, proposals: &mut Proposals<'a>, s
         let members = as_decided(draft, &universe, new_listings(draft.market, &members));
         let change = draft.compare(universe, members);
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
-        draft.settle_alone(change, doubt);
+        draft.finalize_alone(change, doubt);
     }
     if listings.is_empty() {
         return;
@@ -62,8 +62,8 @@ fn new_listings(market: &Market, members: &Marks) -> Vec<u32> {
 
 /// The same without those who are banned, and with those who are pinned behind the others.
 fn as_decided(draft: &Draft, universe: &Universe, mut listings: Vec<u32>) -> Vec<u32> {
-    listings.retain(|index| draft.hands.ban(&universe.name, *index).is_none());
-    let mut pinned = draft.hands.pins(&universe.name);
+    listings.retain(|index| draft.overrides.ban(&universe.name, *index).is_none());
+    let mut pinned = draft.overrides.pins(&universe.name);
     pinned.retain(|index| !listings.contains(index));
     pinned.sort_by_key(|index| &draft.market.security(*index).symbol);
     listings.extend(pinned);

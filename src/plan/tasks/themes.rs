@@ -26,7 +26,7 @@ use crate::plan::draft::{Change, Draft};
 use crate::plan::given::policy::Theme;
 use crate::plan::market::Standing;
 use crate::plan::members::candidates::{Judge, Marks, goes_by_list, is_listed_later};
-use crate::plan::members::theme_seats::{ByHand, Seating};
+use crate::plan::members::theme_seats::{Seating, ThemeOverrides};
 use crate::plan::members::universes::{Rule, Universe, theme};
 
 /// A list that nobody has gone through for so many days is reported.
@@ -55,7 +55,7 @@ impl<'a> Proposals<'a> {
     }
 }
 
-/// Settles every theme.
+/// Finalizes every theme.
 pub(crate) fn rebalance<'a>(draft: &mut Draft<'a>, proposals: Proposals<'a>, sector_doubt: Option<&str>) {
     let proposals = proposals.take(draft, sector_doubt);
     let changes = proposals.iter().filter_map(|proposal| match proposal {
@@ -65,7 +65,7 @@ pub(crate) fn rebalance<'a>(draft: &mut Draft<'a>, proposals: Proposals<'a>, sec
     guard::warn_of_long_gaps(draft, changes);
     for proposal in proposals {
         match proposal {
-            Proposal::Change { change, doubt } => draft.settle_alone(change, doubt),
+            Proposal::Change { change, doubt } => draft.finalize_alone(change, doubt),
             Proposal::NoSource(universe) => {
                 warn_of_pins_without_source(draft, &universe);
                 let prior = draft.prior(&universe.name);
@@ -87,7 +87,7 @@ fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposa
         let members = Marks::new(draft.market, prior.members.iter().filter_map(|member| member.index));
         let is_first_fill = prior.members.is_empty();
         let theme = theme(draft.policy, place);
-        let decided = ByHand::of(draft.market, &draft.hands, &universe);
+        let decided = ThemeOverrides::of(draft.market, &draft.overrides, &universe);
         let Some(seating) = Seating::new(&judge, theme, members, is_first_fill, decided) else {
             proposals.push(Proposal::NoSource(universe));
             continue;
@@ -100,7 +100,7 @@ fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposa
 }
 
 fn warn_of_pins_without_source(draft: &mut Draft, universe: &Universe) {
-    let pins = draft.hands.pins(&universe.name);
+    let pins = draft.overrides.pins(&universe.name);
     if !pins.is_empty() {
         let symbols: Vec<&str> =
             pins.iter().map(|index| draft.market.security(*index).symbol.as_str()).collect();

@@ -160,7 +160,7 @@ impl Default for Guards {
             merger_max_turnover: 0.15,
             merger_max_trade_growth: 70.0,
             jump_min_cap: 2_000_000_000,
-            jump_sessions: 4,
+            jump_sessions: 5,
         }
     }
 }

@@ -26,10 +26,10 @@ pub struct Stability {
     pub share_classes: ShareClasses,
 }
 
-/// The ranks around the last seat between which only members have a right to their seats.
+/// The ranks around the last seat between which only members are entitled to their seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer {
-    /// The last rank with which anybody has a right to a seat.
+    /// The last rank with which anybody is entitled to a seat.
     pub first: usize,
     /// The last rank with which a member has one.
     pub last: usize,

@@ -7,8 +7,8 @@ use crate::domain::security::Security;
 use crate::plan::given::snapshot::StockState;
 use crate::plan::market::Market;
 
-use super::quarantined::Quarantined;
-use super::ratio::magnitude;
+use crate::plan::given::quarantine::Quarantined;
+use crate::plan::given::quarantine::ratio::magnitude;
 
 /// The smallest move of a price that shares may follow: of 3:2, on a day that takes a tenth of it back.
 pub(super) const STEP: f64 = 1.36;

@@ -5,12 +5,12 @@
 //! jump.
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
 
 use crate::domain::symbol::Symbol;
 
-use super::quarantined::sessions_later;
-use super::ratio::magnitude;
+use crate::plan::given::quarantine::KnownCount;
+use crate::plan::given::quarantine::quarantined::sessions_later;
+use crate::plan::given::quarantine::ratio::magnitude;
 
 /// For so many sessions a count that was left is one to return to.
 const LEFT_SESSIONS: u32 = 20;
@@ -18,20 +18,6 @@ const LEFT_SESSIONS: u32 = 20;
 const WRONG_SESSIONS: u32 = 60;
 /// Counts that differ by less are the same one.
 const SAME: f64 = 1.02;
-
-/// A share count that a stock has had. Part of the state of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KnownCount {
-    /// The stock.
-    pub symbol: Symbol,
-    /// Its shares.
-    pub shares: f64,
-    /// Whether it came between two nights of another count.
-    #[serde(default)]
-    pub is_wrong: bool,
-    /// The last date for which it is remembered.
-    pub until: NaiveDate,
-}
 
 /// The counts that are remembered.
 #[derive(Debug, Default)]

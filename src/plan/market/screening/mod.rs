@@ -41,7 +41,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
 use crate::domain::calendar::sessions_between;
 use crate::domain::money::Usd;
@@ -55,17 +54,16 @@ use crate::plan::given::snapshot::{RunState, Snapshot, StockState};
 
 mod comparison;
 mod counts;
-mod quarantined;
-mod ratio;
 mod split;
 
-pub use counts::KnownCount;
-pub use quarantined::{Anomaly, Quarantined, Released, ReleasedBy};
+pub use crate::plan::given::quarantine::{
+    Absent, Anomaly, KnownCount, PriceStep, Quarantine, Quarantined, Released, ReleasedBy,
+};
 
+use crate::plan::given::quarantine::quarantined::sessions_later;
+use crate::plan::given::quarantine::ratio::{SplitRatio, follows, is_jump, magnitude};
 use comparison::{Comparison, STEP};
 use counts::KnownCounts;
-use quarantined::sessions_later;
-use ratio::{SplitRatio, follows, is_jump, magnitude};
 use split::Evidence;
 
 /// The code of the warning that names what is in quarantine.
@@ -93,46 +91,6 @@ const SHELL_MOVE: f64 = 1.01;
 const STEP_SESSIONS: u32 = 5;
 /// For so many sessions after its time is up the shares of a suspected split are still let through.
 const LATE_STEP_SESSIONS: u32 = 20;
-
-/// A move of a price that shares may follow. Part of the state of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PriceStep {
-    /// The stock.
-    pub symbol: Symbol,
-    /// By what the price was multiplied.
-    pub factor: f64,
-    /// The last date for which it is remembered.
-    pub until: NaiveDate,
-}
-
-/// The last good values of a stock that is not in the market at the moment. Part of the state of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Absent {
-    /// The stock.
-    pub symbol: Symbol,
-    /// The date of its last values.
-    pub seen: NaiveDate,
-    /// Its cap in whole cents.
-    pub cap_cents: i64,
-    /// Its close in dollars.
-    pub close_dollars: f64,
-}
-
-/// What a run knows of values that are not believed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Quarantine {
-    /// The stocks in quarantine, by symbol.
-    pub symbols: Vec<Quarantined>,
-    /// Steps of prices that shares may follow, by symbol.
-    pub steps: Vec<PriceStep>,
-    /// Share counts that stocks have had before, by symbol.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub counts: Vec<KnownCount>,
-    /// Last good values of stocks that are not there, by symbol.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub absent: Vec<Absent>,
-}
 
 /// What was decided about the stocks of a market.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@
 use crate::plan::given::policy::Guards;
 
 use super::comparison::Comparison;
-use super::ratio::{SplitRatio, magnitude};
+use crate::plan::given::quarantine::ratio::{SplitRatio, magnitude};
 
 /// Shares that move by more have moved with the price.
 const STILL: f64 = 1.3;

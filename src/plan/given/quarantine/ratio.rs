@@ -16,23 +16,23 @@ const EVEN: f64 = 1e-6;
 
 /// The ratio of a split that a move of the price comes near to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct SplitRatio {
+pub(crate) struct SplitRatio {
     /// New shares for one old one, or old shares for one new one where shares are merged.
-    pub(super) n: f64,
+    pub(crate) n: f64,
     /// Whether shares are merged.
     is_merger: bool,
 }
 
 impl SplitRatio {
     /// The real ratio within a tenth of a move of the price by `factor`.
-    pub(super) fn near(factor: f64) -> Option<Self> {
+    pub(crate) fn near(factor: f64) -> Option<Self> {
         let size = magnitude(factor);
         let n = REAL.into_iter().find(|n| (size - n).abs() <= n * TOLERANCE)?;
         Some(Self { n, is_merger: factor > 1.0 })
     }
 
     /// As a person reads it: `10:1`, `1:10` where shares are merged, `about 1:28` where no real ratio is near.
-    pub(super) fn named(factor: f64) -> String {
+    pub(crate) fn named(factor: f64) -> String {
         if let Some(ratio) = Self::near(factor) {
             return ratio.to_string();
         }
@@ -48,29 +48,29 @@ impl fmt::Display for SplitRatio {
 }
 
 /// A factor of a half is as large a move as one of two.
-pub(super) fn magnitude(factor: f64) -> f64 {
+pub(crate) fn magnitude(factor: f64) -> f64 {
     factor.max(1.0 / factor)
 }
 
 /// Whether shares moved by more than they do from night to night.
-pub(super) fn is_jump(shares: f64) -> bool {
+pub(crate) fn is_jump(shares: f64) -> bool {
     magnitude(shares) > JUMP * (1.0 + EVEN)
 }
 
 /// Whether shares moved as in a split whose price moved by `price`: the other way, by about as much, and nearer to
 /// that than to standing still.
-pub(super) fn follows(shares: f64, price: f64) -> bool {
+pub(crate) fn follows(shares: f64, price: f64) -> bool {
     let off = magnitude(shares * price);
     is_jump(shares) && off <= FOLLOW_TOLERANCE && off <= magnitude(shares).sqrt()
 }
 
 /// A factor with up to three decimals.
-pub(super) fn times(factor: f64) -> String {
+pub(crate) fn times(factor: f64) -> String {
     let text = format!("{factor:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A price with as many decimals as it needs.
-pub(super) fn price(dollars: f64) -> String {
+pub(crate) fn price(dollars: f64) -> String {
     if dollars < 1.0 { format!("{dollars:.4}") } else { format!("{dollars:.2}") }
 }

@@ -81,7 +81,7 @@ impl Quarantined {
     }
 
     /// The last good cap of a suspected split.
-    pub(super) fn good_cap(&self) -> Option<f64> {
+    pub(crate) fn good_cap(&self) -> Option<f64> {
         let is_split = self.anomaly == Anomaly::SuspectedSplit;
         is_split.then(|| self.good_cap_cents.unwrap_or(self.cap_cents) as f64)
     }
@@ -148,7 +148,7 @@ impl Quarantined {
         sessions_later(self.since, self.most_sessions())
     }
 
-    pub(super) fn is_over(&self, as_of: NaiveDate) -> bool {
+    pub(crate) fn is_over(&self, as_of: NaiveDate) -> bool {
         sessions_between(self.since, as_of) >= self.most_sessions()
     }
 
@@ -199,6 +199,6 @@ impl ReleasedBy {
 }
 
 /// The session that is so many after `date`.
-pub(super) fn sessions_later(date: NaiveDate, sessions: u32) -> NaiveDate {
+pub(crate) fn sessions_later(date: NaiveDate, sessions: u32) -> NaiveDate {
     (0..sessions).fold(date, |date, _| next_session(date))
 }
