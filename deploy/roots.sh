@@ -100,7 +100,14 @@ try_suite() {
     in_root 0 / "chown -R root:root $checkout"
   fi
   as_root
-  rm -rf --one-file-system "$root" "$base"
+  remove_root
+  rm -rf --one-file-system "$base"
+}
+
+# Lazily: a process that was left may still have a file there.
+remove_root() {
+  umount --lazy "$root/proc" "$root/dev/shm" 2>/dev/null || true
+  rm -rf --one-file-system "$root"
 }
 
 # What a machine of this site has been told: proxies, whether package lists may be old, and whom to trust.
@@ -113,8 +120,7 @@ pass_settings_on() {
 }
 
 fresh_root() {
-  umount "$root/proc" "$root/dev/shm" 2>/dev/null || true
-  rm -rf --one-file-system "$root"
+  remove_root
   cp -a "$base" "$root"
   mount -t proc proc "$root/proc"
   mkdir -p "$root/dev/shm"
@@ -176,15 +182,16 @@ in_root() {
     chroot --userspec="$1:$1" "$root" /bin/bash -c "cd '$2' && $3" </dev/null
 }
 
-# The servers that a command left: in this namespace of processes there is nobody else's.
+# The servers that a command left, ten seconds after its end: private ones stop when whoever started them is gone. In this
+# namespace of processes there is nobody else's.
 left_running() {
-  local process names=''
-  for process in /proc/[0-9]*; do
-    case $(cat "$process/comm" 2>/dev/null || true) in
-      postgres | redis-server | cache-sync) names+=" $(cat "$process/comm")" ;;
-    esac
+  local tries names=''
+  for ((tries = 0; tries < 20; tries++)); do
+    names=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -Ex 'postgres|redis-server|cache-sync' | xargs || true)
+    [ -n "$names" ] || return 0
+    sleep 0.5
   done
-  echo "${names# }"
+  echo "$names"
 }
 
 # row WHO WHAT EXIT SECONDS
@@ -196,7 +203,7 @@ row() {
 }
 
 clean_up() {
-  umount "${root:-$work}/proc" "${root:-$work}/dev/shm" 2>/dev/null || true
+  umount --lazy "${root:-$work}/proc" "${root:-$work}/dev/shm" 2>/dev/null || true
   rm -rf --one-file-system "$work"
 }
 
