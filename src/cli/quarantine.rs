@@ -18,9 +18,6 @@ use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table};
 use super::{Context, now};
 
-/// So much of a company's name is shown.
-const NAME: usize = 24;
-
 /// Lists the stocks whose value is not believed, with what they are worth meanwhile and when they are released
 ///
 /// The price of a split that came before its shares, shares or caps that multiply without a split, caps that vanish: the
@@ -214,18 +211,9 @@ pub fn render_quarantine(found: &QuarantineNow, hanging: &[Hanging], style: &Sty
     if found.symbols.is_empty() {
         return format!("Nothing is in quarantine: the sync of {as_of} believed every value\n");
     }
-    let mut table = Table::new([
-        "SYMBOL",
-        "NAME",
-        "WHAT",
-        "SINCE",
-        "#SESSIONS LEFT",
-        "#CAP",
-        "#CAP FOUND",
-        "#SEATS",
-        "IN",
-        "WHAT WAS SEEN, AND HOW IT ENDS",
-    ]);
+    let titles =
+        ["SYMBOL", "WHAT", "SINCE", "#SESSIONS LEFT", "#CAP", "#CAP FOUND", "WHAT WAS SEEN, AND HOW IT ENDS"];
+    let mut table = Table::new(titles);
     for Hanging { entry, name, universes, seats } in hanging {
         let end = if found.is_approved(&entry.symbol) {
             "approved, so until the next sync".to_owned()
@@ -234,32 +222,37 @@ pub fn render_quarantine(found: &QuarantineNow, hanging: &[Hanging], style: &Sty
         };
         table.row([
             Cell::new(Ink::Bold, entry.symbol.as_str()),
-            name.as_deref().unwrap_or_default().chars().take(NAME).collect::<String>().into(),
             Cell::new(Ink::Yellow, entry.anomaly.title()),
             entry.since.to_string().into(),
             screen::thousands(entry.sessions_left(as_of)).into(),
             entry.cap().short().into(),
             entry.found().map_or_else(|| "none".to_owned(), Usd::short).into(),
-            screen::thousands(*seats).into(),
-            in_short(universes).into(),
-            format!("{}; {end}", entry.seen()).into(),
+            format!("{}{}; {end}", who(name.as_deref(), universes, *seats), entry.seen()).into(),
         ]);
     }
     format!("{}\n", style.paint(Ink::Dim, &format!("As of the sync of {as_of}"))) + &table.render(style)
 }
 
-/// Of the universes the tier first and then the smallest ranking; the rest is a number.
-fn in_short(universes: &[UniverseName]) -> String {
+/// `Netflix Inc., in mega_cap, top_100 and 2 more, 2 seats hang on it: `; of the universes the tier and the smallest
+/// ranking are named.
+fn who(name: Option<&str>, universes: &[UniverseName], seats: usize) -> String {
     let size = |name: &str| name.strip_prefix("top_").and_then(|digits| digits.parse::<u32>().ok());
-    let tier = universes.iter().map(UniverseName::as_str).find(|name| name.ends_with("_cap"));
-    let ranking = universes.iter().map(UniverseName::as_str).filter(|name| size(name).is_some());
-    let ranking = ranking.min_by_key(|name| size(name));
-    let mut named: Vec<String> = tier.into_iter().chain(ranking).map(ToOwned::to_owned).collect();
-    let rest = universes.len() - named.len();
-    if rest > 0 {
-        named.push(if named.is_empty() { format!("{rest}") } else { format!("{rest} more") });
+    let names = || universes.iter().map(UniverseName::as_str);
+    let ranking = names().filter(|name| size(name).is_some()).min_by_key(|name| size(name));
+    let shown: Vec<&str> = names().find(|name| name.ends_with("_cap")).into_iter().chain(ranking).collect();
+    let mut parts: Vec<String> = name.map(ToOwned::to_owned).into_iter().collect();
+    match (shown.is_empty(), universes.len() - shown.len()) {
+        (true, 0) => {}
+        (true, n) => parts.push(format!("in {n} universes")),
+        (false, 0) => parts.push(format!("in {}", shown.join(", "))),
+        (false, n) => parts.push(format!("in {} and {n} more", shown.join(", "))),
     }
-    named.join(" ")
+    match seats {
+        0 => {}
+        1 => parts.push("1 seat hangs on it".to_owned()),
+        n => parts.push(format!("{n} seats hang on it")),
+    }
+    if parts.is_empty() { String::new() } else { format!("{}: ", parts.join(", ")) }
 }
 
 /// One entry for a program, as it stands on `as_of`.
@@ -337,12 +330,13 @@ mod tests {
             },
             Hanging { entry: vanished(), name: None, universes: Vec::new(), seats: 0 },
         ];
-        insta::assert_snapshot!(render_quarantine(&found, &hanging, &Style { width: 160, ..Style::PLAIN }), @r"
+        insta::assert_snapshot!(render_quarantine(&found, &hanging, &Style { width: 130, ..Style::PLAIN }), @r"
         As of the sync of 2025-11-18
         SYMBOL  WHAT             SINCE       SESSIONS LEFT      CAP  CAP FOUND  WHAT WAS SEEN, AND HOW IT ENDS
-        NFLX    suspected split  2025-11-17              3  472.59B     46.86B  close 1112.17 -> 110.29 as by a split of 10:1, with as
-                                                                                many shares; carried until the shares follow, the price
-                                                                                comes back, or 2025-11-24
+        NFLX    suspected split  2025-11-17              3  472.59B     46.86B  Netflix Inc. Common Stock, in mega_cap, top_100 and 2
+                                                                                more, 2 seats hang on it: close 1112.17 -> 110.29 as by a
+                                                                                split of 10:1, with as many shares; carried until the
+                                                                                shares follow, the price comes back, or 2025-11-24
         SATL    vanished         2025-11-17              8  328.04M       none  neither close x shares nor a stored cap, close 3.29 ->
                                                                                 0.3800; approved, so until the next sync
         ");

@@ -4,10 +4,11 @@
 //! by the code that makes the real one, so guards have their say here too.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::domain::universe::UniverseName;
+use crate::domain::universe::{Tier, UniverseName};
 use crate::plan::given::notice::Refusal;
 use crate::plan::given::order::Order;
 use crate::plan::given::policy::Policy;
@@ -35,7 +36,7 @@ impl Impact {
     pub fn of_approval(
         snapshot: &Snapshot,
         policy: &Policy,
-        order: &Order,
+        order: Order,
         symbol: &Symbol,
     ) -> Result<Self, Refusal> {
         let mut approved = snapshot.clone();
@@ -47,7 +48,7 @@ impl Impact {
     pub fn of_distrust(
         snapshot: &Snapshot,
         policy: &Policy,
-        order: &Order,
+        order: Order,
         distrusted: &Distrusted,
     ) -> Result<Self, Refusal> {
         let mut doubted = snapshot.clone();
@@ -59,11 +60,11 @@ impl Impact {
         without: &Snapshot,
         with: &Snapshot,
         policy: &Policy,
-        order: &Order,
+        order: Order,
         symbol: &Symbol,
     ) -> Result<Self, Refusal> {
-        let without = plan(without, policy, order, &mut |_| {})?;
-        let with = plan(with, policy, order, &mut |_| {})?;
+        let without = plan(without, policy, &order, &mut |_| {})?;
+        let with = plan(with, policy, &order, &mut |_| {})?;
         Ok(Self::of_plans(&without, &with, symbol))
     }
 
@@ -101,10 +102,12 @@ impl Impact {
         match self.others {
             0 => {}
             1 => text.push_str("; 1 membership of others changes"),
-            others => text.push_str(&format!("; {others} memberships of others change")),
+            others => {
+                let _ = write!(text, "; {others} memberships of others change");
+            }
         }
         if !self.held.is_empty() {
-            text.push_str(&format!("; held for it: {}", names(&self.held)));
+            let _ = write!(text, "; held for it: {}", names(&self.held));
         }
         text
     }
@@ -174,6 +177,6 @@ fn seats(entry: &Quarantined, cap: Option<Usd>, market: &Market, policy: &Policy
     // Nobody stands before himself.
     let larger = larger - usize::from(larger > 0 && entry.cap() > cap);
     let rankings = policy.rankings.iter().filter(|ranking| larger < ranking.limit);
-    let tier = policy.tier_of(cap).map(|tier| tier.universe());
+    let tier = policy.tier_of(cap).map(Tier::universe);
     rankings.map(|ranking| ranking.universe.clone()).chain(tier).collect()
 }

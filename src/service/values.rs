@@ -55,7 +55,7 @@ pub async fn impact_of_approval(
 ) -> Result<Result<Impact, Refusal>, Failure> {
     let ready = read_full(database, settings, now).await?;
     Ok(ready
-        .and_then(|ready| Impact::of_approval(&ready.snapshot, &ready.policy, &full_order(&ready), symbol)))
+        .and_then(|ready| Impact::of_approval(&ready.snapshot, &ready.policy, full_order(&ready), symbol)))
 }
 
 /// What is in quarantine, with what hangs on each value; the plain list where the market can't be read.
@@ -121,7 +121,7 @@ pub async fn distrust_value(
     };
     let is_new = distrusts::write(&transaction, &distrusted, word.by, word.reason, now).await?;
     transaction.commit().await.map_err(postgres("doubt the value"))?;
-    let impact = Impact::of_distrust(&ready.snapshot, &ready.policy, &full_order(&ready), &distrusted);
+    let impact = Impact::of_distrust(&ready.snapshot, &ready.policy, full_order(&ready), &distrusted);
     Ok(Distrust::Given { distrusted, is_new, impact })
 }
 

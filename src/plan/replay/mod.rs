@@ -154,7 +154,7 @@ pub fn next_state(before: Snapshot, plan: &Plan, securities: Vec<Security>) -> S
     // A person's word on a value counts once.
     let (approved, distrusted) = (Vec::new(), Vec::new());
     let last_run = Some(plan.run.clone());
-    Snapshot { securities, universes, recent_exits, approved, distrusted, last_run, ..before }
+    Snapshot { securities, universes, last_run, approved, distrusted, recent_exits, ..before }
 }
 
 fn stored(planned: &PlannedUniverse, before: Option<StoredUniverse>, plan: &Plan) -> StoredUniverse {
