@@ -68,6 +68,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "group_tables",
         sql: include_str!("../../sql/migrations/0007_group_tables.sql"),
     },
+    Migration { version: 8, name: "by_hand", sql: include_str!("../../sql/migrations/0008_by_hand.sql") },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod apply;
 pub mod changes;
+pub mod distrusts;
 pub mod figures;
 pub mod history;
 pub mod jobs;
