@@ -63,6 +63,7 @@
 //! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
+pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod domain;

@@ -39,6 +39,7 @@ use crate::worker::telling::{Teller, status_of};
 
 pub mod pins;
 pub mod replay;
+mod watching;
 
 pub use crate::store::jobs::Cancellation;
 
@@ -153,9 +154,19 @@ impl Desk {
     /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
     /// lets us; the worker of any other lets go of it within a second and rolls back.
     pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
+        self.cancel_by(id, None, now).await
+    }
+
+    /// The same, with a warning on the job that says who asked, where somebody is named.
+    pub async fn cancel_by(
+        &self,
+        id: &JobId,
+        by: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Cancellation, Failure> {
         let teller = Teller { names: &self.names, at: now };
         let mut client = self.database.client().await?;
-        let cancellation = jobs::cancel(&mut client, id, now, |ended| teller.ended(ended)).await?;
+        let cancellation = jobs::cancel(&mut client, id, by, now, |ended| teller.ended(ended)).await?;
         drop(client);
         if cancellation == Cancellation::Cancelled {
             self.tell(id).await;

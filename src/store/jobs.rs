@@ -77,7 +77,8 @@ pub struct JobRow {
 }
 
 impl JobRow {
-    fn from_row(row: &Row) -> Result<Self, Failure> {
+    /// A row of the table; it may have further columns.
+    pub(super) fn from_row(row: &Row) -> Result<Self, Failure> {
         let text = |column: &str| row.get::<_, Option<String>>(column);
         let job_id = row.get::<_, String>("job_id");
         let corrupt = |column: &str| {
@@ -712,14 +713,18 @@ pub enum Cancellation {
 pub async fn cancel(
     client: &mut Client,
     id: &JobId,
+    by: Option<&str>,
     now: DateTime<Utc>,
     tell: impl FnOnce(&JobRow) -> Vec<Owed>,
 ) -> Result<Cancellation, Failure> {
     let doing = "ask for the job's end";
     let transaction = client.begin().await?;
-    let Some(row) = lock(&transaction, id).await? else { return Ok(Cancellation::Unknown) };
+    let Some(mut row) = lock(&transaction, id).await? else { return Ok(Cancellation::Unknown) };
     if row.status.is_final() {
         return Ok(Cancellation::Ended(row.status));
+    }
+    if let Some(by) = by.filter(|_| row.cancel_requested_at.is_none()) {
+        row = warn_of(&transaction, &row, &[format!("cancelled_by: {by}")]).await?;
     }
     let owner = load_owner(&transaction, id).await?;
     let cancellation = if owner.is_some_and(|owner| !owner.is_expired) {

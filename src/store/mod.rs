@@ -15,6 +15,7 @@ pub mod lease;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
+pub mod overview;
 pub mod past;
 pub mod pins;
 pub mod quarantine;

@@ -243,7 +243,7 @@ async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Settled, Fail
     let now = Utc::now();
     let teller = Teller { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;
-    jobs::cancel(&mut client, row.id(), now, |ended| teller.ended(ended)).await?;
+    jobs::cancel(&mut client, row.id(), None, now, |ended| teller.ended(ended)).await?;
     drop(client);
     log_end(row, JobStatus::Cancelled, "");
     read_outcome(worker, row).await
