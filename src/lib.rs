@@ -45,9 +45,9 @@
 //! |---|---|
 //! | [`domain`] | which words do we use? Symbols, money, the NYSE calendar, universes, jobs |
 //! | [`plan`] | what should change, and why? Why is a symbol where it is? Pure |
-//! | [`stream`] | how does a request come in, and who holds it? |
+//! | [`wire`] | which shapes and names does the outside know? Pure |
+//! | [`redis`](crate::redis) | how does a request come in, who holds it, and how is the world told? |
 //! | [`store`] | what stands in Postgres, and how does it get there? |
-//! | [`publish`] | what is the world told, and in which shape? |
 //! | [`worker`] | who does what when, and what if it dies? |
 //! | [`http`] | what can be asked and read over HTTP? |
 //! | [`requests`] | how is a job asked for and looked up? |
@@ -59,7 +59,7 @@
 //! | [`demo`] | a made market and private servers, for the demo and the tests |
 //! | [`cli`] | what does an operator see? |
 //!
-//! Dependencies point one way: domain ← plan ← entry and event shapes ← stream, store, relay ← worker ← requests ←
+//! Dependencies point one way: domain ← plan ← wire ← redis, store ← worker ← requests ←
 //! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
@@ -74,10 +74,10 @@ pub mod fault;
 mod hostile;
 pub mod http;
 pub mod plan;
-pub mod publish;
+pub mod redis;
 pub mod requests;
 pub mod settings;
 pub mod store;
-pub mod stream;
 pub mod trigger;
+pub mod wire;
 pub mod worker;

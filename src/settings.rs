@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::domain::words;
 use crate::plan::policy::{Policy, Ranking, Theme};
-use crate::publish::keys::{ChannelNames, Names, SignalNames};
+use crate::wire::names::{ChannelNames, Names, SignalNames};
 
 mod layers;
 mod rules;

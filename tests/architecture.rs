@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 10] = [
     &["fault"],
     &["domain", "failure", "demo"],
     &["plan"],
-    &["stream::entry", "publish"],
-    &["settings", "publish::deliver"],
-    &["store", "stream"],
-    &["publish::relay"],
+    &["wire"],
+    &["settings"],
+    &["store", "redis"],
     &["worker"],
     &["requests", "doctor"],
     &["trigger", "http"],
@@ -24,14 +23,10 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// Modules that decide: the same arguments give the same answer, always.
-const PURE: [&str; 13] = [
+const PURE: [&str; 9] = [
     "domain",
     "plan",
-    "stream::entry",
-    "publish::event",
-    "publish::keys",
-    "publish::monitor",
-    "publish::status",
+    "wire",
     "store::layout::appv2",
     "store::layout::projection",
     "trigger::decision",
@@ -209,10 +204,10 @@ fn only_apply_writes_universes_and_only_under_a_lease() {
 }
 
 #[test]
-fn only_the_stream_and_the_publishing_side_write_to_redis() {
+fn only_the_redis_side_writes_to_redis() {
     let writing = "XADD XACK XDEL XCLAIM XAUTOCLAIM XREADGROUP XGROUP XTRIM PUBLISH HSET SET DEL EXPIRE ZADD";
     for source in sources() {
-        if ["stream", "publish"].iter().any(|prefix| is_within(&source.module, prefix)) {
+        if is_within(&source.module, "redis") {
             continue;
         }
         for command in writing.split(' ') {
@@ -225,7 +220,7 @@ fn only_the_stream_and_the_publishing_side_write_to_redis() {
 fn keys_and_channels_are_named_in_one_place() {
     for source in sources() {
         // What is shown to people may name a key.
-        if source.module == "publish::keys" || is_within(&source.module, "cli") {
+        if source.module == "wire::names" || is_within(&source.module, "cli") {
             continue;
         }
         for name in
@@ -280,8 +275,8 @@ fn this_test_sees_what_it_looks_for() {
         "use crate::store::jobs::{self, Claim};\n// crate::cli\n#[cfg(test)]\nmod tests {\ncrate::worker",
     );
     assert_eq!(used_modules(&code), BTreeSet::from(["store::jobs".to_owned()]));
-    assert_eq!(layer("publish::relay"), (6, "publish::relay"));
-    assert_eq!(layer("publish::event"), (3, "publish"));
+    assert_eq!(layer("worker::relay"), (6, "worker"));
+    assert_eq!(layer("wire::event"), (3, "wire"));
     assert!(
         writes_universes("insert into universe_membership (a)")
             && writes_universes("delete from cache_entries e")

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::publish::event::Source;
+use crate::redis::dead::{self, Filed};
 use crate::requests::Desk;
-use crate::stream::dead::{self, Filed};
+use crate::wire::event::Source;
 
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table};

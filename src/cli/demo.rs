@@ -19,11 +19,11 @@ use crate::domain::calendar;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
-use crate::publish::event::Source;
 use crate::requests::{Desk, Preview, preview};
 use crate::settings::{LoadArgs, Settings};
 use crate::store::history::When;
 use crate::store::{history, migrations};
+use crate::wire::event::Source;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
 

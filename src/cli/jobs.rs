@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
     use crate::domain::task::Mode;
-    use crate::publish::status::StatusHash;
+    use crate::wire::status::StatusHash;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a time")

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::job::JobStatus;
-use crate::publish::status::StatusHash;
+use crate::wire::status::StatusHash;
 
 /// The fields of the status hash, in the order they are shown in.
 const FIELDS: &[&str] = &[

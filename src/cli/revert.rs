@@ -2,8 +2,8 @@
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
-use crate::publish::event::Source;
 use crate::requests::preview_revert;
+use crate::wire::event::Source;
 
 use super::exit::Exit;
 use super::jobs::parse_job_id;

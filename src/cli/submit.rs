@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 
-use crate::publish::event::Source;
 use crate::requests::{Desk, Submitted};
-use crate::stream::entry;
+use crate::wire::entry;
+use crate::wire::event::Source;
 
 use super::exit::Exit;
 use super::jobs::{look, show};

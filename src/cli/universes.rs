@@ -7,7 +7,7 @@ use crate::domain::change::UniverseStatus;
 use crate::domain::money::Usd;
 use crate::store::Limits;
 use crate::store::history::{self, Member, UniverseNow, When};
-use crate::stream::entry::parse_time;
+use crate::wire::entry::parse_time;
 
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table, counted};

@@ -8,12 +8,12 @@ use chrono::SecondsFormat;
 
 use super::Finding;
 use crate::failure::Failure;
-use crate::publish::keys::COUNTER;
+use crate::redis::connection::Redis;
+use crate::redis::stream_state::{self, StreamState};
 use crate::settings::Settings;
 use crate::store::figures::{self, Remembered};
 use crate::store::{Database, Limits};
-use crate::stream::connection::Redis;
-use crate::stream::state::{self, StreamState};
+use crate::wire::names::COUNTER;
 
 const SUBJECT: &str = "jobs";
 
@@ -25,7 +25,7 @@ pub(super) async fn examine(settings: &Settings, findings: &mut Vec<Finding>) ->
     let database = Database::new(&settings.database).map_err(unusable)?;
     // Postgres first: what it remembers then, Redis must have had.
     let remembered = remembered(&database).await?;
-    let stream = state::look(&redis, &names).await?;
+    let stream = stream_state::look(&redis, &names).await?;
     findings.extend(judge(&stream, remembered.as_ref(), &names.job_stream()));
     Ok(())
 }
@@ -73,7 +73,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::stream::consumer::Backlog;
+    use crate::redis::consumer::Backlog;
 
     fn stream(lost: u64, since_ms: i64, newest_ms: u64) -> StreamState {
         StreamState {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use crate::failure::{Failure, redis};
-use crate::publish::keys::Names;
+use crate::redis::connection::{Redis, Shared};
 use crate::settings::Settings;
-use crate::stream::connection::{Redis, Shared};
+use crate::wire::names::Names;
 
 use super::{Finding, clock};
 

@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::{Api, MAX_STREAMS, REDIS_WITHIN, jobs};
 use crate::domain::job::JobId;
 use crate::failure::Failure;
-use crate::stream::events::{self, EventId, Follower, KeptEvent};
+use crate::redis::events::{self, EventId, Follower, KeptEvent};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How long one read waits for news; stopping waits for it at most.

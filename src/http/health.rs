@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Api, SERVER_WITHIN};
 use crate::failure::Failure;
+use crate::redis::stream_state::{self, Reader, StreamState};
 use crate::store::migrations;
-use crate::stream::state::{self, Reader, StreamState};
 
 /// Always 200: a process that answers is alive, whoever else is away.
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
@@ -36,7 +36,7 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
     let tables = within(migrations::check(&api.desk.database, &api.desk.entries));
-    let stream = within(state::look(&api.desk.redis, &api.desk.names));
+    let stream = within(stream_state::look(&api.desk.redis, &api.desk.names));
     let (tables, stream) = tokio::join!(tables, stream);
     let mut reasons = Vec::new();
     reasons.extend(against_postgres(tables.as_ref()));
@@ -85,7 +85,7 @@ fn against_readers(stream: &StreamState, own: Option<&str>, lease: Duration) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::consumer::Backlog;
+    use crate::redis::consumer::Backlog;
 
     const LEASE: Duration = Duration::from_secs(15);
 

@@ -14,10 +14,10 @@ use super::problem::Problem;
 use super::{Api, READ_LIMITS};
 use crate::domain::job::{JobId, JobStatus};
 use crate::domain::task::{Mode, SyncTask};
-use crate::publish::iso;
-use crate::publish::status::StatusHash;
 use crate::store::figures;
 use crate::store::jobs::JobRow;
+use crate::wire::iso;
+use crate::wire::status::StatusHash;
 use crate::worker::telling::status_of;
 
 /// Jobs of one page of history, unless told otherwise.

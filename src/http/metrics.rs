@@ -27,10 +27,10 @@ use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
 use crate::plan::quarantine::{Anomaly, Quarantined};
+use crate::redis::stream_state::{self, StreamState};
 use crate::store::figures::{self, EndedJob, Figures, Remembered};
 use crate::store::history::{self, UniverseNow};
 use crate::store::quarantine::{self, QuarantineNow};
-use crate::stream::state::{self, StreamState};
 
 /// How long what was read is shown again: several scrapers cost no more than one.
 const FRESH_FOR: Duration = Duration::from_secs(3);
@@ -162,13 +162,13 @@ impl Metrics {
     async fn read(&self, api: &Api, tally: &mut Tally) -> String {
         let now = Utc::now();
         let postgres = timed(from_postgres(api, tally.horizon(), now));
-        let redis = timed(state::look(&api.desk.redis, &api.desk.names));
+        let redis = timed(stream_state::look(&api.desk.redis, &api.desk.names));
         let (postgres, mut redis) = tokio::join!(postgres, redis);
         let newest = postgres.as_ref().and_then(|(found, _)| found.remembered).map(|known| known.newest);
         let is_behind = |state: &StreamState| newest.is_some_and(|newest| state.is_set_back(newest));
         // Asked at the same time, Redis may have answered before the entry was written that Postgres told of.
         if redis.as_ref().is_some_and(|(state, _)| is_behind(state)) {
-            redis = timed(state::look(&api.desk.redis, &api.desk.names)).await;
+            redis = timed(stream_state::look(&api.desk.redis, &api.desk.names)).await;
         }
         let is_set_back = newest.and(redis.as_ref()).map(|(state, _)| is_behind(state));
         if let Some((found, _)) = &postgres {

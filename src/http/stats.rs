@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Api, READ_LIMITS};
-use crate::publish::iso;
 use crate::store::history::UniverseNow;
 use crate::store::{figures, history};
+use crate::wire::iso;
 
 /// Days that the statistics look back, as their names say.
 const DAYS: i64 = 7;

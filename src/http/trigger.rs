@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::routes::MAX_BODY_BYTES;
 use super::{Api, SERVER_WITHIN};
 use crate::domain::job::{JobId, JobRequest};
-use crate::publish::event::Source;
-use crate::stream::entry::{self, Rejection};
+use crate::wire::entry::{self, Rejection};
+use crate::wire::event::Source;
 
 /// Who asked, in the job's row and events.
 const TRIGGERED_BY: &str = "api";

@@ -16,10 +16,11 @@ use super::signal::{self, Signal, Source, Unreadable, Verdict};
 use super::{Errand, LONGEST_PAUSE, Triggers};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::deliver::publish;
-use crate::publish::event::{ErrorReport, Severity, service_error};
+use crate::redis::publisher::publish;
+use crate::redis::subscription::{Message, Subscription};
 use crate::requests::Cancellation;
-use crate::stream::subscription::{MAX_MESSAGE_BYTES, Message, Subscription};
+use crate::wire::MAX_MESSAGE_BYTES;
+use crate::wire::event::{ErrorReport, Severity, service_error};
 use crate::worker::Trouble;
 use crate::worker::backoff::reconnecting;
 

@@ -34,11 +34,11 @@ use tracing::{error, info, warn};
 
 use crate::domain::job::JobId;
 use crate::failure::Failure;
-use crate::publish::event::Source;
-use crate::publish::keys::SignalNames;
 use crate::requests::Desk;
 use crate::settings::Settings;
 use crate::store::{jobs, migrations, snapshot};
+use crate::wire::event::Source;
+use crate::wire::names::SignalNames;
 use crate::worker::Trouble;
 use crate::worker::backoff::reconnecting;
 use crate::worker::shutdown::Shutdown;

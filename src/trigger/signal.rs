@@ -26,8 +26,8 @@ use crate::domain::calendar::{new_york_date, session_on_or_before};
 use crate::domain::hex;
 use crate::domain::job::JobId;
 use crate::domain::words;
-use crate::stream::entry::{parse_date, parse_time, quoted};
-use crate::stream::subscription::MAX_MESSAGE_BYTES;
+use crate::wire::MAX_MESSAGE_BYTES;
+use crate::wire::entry::{parse_date, parse_time, quoted};
 
 /// Objects within one another that are looked into.
 const MAX_LAYERS: usize = 4;

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::Trouble;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
+use crate::redis::connection::Redis;
+use crate::redis::consumer;
 use crate::store::owners::{self, Backend, Beat};
 use crate::store::{Client, Database, KeptConnection};
-use crate::stream::connection::Redis;
-use crate::stream::consumer;
 
 /// Where a job is when its heartbeat begins.
 const FIRST_STEP: &str = "claim";

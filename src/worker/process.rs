@@ -16,13 +16,13 @@ use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::date;
 use crate::plan::outcome::Warning;
+use crate::redis::consumer::{self, Delivery, Entry};
+use crate::redis::dead::{self, bury};
 use crate::store::jobs::{
     self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
 };
-use crate::stream::consumer::{self, Delivery, Entry};
-use crate::stream::dead::{self, bury};
-use crate::stream::entry::dead_letter::{DeadLetter, DeadReason, Original};
-use crate::stream::entry::{self, ParsedRequest, Rejection};
+use crate::wire::dead_letter::{DeadLetter, DeadReason, Original};
+use crate::wire::entry::{self, ParsedRequest, Rejection};
 
 /// How often a worker asks again for a job that another one holds.
 const ASK_AGAIN: Duration = Duration::from_millis(500);

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
+use super::relay::Relay;
 use super::telling::{Numbers, Progress, Teller};
 use crate::domain::task::SyncTask;
-use crate::publish::relay::Relay;
 use crate::store::jobs::JobRow;
 
 /// How long the end of an attempt waits for progress that is being told, so that listeners see all of it where

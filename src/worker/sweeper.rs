@@ -13,9 +13,9 @@ use tracing::{debug, info};
 use super::{ROUND, Trouble, Worker, jittered};
 use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::deliver::Delivery;
+use crate::redis::publisher::Delivery;
+use crate::redis::{consumer, producer};
 use crate::store::jobs::{self, JobRow};
-use crate::stream::{consumer, producer};
 
 /// How long a job may have no entry: a producer writes it right after the row.
 const GRACE: Duration = Duration::from_secs(1);

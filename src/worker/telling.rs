@@ -12,11 +12,11 @@ use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
 use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
-use crate::publish::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
-use crate::publish::keys::Names;
-use crate::publish::status::{StatusHash, TaskResult};
 use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
 use crate::store::outbox::Owed;
+use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
+use crate::wire::names::Names;
+use crate::wire::status::{StatusHash, TaskResult};
 
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
 const CRITICAL_AFTER_RUNS: u32 = 3;

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cache_sync::publish::event::Source;
+use cache_sync::wire::event::Source;
 use chrono::Utc;
 use tokio::task::JoinHandle;
 

@@ -14,14 +14,14 @@ use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
 use cache_sync::plan::outcome::TaskStatus;
-use cache_sync::publish::event::{
+use cache_sync::wire::dead_letter::DeadReason;
+use cache_sync::wire::entry;
+use cache_sync::wire::event::{
     ErrorReport, EventName, IpoAssignment, MAX_IPO_EVENTS, Occasion, Severity, Source, UniverseAction,
     service_error,
 };
-use cache_sync::publish::keys::Names;
-use cache_sync::publish::status::StatusHash;
-use cache_sync::stream::entry;
-use cache_sync::stream::entry::dead_letter::DeadReason;
+use cache_sync::wire::names::Names;
+use cache_sync::wire::status::StatusHash;
 use chrono::Utc;
 use redis::streams::StreamRangeReply;
 use serde_json::{Map, Value, json};

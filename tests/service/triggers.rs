@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use cache_sync::redis::connection::Redis;
 use cache_sync::settings::Secret;
-use cache_sync::stream::connection::Redis;
 use serde_json::json;
 
 use crate::world::{Listener, TestClock, Triggering, World, complete, eod_completion, until};

@@ -29,8 +29,6 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::domain::words;
 
-pub mod dead_letter;
-
 /// The most bytes of an entry, names and values together. A request of ours has a few hundred; a list of symbols
 /// pasted into one would still fit.
 pub const MAX_ENTRY_BYTES: usize = 64 * 1024;

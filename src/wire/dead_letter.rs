@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{RawField, RejectReason, entry_bytes, is_too_large};
+use super::entry::{MAX_ENTRY_FIELDS, RawField, RejectReason, entry_bytes, is_too_large, quoted};
 use crate::domain::job::JobId;
 use crate::domain::words;
 
@@ -135,7 +135,7 @@ impl DeadLetter {
 fn beginning(fields: &[RawField]) -> Vec<RawField> {
     let mut room = KEPT_BYTES;
     let mut kept = Vec::new();
-    for (name, value) in fields.iter().take(super::MAX_ENTRY_FIELDS) {
+    for (name, value) in fields.iter().take(MAX_ENTRY_FIELDS) {
         if room == 0 {
             break;
         }
@@ -177,7 +177,7 @@ fn parsed<T>(fields: &[RawField], name: &str, parse: impl Fn(&str) -> Option<T>)
 }
 
 fn known<T>(value: Option<T>, name: &str, text: &str) -> Result<T, String> {
-    value.ok_or_else(|| format!("{name} of the dead letter is {}, which can't be read", super::quoted(text)))
+    value.ok_or_else(|| format!("{name} of the dead letter is {}, which can't be read", quoted(text)))
 }
 
 #[cfg(test)]
@@ -254,7 +254,7 @@ mod tests {
     fn an_entry_of_countless_empty_fields_is_cut_too() {
         let original = Original::of(&vec![(Vec::new(), Vec::new()); 100_000]);
         assert!(!original.is_complete());
-        assert_eq!(original.fields.len(), super::super::MAX_ENTRY_FIELDS);
+        assert_eq!(original.fields.len(), MAX_ENTRY_FIELDS);
     }
 
     #[test]

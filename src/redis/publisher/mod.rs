@@ -18,7 +18,7 @@
 //! | a status without an event got ahead | the events before it are still told, the status stays |
 //!
 //! # Bounds
-//! A job tells at most [`MAX_IPO_EVENTS`](super::event::MAX_IPO_EVENTS) assignments, two events for each universe and
+//! A job tells at most [`MAX_IPO_EVENTS`](crate::wire::event::MAX_IPO_EVENTS) assignments, two events for each universe and
 //! seven for each attempt: about 700. [`MAX_EVENTS`] trims far above that, in case a number above is wrong.
 
 use std::sync::LazyLock;
@@ -28,11 +28,11 @@ use redis::aio::ConnectionLike;
 use redis::{RedisResult, Script, ScriptInvocation};
 use serde_json::Value;
 
-use super::event::Event;
-use super::keys::Names;
-use super::monitor::{self, job_monitor};
-use super::status::StatusHash;
 use crate::domain::job::JobId;
+use crate::wire::event::Event;
+use crate::wire::monitor::{self, job_monitor};
+use crate::wire::names::Names;
+use crate::wire::status::StatusHash;
 
 /// The most entries of a job's event stream, roughly; more than ten times what a job can tell.
 pub const MAX_EVENTS: u32 = 10_000;
@@ -44,8 +44,9 @@ pub const KEEP_SECONDS: u32 = 7 * 24 * 60 * 60;
 /// How many things one script tells. Redis does nothing else meanwhile: less than a millisecond.
 const BATCH: usize = 100;
 
-static DELIVER: LazyLock<Script> =
-    LazyLock::new(|| Script::new(concat!(include_str!("script.lua"), include_str!("deliver.lua"))));
+static DELIVER: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("../scripts/script.lua"), include_str!("../scripts/deliver.lua")))
+});
 
 /// One thing to tell of a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
 #[derive(Debug, Clone, PartialEq)]

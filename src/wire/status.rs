@@ -2,7 +2,7 @@
 //!
 //! Every field is always written, as text, so a reader never meets half a hash nor an old field beside new ones. What
 //! is unknown is empty, a list `[]`, an object `{}`. Which of two hashes is newer is told by `seq`; the script in
-//! [`super::deliver`] sees to it that an older one never replaces a newer one.
+//! [`redis::publisher`](crate::redis::publisher) sees to it that an older one never replaces a newer one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

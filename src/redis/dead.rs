@@ -5,12 +5,12 @@ use redis::{Script, Value};
 
 use super::connection::Redis;
 use super::consumer::{COUNTER, Entry, GROUP};
-use super::entry;
-use super::entry::dead_letter::DeadLetter;
 use crate::domain::job::{JobId, JobRequest};
 use crate::failure::{Failure, redis as redis_failure};
 use crate::fault;
-use crate::publish::keys::Names;
+use crate::wire::dead_letter::DeadLetter;
+use crate::wire::entry;
+use crate::wire::names::Names;
 
 /// Dead letters that are kept, roughly; the oldest go. At one a minute that is a week, and somebody has been told.
 pub const KEPT: usize = 10_000;
@@ -29,7 +29,7 @@ pub struct Filed {
 /// Files a letter, and acknowledges and deletes the entry it is about, all or nothing. A second letter about the same
 /// entry is not filed.
 pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
-    let script = Script::new(concat!(include_str!("take_off.lua"), include_str!("bury.lua")));
+    let script = Script::new(concat!(include_str!("scripts/take_off.lua"), include_str!("scripts/bury.lua")));
     let mut call = script.key(names.dead_stream());
     call.key(names.job_stream());
     call.arg(GROUP).arg(COUNTER).arg(&letter.entry_id).arg(KEPT).arg(LOOKED_AT);

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::keys::Names;
+use super::names::Names;
 use super::status::TaskResult;
 use super::{iso, percentage, seconds};
 use crate::domain::job::JobId;

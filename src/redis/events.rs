@@ -10,8 +10,8 @@ use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use super::connection::Redis;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::event::EventName;
-use crate::publish::keys::Names;
+use crate::wire::event::EventName;
+use crate::wire::names::Names;
 
 /// Events read at once. An event lists a hundred symbols at most, so this is far below a megabyte.
 const AT_ONCE: usize = 100;

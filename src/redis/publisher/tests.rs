@@ -8,9 +8,9 @@ use redis::streams::StreamRangeReply;
 use super::*;
 use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::publish::event::{Occasion, Progress, Started};
-use crate::publish::private_redis::PrivateRedis;
-use crate::publish::seq;
+use crate::redis::private_redis::PrivateRedis;
+use crate::wire::event::{Occasion, Progress, Started};
+use crate::wire::seq;
 
 /// A server, a connection and the job `job-1`.
 struct World {

@@ -20,7 +20,7 @@ use super::connection::Redis;
 use super::identity::Identity;
 use crate::fault;
 
-pub use crate::publish::keys::{COUNTER, GROUP};
+pub use crate::wire::names::{COUNTER, GROUP};
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
 pub(super) const HANDED_BACK: &str = "handed-back";
 /// How long one read waits for a new entry. Short, because a stopping worker waits it out.
@@ -172,7 +172,7 @@ impl Consumer {
     }
 
     async fn take(&mut self, which: &str, whose: &str, at_most: usize) -> RedisResult<Option<Delivery>> {
-        let script = Script::new(include_str!("take.lua"));
+        let script = Script::new(include_str!("scripts/take.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(at_most).arg(which).arg(whose);
         fault::point("take_over.before").await?;
@@ -188,7 +188,7 @@ impl Consumer {
 
     /// Removes a consumer that holds nothing. Removing one that does would lose what it holds.
     async fn forget(&mut self, consumer: &str) -> RedisResult<()> {
-        let script = Script::new(include_str!("forget.lua"));
+        let script = Script::new(include_str!("scripts/forget.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(consumer);
         call.invoke_async(self.connection().await?).await
@@ -197,7 +197,7 @@ impl Consumer {
     /// Leaves the group: what this consumer still holds is set free for the others at once, with its delivery count
     /// as it was, and the consumer is removed.
     pub async fn leave(&mut self) -> RedisResult<()> {
-        let script = Script::new(include_str!("leave.lua"));
+        let script = Script::new(include_str!("scripts/leave.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
         fault::point("leave.before").await?;
@@ -208,7 +208,8 @@ impl Consumer {
 
 /// Acknowledges an entry and deletes it, so that the stream holds what is not done. Nothing else acknowledges.
 pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisResult<()> {
-    let script = Script::new(concat!(include_str!("take_off.lua"), include_str!("acknowledge.lua")));
+    let script =
+        Script::new(concat!(include_str!("scripts/take_off.lua"), include_str!("scripts/acknowledge.lua")));
     let mut call = script.key(stream);
     call.arg(GROUP).arg(COUNTER).arg(entry_id);
     fault::point("ack.before").await?;
@@ -218,7 +219,7 @@ pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisRe
 
 /// Keeps an entry from being taken over, if it is still this consumer's.
 pub async fn touch(redis: &Redis, stream: &str, consumer: &str, entry_id: &str) -> RedisResult<()> {
-    let script = Script::new(include_str!("touch.lua"));
+    let script = Script::new(include_str!("scripts/touch.lua"));
     script.key(stream).arg(GROUP).arg(consumer).arg(entry_id).invoke_async(&mut redis.shared()).await
 }
 
@@ -287,7 +288,7 @@ impl OtherConsumer {
 }
 
 async fn make_group(connection: &mut MultiplexedConnection, stream: &str) -> RedisResult<()> {
-    let script = Script::new(include_str!("group.lua"));
+    let script = Script::new(include_str!("scripts/group.lua"));
     let mut call = script.key(stream);
     call.arg(GROUP).arg(COUNTER);
     let is_new: bool = call.invoke_async(connection).await?;

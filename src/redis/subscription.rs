@@ -16,11 +16,10 @@ use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{FromRedisValue, PushInfo, PushKind, Value};
 use tokio::sync::mpsc;
 
+use crate::wire::MAX_MESSAGE_BYTES;
+
 /// Messages that wait to be listened to, at most.
 const MAX_WAITING: usize = 256;
-/// The most bytes of a message: lists of thousands of symbols fit. Of a longer one this much and a byte is kept, by which
-/// it is known.
-pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Silence after which the server is asked for a sign of life.
 const PULSE: Duration = Duration::from_secs(10);
 

@@ -12,17 +12,17 @@ use chrono::{DateTime, Utc};
 use redis::aio::ConnectionLike;
 use redis::{RedisResult, Script};
 
-use super::entry;
 use crate::domain::job::JobRequest;
 use crate::fault;
-use crate::publish::deliver::{Delivered, Delivery, begin_call, write_bounds};
-use crate::publish::event::{Occasion, Source};
-use crate::publish::keys::Names;
-use crate::publish::seq;
-use crate::publish::status::StatusHash;
+use crate::redis::publisher::{Delivered, Delivery, begin_call, write_bounds};
+use crate::wire::entry;
+use crate::wire::event::{Occasion, Source};
+use crate::wire::names::Names;
+use crate::wire::seq;
+use crate::wire::status::StatusHash;
 
 static ENQUEUE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("../publish/script.lua"), include_str!("enqueue.lua")))
+    Script::new(concat!(include_str!("scripts/script.lua"), include_str!("scripts/enqueue.lua")))
 });
 
 /// A request on the stream.
@@ -81,9 +81,9 @@ mod tests {
     use super::*;
     use crate::domain::job::{JobId, JobStatus};
     use crate::domain::task::Mode;
-    use crate::publish::deliver::deliver;
-    use crate::publish::private_redis::PrivateRedis;
-    use crate::stream::entry::RawField;
+    use crate::redis::private_redis::PrivateRedis;
+    use crate::redis::publisher::deliver;
+    use crate::wire::entry::RawField;
 
     fn at(ms: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_767_389_400_000 + ms).expect("in range")

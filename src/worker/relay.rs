@@ -11,16 +11,16 @@
 
 use std::time::Duration;
 
-use super::deliver::{Delivery, deliver_all};
-use super::event::Event;
-use super::keys::Names;
-use super::status::StatusHash;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
+use crate::redis::connection::Redis;
+use crate::redis::publisher::{Delivery, deliver_all};
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
-use crate::stream::connection::Redis;
+use crate::wire::event::Event;
+use crate::wire::names::Names;
+use crate::wire::status::StatusHash;
 use chrono::Utc;
 
 /// Jobs looked at in one sweep; the rest has its turn a second later.

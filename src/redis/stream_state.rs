@@ -10,9 +10,9 @@ use redis::{FromRedisValue, Value};
 
 use super::connection::Redis;
 use super::consumer::{self, Backlog};
-use super::entry::entry_time;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::publish::keys::{COUNTER, GROUP, Names};
+use crate::wire::entry::entry_time;
+use crate::wire::names::{COUNTER, GROUP, Names};
 
 const DOING: &str = "look at the job stream";
 
@@ -107,7 +107,7 @@ struct Standing {
 }
 
 async fn standing(redis: &Redis, stream: &str) -> Result<Standing, Failure> {
-    let script = Script::new(include_str!("standing.lua"));
+    let script = Script::new(include_str!("scripts/standing.lua"));
     let mut call = script.key(stream);
     call.arg(GROUP).arg(COUNTER);
     let answer: Vec<Value> = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
@@ -154,7 +154,7 @@ async fn readers(redis: &Redis, stream: &str) -> Result<Vec<Reader>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::private_redis::PrivateRedis;
+    use crate::redis::private_redis::PrivateRedis;
     use crate::settings::Secret;
 
     #[tokio::test]

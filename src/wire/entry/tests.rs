@@ -506,7 +506,7 @@ proptest! {
             let sentence = rejection.to_string();
             prop_assert!(!sentence.chars().any(char::is_control) && sentence.len() < 1000, "{:?}", sentence);
         }
-        let letter = dead_letter::Original::of(&fields);
+        let letter = crate::wire::dead_letter::Original::of(&fields);
         prop_assert_eq!(letter.fields, fields);
     }
 
@@ -519,6 +519,6 @@ proptest! {
     fn any_fields_are_a_dead_letter_or_a_sentence(
         fields in proptest::collection::vec((names(), values()), 0..12),
     ) {
-        let _ = dead_letter::DeadLetter::from_fields(&fields);
+        let _ = crate::wire::dead_letter::DeadLetter::from_fields(&fields);
     }
 }
