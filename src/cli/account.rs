@@ -70,7 +70,7 @@ pub fn render_account(job: &Picture, account: &JobAccount, now: DateTime<Utc>, s
 }
 
 /// What the row knows beyond the status hash.
-fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
+pub fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
     let row = &account.row;
     let request = &row.request;
     let ago = |at: Option<DateTime<Utc>>| at.map(|at| screen::when(at, now)).unwrap_or_default();

@@ -151,7 +151,8 @@ impl From<Filed> for Letter {
 }
 
 impl Letter {
-    fn get(&self, name: &str) -> &str {
+    /// A field, empty where there is none.
+    pub fn get(&self, name: &str) -> &str {
         self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, text)| text)
     }
 }

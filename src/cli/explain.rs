@@ -131,7 +131,7 @@ fn heading(explanation: &Explanation, style: &Style) -> String {
     format!("{}\n{}", line.trim_end(), table.render(style))
 }
 
-fn kind(subject: &Subject) -> String {
+pub fn kind(subject: &Subject) -> String {
     let standing = match subject.standing {
         StandingWord::Eligible => "an eligible stock",
         StandingWord::Fund => "an exchange-traded product",
@@ -144,7 +144,7 @@ fn kind(subject: &Subject) -> String {
     format!("{}, {standing}{listed}", subject.kind.as_deref().unwrap_or_default())
 }
 
-fn cap(subject: &Subject) -> String {
+pub fn cap(subject: &Subject) -> String {
     let cap = subject.market_cap.map_or_else(String::new, |cap| format!("{}, ", Usd::short(cap)));
     let rank = subject.rank.map_or_else(String::new, |rank| {
         format!("; rank {} of {}", screen::thousands(rank), screen::thousands(subject.ranked))
@@ -171,7 +171,7 @@ fn why(verdict: &Verdict) -> Cell {
     Cell::new(Ink::Yellow, format!("{differs}: {}", verdict.why))
 }
 
-fn in_full(outlook: Outlook) -> &'static str {
+pub fn in_full(outlook: Outlook) -> &'static str {
     match outlook {
         Outlook::StaysIn | Outlook::StaysOut => "would not change that",
         Outlook::WouldJoin => "would add it now",
@@ -181,7 +181,7 @@ fn in_full(outlook: Outlook) -> &'static str {
     }
 }
 
-fn membership(verdict: &Verdict) -> String {
+pub fn membership(verdict: &Verdict) -> String {
     let past = verdict.last_membership.as_ref().map_or_else(String::new, |last| {
         let reason = last.exit_reason.as_deref().map_or_else(String::new, |reason| format!(" ({reason})"));
         format!("; it was one from {} to {}{reason}", last.valid_from, last.valid_to)

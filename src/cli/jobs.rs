@@ -235,7 +235,7 @@ fn status_ink(job: &Picture) -> Ink {
 }
 
 /// How long it took, or has been taking until `now`.
-fn took(job: &Picture, now: DateTime<Utc>) -> String {
+pub fn took(job: &Picture, now: DateTime<Utc>) -> String {
     let so_far = || {
         let start = job.time("start_time").filter(|_| !job.is_final())?;
         Some((now - start).num_milliseconds() as f64 / 1000.0)
@@ -250,7 +250,7 @@ fn changes(job: &Picture) -> String {
 }
 
 /// The most important thing to know of a job, in one line.
-fn note(job: &Picture) -> String {
+pub fn note(job: &Picture) -> String {
     let held = job.list("held_universes");
     let warnings = job.list("warnings").len();
     if !job.get("error").is_empty() {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use serde::Deserialize;
@@ -22,6 +22,20 @@ pub(super) struct Reader(pub(super) Session);
 pub(super) struct Change<F> {
     pub(super) session: Session,
     pub(super) form: F,
+}
+
+/// What the query of a page asks for.
+pub(super) struct Asked<Q>(pub(super) Q);
+
+impl<Q: DeserializeOwned> FromRequestParts<Arc<Console>> for Asked<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Problem> {
+        match Query::<Q>::from_request_parts(parts, console).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(_) => Err(Problem::invalid("The address asks for something that this page does not know.")),
+        }
+    }
 }
 
 /// A form without fields but the token.
@@ -67,7 +81,8 @@ impl<F: DeserializeOwned> FromRequest<Arc<Console>> for Change<F> {
         if !session.is_own_token(&csrf) {
             return Err(Problem::forged());
         }
-        let form = serde_json::from_value(form).map_err(|_| Problem::invalid("A field of the form is missing."))?;
+        let form =
+            serde_json::from_value(form).map_err(|_| Problem::invalid("A field of the form is missing."))?;
         Ok(Self { session, form })
     }
 }
@@ -89,9 +104,16 @@ mod tests {
     #[test]
     fn what_another_site_sends_is_refused() {
         let from = |site: &'static str| {
-            refuse_other_sites(&HeaderMap::from_iter([("sec-fetch-site".parse().expect("a name"), site.parse().expect("a value"))]))
+            refuse_other_sites(&HeaderMap::from_iter([(
+                "sec-fetch-site".parse().expect("a name"),
+                site.parse().expect("a value"),
+            )]))
         };
-        assert!(from("same-origin").is_ok() && from("none").is_ok() && refuse_other_sites(&HeaderMap::new()).is_ok());
+        assert!(
+            from("same-origin").is_ok()
+                && from("none").is_ok()
+                && refuse_other_sites(&HeaderMap::new()).is_ok()
+        );
         assert!(from("cross-site").is_err() && from("same-site").is_err() && from("").is_err());
     }
 }

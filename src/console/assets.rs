@@ -67,6 +67,7 @@ pub(super) async fn asset(
 ) -> Result<Response, Problem> {
     let known = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name() == name);
     let asset = known.ok_or_else(|| Problem::not_found("There is no such file."))?;
-    let head = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let head =
+        [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((head, asset.text).into_response())
 }

@@ -24,21 +24,35 @@ fn points(values: &[f64], width: f64, height: f64, margin: f64) -> String {
     let (low, high) = bounds(values);
     let step = width / (values.len().max(2) - 1) as f64;
     let y = |value: f64| {
-        if high > low { height - margin - (value - low) / (high - low) * (height - 2.0 * margin) } else { height / 2.0 }
+        if high > low {
+            height - margin - (value - low) / (high - low) * (height - 2.0 * margin)
+        } else {
+            height / 2.0
+        }
     };
-    let points = values.iter().enumerate().map(|(index, value)| format!("{:.1},{:.1}", index as f64 * step, y(*value)));
+    let points = values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| format!("{:.1},{:.1}", index as f64 * step, y(*value)));
     let points: Vec<String> = points.collect();
     // One value alone is a level line.
-    if let [point] = points.as_slice() { format!("{point} {width:.1},{:.1}", height / 2.0) } else { points.join(" ") }
+    if let [point] = points.as_slice() {
+        format!("{point} {width:.1},{:.1}", height / 2.0)
+    } else {
+        points.join(" ")
+    }
 }
 
 fn bounds(values: &[f64]) -> (f64, f64) {
-    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
+    values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
 }
 
 /// Who joined and who left, as two bars away from a middle; `most` fills a side.
 pub(super) fn moves(added: i64, removed: i64, most: i64) -> Markup {
-    let share = |number: i64| if most > 0 { (number as f64 / most as f64 * 50.0).clamp(0.0, 50.0) } else { 0.0 };
+    let share =
+        |number: i64| if most > 0 { (number as f64 / most as f64 * 50.0).clamp(0.0, 50.0) } else { 0.0 };
     let visible = |number: i64| if number > 0 { share(number).max(0.8) } else { 0.0 };
     let (left, right) = (visible(removed), visible(added));
     html! {
@@ -75,7 +89,9 @@ pub(super) fn size_and_turnover(days: &[Day], label: &str) -> Markup {
     for (index, day) in days.iter().enumerate() {
         let x = index as f64 * step + (step - bar) / 2.0;
         let height = |number: i64| number as f64 / most * 32.0;
-        for (class, number, y) in [("plus", day.added, 168.0 - height(day.added)), ("minus", day.removed, 168.0)] {
+        for (class, number, y) in
+            [("plus", day.added, 168.0 - height(day.added)), ("minus", day.removed, 168.0)]
+        {
             if number > 0 {
                 bars += &format!(
                     "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{bar:.1}\" height=\"{:.1}\"/>",
@@ -126,7 +142,15 @@ pub(super) fn ladder(at: &Mark, boundaries: &[Mark], label: &str) -> Markup {
     let (low, high) = marks.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), m| (l.min(m), h.max(m)));
     let margin = ((high - low) * 0.06).max(0.1);
     let x = |value: f64| (value.max(1.0).log10() - low + margin) / (high - low + 2.0 * margin) * W;
-    let anchor = |x: f64| if x < 90.0 { "start" } else if x > W - 90.0 { "end" } else { "middle" };
+    let anchor = |x: f64| {
+        if x < 90.0 {
+            "start"
+        } else if x > W - 90.0 {
+            "end"
+        } else {
+            "middle"
+        }
+    };
     html! {
         svg.ladder viewBox={ "0 0 " (W) " 84" } role="img" aria-label=(label) {
             line.axis x1="0" x2=(W) y1="44" y2="44" {}

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use chrono::Utc;
 use maud::{Markup, html};
 
-use super::access::{Change, Nothing, Reader};
+use super::access::{Asked, Change, Nothing, Reader};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
 use super::session::Session;
@@ -15,7 +15,7 @@ use super::text::{Letter, clipped, counted};
 use super::value::{self, Tone};
 use super::{Console, jobs};
 use crate::domain::job::JobRequest;
-use crate::stream::dead::{self, Filed};
+use crate::redis::dead::{self, Filed};
 
 /// Letters that are listed, the newest.
 const LISTED: usize = 100;
@@ -28,12 +28,12 @@ const FIELD_CHARS: usize = 2_000;
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(session): Reader,
-    done: Option<Query<jobs::Done>>,
+    Asked(done): Asked<jobs::Done>,
 ) -> Result<Page, Problem> {
     let filed = dead::list(&console.service.redis, &console.service.names, LISTED).await?;
     let letters: Vec<Letter> = filed.into_iter().map(Letter::from).collect();
     let body = html! {
-        (jobs::done(done))
+        (jobs::done(&done))
         (heading("Dead letters", "Entries of the job stream that were given up. A replay asks for the same again, as a new job."))
         @if letters.is_empty() { (nothing("There are none.")) } @else {
             (table(&console, &letters))
@@ -137,7 +137,8 @@ pub(super) async fn replay(
     Change { session, .. }: Change<Nothing>,
 ) -> Result<Redirect, Problem> {
     let filed = find(&console, &id).await?;
-    let request = filed.letter.and_then(|letter| dead::replayed(&letter, Utc::now())).map_err(Problem::conflict)?;
+    let request =
+        filed.letter.and_then(|letter| dead::replayed(&letter, Utc::now())).map_err(Problem::conflict)?;
     let request = JobRequest { triggered_by: session.actor(), ..request };
     let target = jobs::ask(&console, &request, "replayed").await?;
     dead::remove(&console.service.redis, &console.service.names, &filed.id).await?;

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn lines_are_what_their_signs_say() {
-        let text = text("large_cap  market_cap, 2 members\n  + ACME  cap 10B\n  - <b>\n  ! held\nPlan: 1 to add.\n");
+        let text =
+            text("large_cap  market_cap, 2 members\n  + ACME  cap 10B\n  - <b>\n  ! held\nPlan: 1 to add.\n");
         let text = text.into_string();
         for part in [
             "<div class=\"line title\">large_cap market_cap, 2 members</div>",

@@ -7,13 +7,13 @@ use axum::extract::State;
 use chrono::Utc;
 use maud::{Markup, html};
 
+use super::Console;
 use super::access::Reader;
 use super::layout::{Page, Section};
 use super::preview::turn;
 use super::problem::Problem;
 use super::text::counted;
 use super::value::{self, Tone};
-use super::Console;
 use crate::doctor::{self, Finding, Level, Report};
 
 /// The page.
@@ -38,9 +38,11 @@ fn verdict(report: &Report) -> Markup {
     let (tone, sign, headline) = match report.worst() {
         Level::Ok => (Tone::Good, "✓", "Everything is as it should be".to_owned()),
         Level::Warn => (Tone::Attention, "!", counted(warnings, "warning", "warnings")),
-        Level::Error => {
-            (Tone::Bad, "✕", format!("{}, {}", counted(errors, "error", "errors"), counted(warnings, "warning", "warnings")))
-        }
+        Level::Error => (
+            Tone::Bad,
+            "✕",
+            format!("{}, {}", counted(errors, "error", "errors"), counted(warnings, "warning", "warnings")),
+        ),
     };
     html! {
         div class={ "verdict " (tone.class()) } {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::Utc;
 
 use super::layout::{Page, frame};
@@ -33,7 +33,11 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Finds out who asks, has the page made, and puts the frame around it.
-pub(super) async fn handle(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn handle(
+    State(console): State<Arc<Console>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let session = session_of(&console, request.headers());
     if let Some(session) = &session {
         request.extensions_mut().insert(session.clone());
@@ -42,7 +46,7 @@ pub(super) async fn handle(State(console): State<Arc<Console>>, mut request: Req
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = show(&console, session.as_ref(), problem, &response);
     } else if let Some(page) = response.extensions_mut().remove::<Page>() {
-        let page = frame(&console, session.as_ref(), &page).into_response();
+        let page = Html(frame(&console, session.as_ref(), &page).into_string());
         response = (response.status(), page).into_response();
     }
     for (name, value) in HEADERS {
@@ -67,7 +71,7 @@ fn show(console: &Console, session: Option<&Session>, problem: Problem, as_was: 
         return Redirect::to(&sign_in::address(console, next)).into_response();
     }
     let page = layout::of_problem(console, &problem);
-    let mut response = (problem.status, frame(console, session, &page)).into_response();
+    let mut response = (problem.status, Html(frame(console, session, &page).into_string())).into_response();
     if let Some(after) = as_was.headers().get(header::RETRY_AFTER) {
         response.headers_mut().insert(header::RETRY_AFTER, after.clone());
     }

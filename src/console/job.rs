@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::access::{Change, Nothing, Reader};
+use super::access::{Asked, Change, Nothing, Reader};
 use super::layout::{Page, Section};
 use super::live::frame_id;
 use super::problem::Problem;
@@ -18,10 +18,10 @@ use super::value::{self, Tone};
 use super::{Console, jobs, tonight};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
-use crate::publish::status::StatusHash;
+use crate::redis::events::KeptEvent;
 use crate::requests::Cancellation;
 use crate::store::account::{JobAccount, UniverseChanges};
-use crate::stream::events::KeptEvent;
+use crate::wire::status::StatusHash;
 use crate::worker::telling::{JobResult, status_of};
 
 /// Events that are shown, the newest.
@@ -42,7 +42,7 @@ pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(session): Reader,
     Path(id): Path<String>,
-    done: Option<Query<jobs::Done>>,
+    Asked(done): Asked<jobs::Done>,
 ) -> Result<Page, Problem> {
     let id = parsed(&id)?;
     let now = Utc::now();
@@ -56,7 +56,7 @@ pub(super) async fn page(
     };
     let events = console.service.newest_events(&id, MAX_EVENTS).await.unwrap_or_default();
     let body = html! {
-        (jobs::done(done))
+        (jobs::done(&done))
         div.heading {
             h1.id { (id) }
             (actions(&console, &session, &account))
@@ -243,7 +243,9 @@ pub(super) async fn cancel(
     let done = match console.service.cancel_by(&id, Some(&actor), Utc::now()).await? {
         Cancellation::Cancelled => "cancelled",
         Cancellation::Requested => "cancelling",
-        Cancellation::Ended(status) => return Err(Problem::conflict(format!("The job has ended already: it is {status}."))),
+        Cancellation::Ended(status) => {
+            return Err(Problem::conflict(format!("The job has ended already: it is {status}.")));
+        }
         Cancellation::Unknown => return Err(unknown()),
     };
     tracing::info!(job.id = %id, by = actor, "{actor} asked for the end of job {id}");

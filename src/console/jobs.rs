@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Redirect;
 use chrono::{DateTime, NaiveDate, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::{Change, Reader};
+use super::access::{Asked, Change, Reader};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
 use super::session::Session;
@@ -16,8 +16,8 @@ use super::text::{Picture, clipped, thousands, took};
 use super::{Console, value};
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
-use crate::publish::event::Source;
 use crate::store::jobs::JobRow;
+use crate::wire::event::Source;
 use crate::worker::telling::status_of;
 
 /// Jobs on one page.
@@ -57,8 +57,8 @@ const SENTENCES: [(&str, &str); 11] = [
 ];
 
 /// A line about what has just been done.
-pub(super) fn done(done: Option<Query<Done>>) -> Markup {
-    let said = done.and_then(|Query(Done { done })| SENTENCES.iter().find(|(word, _)| *word == done));
+pub(super) fn done(Done { done }: &Done) -> Markup {
+    let said = SENTENCES.iter().find(|(word, _)| word == done);
     html! { @if let Some((_, sentence)) = said { p.notice.good role="status" { (sentence) } } }
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Part {
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(session): Reader,
-    Query(Part { from }): Query<Part>,
+    Asked(Part { from }): Asked<Part>,
 ) -> Result<Page, Problem> {
     let now = Utc::now();
     // One more than is shown tells whether there is a next page.
@@ -149,10 +149,14 @@ impl Wanted {
     /// The request that is described.
     pub(super) fn request(&self, by: &str, now: DateTime<Utc>) -> Result<JobRequest, Problem> {
         let mode = if self.mode.is_empty() { Some(Mode::Full) } else { Mode::from_text(&self.mode) };
-        let mode = mode.filter(|mode| *mode != Mode::Revert).ok_or_else(|| Problem::invalid("There is no such mode."))?;
+        let mode = mode
+            .filter(|mode| *mode != Mode::Revert)
+            .ok_or_else(|| Problem::invalid("There is no such mode."))?;
         let as_of: Option<NaiveDate> = match self.as_of.as_str() {
             "" => None,
-            text => Some(text.parse().map_err(|_| Problem::invalid("The date is not one such as 2026-03-02."))?),
+            text => {
+                Some(text.parse().map_err(|_| Problem::invalid("The date is not one such as 2026-03-02."))?)
+            }
         };
         let accept_churn = self.accepts_churn();
         Ok(JobRequest { as_of, accept_churn, ..JobRequest::new(JobId::fresh(), mode, by, now) })

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -25,13 +25,13 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::access::Reader;
+use super::access::{Asked, Reader};
 use super::problem::Problem;
 use super::{Console, job, tonight};
 use crate::domain::job::JobId;
 use crate::failure::Failure;
-use crate::publish::status::StatusHash;
 use crate::requests::Desk;
+use crate::wire::status::StatusHash;
 use crate::worker::shutdown::Shutdown;
 
 /// The longest wait for Redis; Postgres knows the rest.
@@ -158,7 +158,11 @@ impl Reading {
                 (status, html)
             }
         };
-        Ok(Some(Frame { id: frame_id(&status), html: html.into_string(), has_ended: status.status.is_final() }))
+        Ok(Some(Frame {
+            id: frame_id(&status),
+            html: html.into_string(),
+            has_ended: status.status.is_final(),
+        }))
     }
 }
 
@@ -178,7 +182,7 @@ pub(super) struct Seen {
 pub(super) async fn tonight(
     State(console): State<Arc<Console>>,
     reader: Reader,
-    Query(seen): Query<Seen>,
+    Asked(seen): Asked<Seen>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     follow(&console, reader, Watched::Tonight, seen, &headers)
@@ -189,7 +193,7 @@ pub(super) async fn job(
     State(console): State<Arc<Console>>,
     reader: Reader,
     Path(id): Path<String>,
-    Query(seen): Query<Seen>,
+    Asked(seen): Asked<Seen>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = JobId::parse(&id).ok_or_else(|| Problem::not_found("There is no such job."))?;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Redirect;
 use chrono::{NaiveDate, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::{Change, Reader};
+use super::access::{Asked, Change, Reader};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
 use super::session::Session;
@@ -26,12 +26,12 @@ const MAX_REASON_CHARS: usize = 300;
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(session): Reader,
-    done: Option<Query<jobs::Done>>,
+    Asked(done): Asked<jobs::Done>,
 ) -> Result<Page, Problem> {
     let stored = pins::list(&console.service.database).await?;
     let today = new_york_date(Utc::now());
     let body = html! {
-        (jobs::done(done))
+        (jobs::done(&done))
         (heading("Pins and bans", "A pin keeps a symbol in a universe, a ban keeps it out, whatever the rules say. Each counts from the next sync on."))
         @if session.is_operator() { (form(&console, &session)) }
         @if stored.is_empty() { (nothing("Nothing is pinned or banned.")) } @else { (table(&console, &session, &stored, today)) }
@@ -161,7 +161,13 @@ pub(super) async fn decide(
     match pins::decide(&console.service.database, &console.settings, wish, Utc::now()).await? {
         Decided::Written { stored, .. } => {
             let pin = &stored.pin;
-            tracing::info!(by = actor, "{actor} wrote a {} of {} in {}", pin.kind.as_str(), pin.symbol, pin.universe);
+            tracing::info!(
+                by = actor,
+                "{actor} wrote a {} of {} in {}",
+                pin.kind.as_str(),
+                pin.symbol,
+                pin.universe
+            );
             Ok(Redirect::to(&console.at("/pins?done=pinned")))
         }
         Decided::UnknownSymbol { nearest } => Err(unknown("symbol", nearest.as_deref())),
@@ -185,11 +191,18 @@ pub(super) async fn remove(
     State(console): State<Arc<Console>>,
     Change { session, form }: Change<Decision>,
 ) -> Result<Redirect, Problem> {
-    let taken = pins::take_back(&console.service.database, form.kind()?, &form.symbol, &form.universe).await?;
+    let taken =
+        pins::take_back(&console.service.database, form.kind()?, &form.symbol, &form.universe).await?;
     match taken {
         Ok(StoredPin { pin, .. }) => {
             let actor = session.actor();
-            tracing::info!(by = actor, "{actor} took the {} of {} in {} back", pin.kind.as_str(), pin.symbol, pin.universe);
+            tracing::info!(
+                by = actor,
+                "{actor} took the {} of {} in {} back",
+                pin.kind.as_str(),
+                pin.symbol,
+                pin.universe
+            );
             Ok(Redirect::to(&console.at("/pins?done=unpinned")))
         }
         Err(_) => Err(Problem::conflict("It was taken back already.")),

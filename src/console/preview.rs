@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chrono::Utc;
 use maud::{Markup, html};
 use tokio::sync::SemaphorePermit;
 
-use super::access::Reader;
+use super::access::{Asked, Reader};
 use super::jobs::Wanted;
 use super::layout::{Page, Section, heading};
 use super::problem::Problem;
@@ -33,9 +33,8 @@ pub(super) async fn turn(console: &Console) -> Result<SemaphorePermit<'_>, Probl
 pub(super) async fn plan(
     State(console): State<Arc<Console>>,
     Reader(session): Reader,
-    query: Option<Query<Wanted>>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Page, Problem> {
-    let wanted = query.map(|Query(wanted)| wanted).unwrap_or_default();
     let is_asked = !wanted.mode.is_empty();
     let found = if is_asked {
         let request = wanted.request(&session.actor(), Utc::now())?;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use chrono::Utc;
 use maud::{Markup, html};
 
-use super::access::{Change, Nothing, Reader};
+use super::access::{Asked, Change, Nothing, Reader};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
 use super::session::Session;
@@ -25,7 +25,13 @@ use crate::store::quarantine::{self, QuarantineNow};
 /// One entry in a sentence.
 pub(super) fn summary(entry: &Quarantined) -> String {
     let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
-    format!("{} at {} since {}, found {found}: {}", entry.keeps(), entry.cap().short(), entry.since, entry.seen())
+    format!(
+        "{} at {} since {}, found {found}: {}",
+        entry.keeps(),
+        entry.cap().short(),
+        entry.since,
+        entry.seen()
+    )
 }
 
 async fn read(console: &Console) -> Result<QuarantineNow, Problem> {
@@ -38,15 +44,18 @@ async fn read(console: &Console) -> Result<QuarantineNow, Problem> {
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(_): Reader,
-    done: Option<Query<jobs::Done>>,
+    Asked(done): Asked<jobs::Done>,
 ) -> Result<Page, Problem> {
     let found = read(&console).await?;
     let lead = match found.as_of {
-        Some(as_of) => format!("{} not believed by the sync of {as_of}; each keeps its last good cap meanwhile.", counted(found.symbols.len(), "value is", "values are")),
+        Some(as_of) => format!(
+            "{} not believed by the sync of {as_of}; each keeps its last good cap meanwhile.",
+            counted(found.symbols.len(), "value is", "values are")
+        ),
         None => "No sync has looked at the market yet.".to_owned(),
     };
     let body = html! {
-        (jobs::done(done))
+        (jobs::done(&done))
         (heading("Quarantine", &lead))
         @if found.symbols.is_empty() { (nothing("Every value is believed.")) } @else { (table(&console, &found)) }
     };
@@ -72,7 +81,7 @@ fn table(console: &Console, found: &QuarantineNow) -> Markup {
                     @for entry in &found.symbols {
                         tr {
                             th scope="row" { (value::symbol(console, entry.symbol.as_str())) }
-                            td { (value::badge(Tone::Attention, entry.anomaly.title())) }
+                            td { (value::badge(Tone::Attention, &entry.anomaly.title())) }
                             td { (entry.since) }
                             td.number { (thousands(entry.sessions_left(as_of))) }
                             td.number { (value::dollars(Some(entry.cap()))) }
@@ -107,7 +116,7 @@ pub(super) async fn entry(
     let entry = Symbol::parse(&symbol).and_then(|symbol| found.entry(&symbol).cloned()).ok_or_else(absent)?;
     let is_approved = found.is_approved(&entry.symbol);
     let body = html! {
-        (heading(entry.symbol.as_str(), entry.anomaly.title()))
+        (heading(entry.symbol.as_str(), &entry.anomaly.title()))
         section.card {
             (value::facts([
                 ("seen", entry.seen()),
@@ -146,7 +155,11 @@ fn impact(entry: &Quarantined, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     match entry.found() {
         Some(found) => {
-            sentences.push(format!("The next sync takes {} in place of {}.", found.short(), entry.cap().short()));
+            sentences.push(format!(
+                "The next sync takes {} in place of {}.",
+                found.short(),
+                entry.cap().short()
+            ));
             let (before, after) = (tier(entry.cap()), tier(found));
             sentences.push(if before == after {
                 format!("It stays in {after}; its rank moves with its cap.")
@@ -154,7 +167,9 @@ fn impact(entry: &Quarantined, policy: &Policy) -> Vec<String> {
                 format!("It goes from {before} to {after}, and its rank moves with its cap.")
             });
         }
-        None => sentences.push("The next sync takes it for a stock without a cap: it leaves every tier and ranking.".to_owned()),
+        None => sentences.push(
+            "The next sync takes it for a stock without a cap: it leaves every tier and ranking.".to_owned(),
+        ),
     }
     sentences.push("Plan after approving shows every change before a sync makes it.".to_owned());
     sentences

@@ -115,7 +115,8 @@ impl Sessions {
 
     /// The session that a cookie stands for, if it is one of ours and goes on.
     pub(crate) fn open(&self, cookie: &str, keys: &Keys, now: DateTime<Utc>) -> Option<Session> {
-        let Sealed { name, fingerprint, csrf, ends_at } = serde_json::from_slice(&self.unseal(cookie)?).ok()?;
+        let Sealed { name, fingerprint, csrf, ends_at } =
+            serde_json::from_slice(&self.unseal(cookie)?).ok()?;
         let key = keys.named(&name, &fingerprint)?;
         let goes_on = now < ends_at && !self.is_signed_out(&csrf);
         goes_on.then(|| Session { name, right: key.right, csrf, ends_at })
@@ -203,7 +204,10 @@ mod tests {
             let key = keys.of_secret(secret.as_bytes()).expect("a key");
             let (session, cookie) = sessions.begin(key, now());
             assert_eq!(sessions.open(&cookie, &keys, now()), Some(session.clone()));
-            assert_eq!((session.is_operator(), session.actor()), (is_operator, format!("console:{}", key.name)));
+            assert_eq!(
+                (session.is_operator(), session.actor()),
+                (is_operator, format!("console:{}", key.name))
+            );
             assert!(session.is_own_token(&session.csrf) && !session.is_own_token("") && cookie.len() < 600);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Form;
-use axum::extract::{Extension, FromRequest, Path, Query, Request, State};
+use axum::extract::{Extension, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::Utc;
@@ -13,7 +13,7 @@ use maud::html;
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::access::{Reader, refuse_other_sites};
+use super::access::{Asked, Reader, refuse_other_sites};
 use super::handle::COOKIE;
 use super::layout::{Page, Section};
 use super::problem::Problem;
@@ -97,9 +97,8 @@ fn target(console: &Console, next: &str) -> String {
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     session: Option<Extension<Session>>,
-    query: Option<Query<Next>>,
+    Asked(Next { next }): Asked<Next>,
 ) -> Response {
-    let next = query.map(|Query(query)| query.next).unwrap_or_default();
     if session.is_some() {
         return Redirect::to(&target(&console, &next)).into_response();
     }

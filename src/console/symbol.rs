@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{NaiveDate, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::Reader;
+use super::access::{Asked, Reader};
 use super::chart::{Mark, ladder};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
@@ -40,7 +40,7 @@ pub(super) struct Typed {
 pub(super) async fn search(
     State(console): State<Arc<Console>>,
     Reader(_): Reader,
-    Query(Typed { symbol }): Query<Typed>,
+    Asked(Typed { symbol }): Asked<Typed>,
 ) -> Response {
     let symbol = symbol.trim();
     if !symbol.is_empty() {
@@ -72,14 +72,15 @@ pub(super) async fn page(
     let _turn = preview::turn(&console).await?;
     let question = Question { symbol: symbol.clone(), universe: None };
     let (database, now) = (&console.service.database, Utc::now());
-    let explanation = match requests::explain(database, &console.settings, question, Limits::default(), now).await? {
-        Answer::Explained(explanation) => explanation,
-        Answer::UnknownSymbol { nearest } => return Err(unknown(nearest.as_deref())),
-        Answer::UnknownUniverse { .. } => return Err(unknown(None)),
-        Answer::Refused(refusal) => {
-            return Err(Problem::unavailable(format!("There is no market to look at: {refusal}")));
-        }
-    };
+    let explanation =
+        match requests::explain(database, &console.settings, question, Limits::default(), now).await? {
+            Answer::Explained(explanation) => explanation,
+            Answer::UnknownSymbol { nearest } => return Err(unknown(nearest.as_deref())),
+            Answer::UnknownUniverse { .. } => return Err(unknown(None)),
+            Answer::Refused(refusal) => {
+                return Err(Problem::unavailable(format!("There is no market to look at: {refusal}")));
+            }
+        };
     let memberships = match Symbol::parse(&symbol) {
         Some(symbol) => {
             let mut client = database.client().await?;
@@ -144,16 +145,19 @@ fn place(subject: &Subject, policy: &Policy) -> Markup {
         .map(|ranking| Mark { at: ranking.limit as f64, name: ranking.universe.to_string() })
         .collect();
     let cap = subject.market_cap.map(|cap| Mark { at: cap.as_f64(), name: format!("${}", cap.short()) });
-    let rank = subject.rank.map(|rank| Mark { at: rank as f64, name: format!("rank {}", thousands(rank as u64)) });
+    let rank =
+        subject.rank.map(|rank| Mark { at: rank as f64, name: format!("rank {}", thousands(rank as u64)) });
     html! {
         @if cap.is_some() || rank.is_some() {
             section.card aria-labelledby="place" {
                 h2 #place { "Distance to the boundaries" }
+                div.ladders tabindex="0" role="region" aria-label="Scales" {
                 @if let Some(cap) = &cap {
                     (ladder(cap, &tiers, &format!("Market cap {} among the floors of the tiers", cap.name)))
                 }
                 @if let Some(rank) = &rank {
                     (ladder(rank, &ranks, &format!("{} among the ends of the rankings", rank.name)))
+                }
                 }
             }
         }
@@ -163,8 +167,9 @@ fn place(subject: &Subject, policy: &Policy) -> Markup {
 fn verdicts(console: &Console, explanation: &Explanation) -> Markup {
     let (inside, outside): (Vec<&Verdict>, Vec<&Verdict>) =
         explanation.universes.iter().partition(|verdict| verdict.is_member);
-    let (near, far): (Vec<&Verdict>, Vec<&Verdict>) =
-        outside.into_iter().partition(|verdict| verdict.outlook != Outlook::StaysOut || verdict.last_membership.is_some());
+    let (near, far): (Vec<&Verdict>, Vec<&Verdict>) = outside
+        .into_iter()
+        .partition(|verdict| verdict.outlook != Outlook::StaysOut || verdict.last_membership.is_some());
     html! {
         section.card aria-labelledby="in" {
             h2 #in { "Member of " span.count { (inside.len()) } }
@@ -215,7 +220,8 @@ fn render(console: &Console, verdict: &Verdict) -> Markup {
 fn outlook(verdict: &Verdict) -> Markup {
     match verdict.outlook {
         Outlook::StaysIn => {
-            let rank = verdict.rank.map_or_else(|| "in".to_owned(), |rank| format!("# {}", thousands(rank as u64)));
+            let rank =
+                verdict.rank.map_or_else(|| "in".to_owned(), |rank| format!("# {}", thousands(rank as u64)));
             value::badge(Tone::Good, &rank)
         }
         Outlook::StaysOut => value::badge(Tone::Quiet, "out"),

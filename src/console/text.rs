@@ -1,9 +1,9 @@
 //! The text of values, as the commands print it: what the pages have in common with them, in one place.
 
+pub(super) use crate::cli::account::more_facts;
 pub(super) use crate::cli::dead::Letter;
 pub(super) use crate::cli::explain::{cap, in_full, kind, membership};
 pub(super) use crate::cli::jobs::{facts, took};
-pub(super) use crate::cli::account::more_facts;
 pub(super) use crate::cli::picture::Picture;
 pub(super) use crate::cli::plan::render_plan;
 pub(super) use crate::cli::screen::{Style, clipped, counted, duration, iso, printable, thousands, when};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::access::Reader;
+use super::access::{Asked, Reader};
 use super::layout::{Page, Section, nothing};
 use super::live::frame_id;
 use super::problem::Problem;
@@ -16,12 +16,12 @@ use super::verdict::{Verdict, next, verdict};
 use super::{Console, chart, jobs, quarantine};
 use crate::domain::job::JobStatus;
 use crate::domain::task::SyncTask;
-use crate::publish::status::{StatusHash, TaskResult};
+use crate::store::Limits;
 use crate::store::history::{self, UniverseNow};
 use crate::store::jobs::JobRow;
 use crate::store::overview::{self, LastRun, Tonight};
-use crate::store::Limits;
 use crate::trigger::schedule::Schedule;
+use crate::wire::status::{StatusHash, TaskResult};
 use crate::worker::telling::{JobResult, status_of};
 
 /// Symbols of a list that are shown; the rest is counted.
@@ -31,7 +31,7 @@ const NAMED: usize = 30;
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(_): Reader,
-    done: Option<Query<jobs::Done>>,
+    Asked(done): Asked<jobs::Done>,
 ) -> Result<Page, Problem> {
     let now = Utc::now();
     let mut client = console.service.database.client().await?;
@@ -43,7 +43,7 @@ pub(super) async fn page(
     let held: Vec<&UniverseNow> = universes.iter().filter(|universe| universe.status == "held").collect();
     let said = verdict(&tonight, held.len(), now);
     let body = html! {
-        (jobs::done(done))
+        (jobs::done(&done))
         (render_verdict(&said))
         (live(&console, &tonight, now))
         div.columns {
@@ -169,7 +169,8 @@ fn of_run(tonight: &Tonight) -> Option<&JobRow> {
 }
 
 fn changes(console: &Console, tonight: &Tonight, all: &[UniverseNow]) -> Markup {
-    let of_last = |universe: &&UniverseNow| tonight.run.as_ref().is_some_and(|run| run.job_id == universe.last_job_id);
+    let of_last =
+        |universe: &&UniverseNow| tonight.run.as_ref().is_some_and(|run| run.job_id == universe.last_job_id);
     let moved = |universe: &&UniverseNow| universe.added + universe.removed > 0;
     let mut changed: Vec<&UniverseNow> = all.iter().filter(of_last).filter(moved).collect();
     changed.sort_by_key(|universe| (-(universe.added + universe.removed), universe.universe.as_str()));
@@ -229,7 +230,12 @@ fn when_next(console: &Console, tonight: &Tonight, now: DateTime<Utc>) -> Markup
     let schedule = Schedule::new(triggers.schedule_time, console.settings.sync.eod_wait_timeout);
     let firing = triggers.schedule.then(|| schedule.next(now));
     let closes = tonight.run.as_ref().map(|run| {
-        format!("{} of {} usual on {}", thousands(run.closes as u64), thousands(run.usual_closes as u64), run.as_of)
+        format!(
+            "{} of {} usual on {}",
+            thousands(run.closes as u64),
+            thousands(run.usual_closes as u64),
+            run.as_of
+        )
     });
     let waiting = tonight.jobs.iter().find(|job| job.waiting_since.is_some() && !job.status.is_final());
     let so_far = waiting.and_then(|job| job.error.clone());
@@ -261,7 +267,7 @@ fn needs_a_look(console: &Console, tonight: &Tonight, held: &[&UniverseNow]) -> 
                 ul.plain {
                     @for entry in entries.iter().take(NAMED) {
                         li.look {
-                            (value::badge(Tone::Attention, entry.anomaly.title()))
+                            (value::badge(Tone::Attention, &entry.anomaly.title()))
                             " " (value::symbol(console, entry.symbol.as_str()))
                             p.hint { (value::foreign(&quarantine::summary(entry))) }
                         }

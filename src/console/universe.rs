@@ -3,23 +3,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::Reader;
+use super::access::{Asked, Reader};
 use super::layout::{Page, Section, nothing};
 use super::problem::Problem;
 use super::text::{counted, shown, thousands};
 use super::{Console, chart, tonight, universes, value};
 use crate::domain::calendar::{next_session, session_on_or_before};
 use crate::domain::money::Usd;
+use crate::store::Limits;
 use crate::store::history::{self, Member, When};
 use crate::store::overview::{self, Day, UniverseDays};
-use crate::store::Limits;
 
 /// Members on one page.
 const PAGE: usize = 100;
@@ -43,11 +43,17 @@ impl Wanted {
     fn when(&self) -> Result<When, Problem> {
         let as_of = match self.as_of.as_str() {
             "" => None,
-            text => Some(text.parse::<NaiveDate>().map_err(|_| Problem::invalid("The date is not one such as 2026-03-02."))?),
+            text => Some(
+                text.parse::<NaiveDate>()
+                    .map_err(|_| Problem::invalid("The date is not one such as 2026-03-02."))?,
+            ),
         };
         let known_at = match self.known_at.as_str() {
             "" => None,
-            text => Some(moment(text).ok_or_else(|| Problem::invalid("The moment is not one such as 2026-03-02T21:30."))?),
+            text => Some(
+                moment(text)
+                    .ok_or_else(|| Problem::invalid("The moment is not one such as 2026-03-02T21:30."))?,
+            ),
         };
         Ok(When { as_of, known_at })
     }
@@ -65,7 +71,7 @@ pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Reader(_): Reader,
     Path(universe): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Page, Problem> {
     let when = wanted.when()?;
     let now = Utc::now();
@@ -255,7 +261,7 @@ pub(super) async fn csv(
     State(console): State<Arc<Console>>,
     Reader(_): Reader,
     Path(universe): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Problem> {
     let when = wanted.when()?;
     let mut client = console.service.database.client().await?;
@@ -279,7 +285,8 @@ pub(super) async fn csv(
 
 /// A text as a field. A spreadsheet would take one that begins like a formula for one, so it begins with a quote.
 fn field(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let text =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -296,8 +303,14 @@ mod tests {
 
     #[test]
     fn a_moment_is_what_a_browser_sends() {
-        assert_eq!(moment("2026-03-02T21:30").map(|at| at.to_rfc3339()).as_deref(), Some("2026-03-02T21:30:00+00:00"));
-        assert_eq!(moment("2026-03-02T21:30:05Z").map(|at| at.to_rfc3339()).as_deref(), Some("2026-03-02T21:30:05+00:00"));
+        assert_eq!(
+            moment("2026-03-02T21:30").map(|at| at.to_rfc3339()).as_deref(),
+            Some("2026-03-02T21:30:00+00:00")
+        );
+        assert_eq!(
+            moment("2026-03-02T21:30:05Z").map(|at| at.to_rfc3339()).as_deref(),
+            Some("2026-03-02T21:30:05+00:00")
+        );
         assert_eq!(moment("yesterday"), None);
     }
 }

@@ -15,9 +15,9 @@ use super::value::{self, Tone};
 use super::{Console, chart};
 use crate::domain::money::Usd;
 use crate::domain::universe::CacheType;
+use crate::store::Limits;
 use crate::store::history::{self, UniverseNow};
 use crate::store::overview::{self, WeekOf};
-use crate::store::Limits;
 
 /// Weeks that a sparkline shows.
 const WEEKS: i64 = 52;

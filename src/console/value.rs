@@ -116,7 +116,11 @@ pub(super) fn encoded(text: &str) -> String {
         _ => format!("%{byte:02X}"),
     };
     // A part that is only dots would be taken for a step up.
-    if text.bytes().all(|byte| byte == b'.') { text.replace('.', "%2E") } else { text.bytes().map(byte).collect() }
+    if text.bytes().all(|byte| byte == b'.') {
+        text.replace('.', "%2E")
+    } else {
+        text.bytes().map(byte).collect()
+    }
 }
 
 /// The beginning of a form that changes something.
@@ -155,7 +159,10 @@ mod tests {
 
     #[test]
     fn changes_have_their_signs() {
-        assert_eq!(moves(2, 3).into_string(), "<span class=\"plus\">+2</span> <span class=\"minus\">−3</span>");
+        assert_eq!(
+            moves(2, 3).into_string(),
+            "<span class=\"plus\">+2</span> <span class=\"minus\">−3</span>"
+        );
         assert_eq!(moves(0, 0).into_string(), "<span class=\"zero\">no change</span>");
         assert_eq!(signed(-1_200).into_string(), "<span class=\"minus\">−1,200</span>");
     }

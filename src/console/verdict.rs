@@ -32,17 +32,26 @@ impl Verdict {
 pub(super) fn verdict(tonight: &Tonight, held: usize, now: DateTime<Utc>) -> Verdict {
     let open = |status| tonight.jobs.iter().find(|job| job.status == status);
     if let Some(job) = open(JobStatus::Running) {
-        return Verdict::new(Tone::Busy, format!("A {} sync is running", job.request.mode), waits_for_others(tonight));
+        return Verdict::new(
+            Tone::Busy,
+            format!("A {} sync is running", job.request.mode),
+            waits_for_others(tonight),
+        );
     }
     if let Some(job) = open(JobStatus::Retrying) {
         return waiting(job, now);
     }
     if let Some(job) = open(JobStatus::Queued) {
         let asked = when(job.created_at, now);
-        return Verdict::new(Tone::Busy, "A sync is queued", format!("Asked for {asked}; a worker takes it next."));
+        return Verdict::new(
+            Tone::Busy,
+            "A sync is queued",
+            format!("Asked for {asked}; a worker takes it next."),
+        );
     }
     let Some(run) = &tonight.run else {
-        let detail = "Ask for the first one on the page Jobs, or see on the page Doctor whether all is ready.";
+        let detail =
+            "Ask for the first one on the page Jobs, or see on the page Doctor whether all is ready.";
         return match tonight.jobs.first() {
             Some(job) if job.status == JobStatus::Failed => failed(job),
             Some(_) | None => Verdict::new(Tone::Quiet, "No sync has run yet", detail),
@@ -59,14 +68,20 @@ pub(super) fn verdict(tonight: &Tonight, held: usize, now: DateTime<Utc>) -> Ver
     let doubted = run.quarantine.symbols.len();
     let date = run.as_of;
     match (held, doubted) {
-        (0, 0) => Verdict::new(Tone::Good, format!("{date} is synced"), "Nothing is held and every value was believed."),
+        (0, 0) => Verdict::new(
+            Tone::Good,
+            format!("{date} is synced"),
+            "Nothing is held and every value was believed.",
+        ),
         (0, _) => {
-            let detail = format!("{} not believed and carried meanwhile.", counted(doubted, "value is", "values are"));
+            let detail =
+                format!("{} not believed and carried meanwhile.", counted(doubted, "value is", "values are"));
             Verdict::new(Tone::Good, format!("{date} is synced"), detail)
         }
         _ => {
             let detail = "A guard kept back more change than it believes. See why below; accept it, or mend the source.";
-            let headline = format!("{date} is synced, {} held", counted(held, "universe is", "universes are"));
+            let headline =
+                format!("{date} is synced, {} held", counted(held, "universe is", "universes are"));
             Verdict::new(Tone::Attention, headline, detail)
         }
     }
@@ -74,17 +89,29 @@ pub(super) fn verdict(tonight: &Tonight, held: usize, now: DateTime<Utc>) -> Ver
 
 fn waits_for_others(tonight: &Tonight) -> String {
     let queued = tonight.jobs.iter().filter(|job| !job.status.is_final()).count().saturating_sub(1);
-    if queued == 0 { String::new() } else { format!("{} behind it.", counted(queued, "job waits", "jobs wait")) }
+    if queued == 0 {
+        String::new()
+    } else {
+        format!("{} behind it.", counted(queued, "job waits", "jobs wait"))
+    }
 }
 
 fn waiting(job: &JobRow, now: DateTime<Utc>) -> Verdict {
     let next = job.not_before.map(|at| format!("It looks again {}.", when(at, now))).unwrap_or_default();
     let why = job.error.as_deref().unwrap_or_default();
     if job.waiting_since.is_some() {
-        Verdict::new(Tone::Attention, "Waiting for the import", format!("{why}. {next}").trim_start_matches(". ").trim_end().to_owned())
+        Verdict::new(
+            Tone::Attention,
+            "Waiting for the import",
+            format!("{why}. {next}").trim_start_matches(". ").trim_end().to_owned(),
+        )
     } else {
         let headline = format!("A {} sync is tried again", job.request.mode);
-        Verdict::new(Tone::Attention, headline, format!("Attempt {} failed: {why}. {next}", thousands(job.attempt.max(0) as u64)))
+        Verdict::new(
+            Tone::Attention,
+            headline,
+            format!("Attempt {} failed: {why}. {next}", thousands(job.attempt.max(0) as u64)),
+        )
     }
 }
 
@@ -102,7 +129,11 @@ fn behind(applied: NaiveDate, session: NaiveDate, now: DateTime<Utc>) -> Verdict
     if session == new_york_date(now) {
         Verdict::new(Tone::Quiet, format!("{session} is not synced yet"), detail)
     } else {
-        Verdict::new(Tone::Bad, format!("{session} is not synced"), format!("{detail} See whether the import ran."))
+        Verdict::new(
+            Tone::Bad,
+            format!("{session} is not synced"),
+            format!("{detail} See whether the import ran."),
+        )
     }
 }
 

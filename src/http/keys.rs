@@ -35,7 +35,8 @@ pub(crate) struct Key {
 impl Key {
     /// What tells this key from another one under the same name, and tells nothing about it.
     pub(crate) fn fingerprint(&self) -> String {
-        let digest = Sha256::new().chain_update(b"cache-sync key fingerprint").chain_update(self.digest).finalize();
+        let digest =
+            Sha256::new().chain_update(b"cache-sync key fingerprint").chain_update(self.digest).finalize();
         digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
@@ -57,9 +58,11 @@ impl Keys {
         let operators = main.into_iter().chain(named).map(with(Right::Operator));
         let keys: Vec<Key> = operators.chain(read_only.map(with(Right::ReadOnly))).collect();
         if keys.is_empty() {
-            return Err("the roles api and console need a key: set CACHE_SYNC_API_KEY, or put the SHA-256 of one \
+            return Err(
+                "the roles api and console need a key: set CACHE_SYNC_API_KEY, or put the SHA-256 of one \
                         under [http.keys] in the configuration file"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Ok(Self(keys))
     }
@@ -117,7 +120,8 @@ mod tests {
     #[test]
     fn each_key_opens_under_its_name_and_nothing_else_does() {
         let keys = Keys::of(&settings(Some("one"), &[("scanner", "two")])).expect("there are keys");
-        let holder = |values: &[&'static str]| keys.holder(&with(values)).map(|key| (key.name.clone(), key.right));
+        let holder =
+            |values: &[&'static str]| keys.holder(&with(values)).map(|key| (key.name.clone(), key.right));
         assert_eq!(holder(&["one"]), Some((MAIN_KEY.to_owned(), Right::Operator)));
         assert_eq!(holder(&["two"]), Some(("scanner".to_owned(), Right::Operator)));
         assert_eq!(holder(&["look"]), Some(("desk".to_owned(), Right::ReadOnly)));

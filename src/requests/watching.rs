@@ -7,8 +7,8 @@ use redis::AsyncCommands;
 use super::Desk;
 use crate::domain::job::{JobId, JobStatus};
 use crate::failure::Failure;
-use crate::publish::status::StatusHash;
-use crate::stream::events::{self, KeptEvent};
+use crate::redis::events::{self, KeptEvent};
+use crate::wire::status::StatusHash;
 
 /// Among so many of the newest jobs the one is looked for that runs.
 const LOOKED_AT: isize = 8;

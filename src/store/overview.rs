@@ -13,6 +13,7 @@ use super::snapshot;
 use super::statement::{Param, query};
 use crate::domain::money::Usd;
 use crate::failure::Failure;
+use crate::plan::measure::Reading;
 
 const DOING: &str = "read what the console shows";
 /// The most open jobs that are read.
@@ -97,6 +98,28 @@ pub async fn weeks(tx: &Transaction<'_>, since: NaiveDate) -> Result<Vec<WeekOf>
         net: row.get("net"),
     });
     Ok(weeks.collect())
+}
+
+/// What the guards measured on a night.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Night {
+    /// Its date.
+    pub date: NaiveDate,
+    /// Of each guard the measure nearest to its bound.
+    pub readings: Vec<Reading>,
+}
+
+/// The newest nights that were measured, newest first.
+pub async fn nights(tx: &Transaction<'_>, at_most: i64) -> Result<Vec<Night>, Failure> {
+    let sql = include_str!("../../sql/queries/nights_read.sql");
+    let rows = query(tx, DOING, sql, &[(&at_most, Type::INT8)]).await?;
+    let night = |row: &Row| {
+        // A newer version may measure what this one does not know.
+        let readings: Vec<serde_json::Value> = serde_json::from_value(row.get("guards")).unwrap_or_default();
+        let known = readings.into_iter().filter_map(|reading| serde_json::from_value(reading).ok());
+        Night { date: row.get("as_of"), readings: known.collect() }
+    };
+    Ok(rows.iter().map(night).collect())
 }
 
 /// One universe and what moved in it.

@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::job::JobStatus;
 use crate::domain::task::{Mode, SyncTask};
 use crate::plan::digest::digest;
+use crate::plan::measure::Reading;
 use crate::plan::outcome::{Plan, PlannedUniverse, TaskStatus};
+use crate::plan::tally;
 use crate::store::jobs::{JobRow, Lost, PROGRESS_NUMBERS, STARTING_NUMBERS};
 use crate::store::outbox::Owed;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
@@ -41,6 +43,8 @@ pub struct JobResult {
     pub digest: String,
     /// Whether the job was given up and belongs to the dead letters.
     pub is_dead_letter: bool,
+    /// What the guards measured: of each the measure nearest to its bound.
+    pub guards: Vec<Reading>,
 }
 
 impl JobResult {
@@ -60,6 +64,7 @@ impl JobResult {
             total_symbols: plan.total_symbols as u64,
             digest: digest(plan),
             is_dead_letter: false,
+            guards: tally::nearest(&plan.measures).into_values().map(Reading::of).collect(),
         }
     }
 
