@@ -75,6 +75,7 @@ mod hostile;
 pub mod http;
 pub mod plan;
 pub mod redis;
+pub mod render;
 pub mod requests;
 pub mod settings;
 pub mod store;

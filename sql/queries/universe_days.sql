@@ -37,7 +37,7 @@ caps as materialized (
 )
 select
     m.universe, m.cache_type, m.symbol_count, m.added as last_added, m.removed as last_removed, m.total_market_cap,
-    m.average_market_cap, m.status, m.detail, m.last_changed_at, m.last_synced_at, m.last_job_id,
+    m.average_market_cap, m.status, m.detail, m.last_changed_at, m.last_synced_at, m.last_job_id, m.last_as_of,
     c.caps, d.day, d.added, d.removed, d.who_joined, d.who_left
 from cache_entries_metadata m
 cross join caps c

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::domain::job::JobStatus;
 
 use super::exit::Exit;
-use super::picture::Picture;
+use crate::render::picture::Picture;
 
 /// Time between two looks: quick to the eye, and nothing to the servers.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);

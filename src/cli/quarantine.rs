@@ -1,11 +1,11 @@
 //! `quarantine` and `approve`: which values are not believed, and that one of them is right.
 
-use chrono::NaiveDate;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::plan::quarantine::Quarantined;
+use crate::render::quarantine::entry_json;
 use crate::requests::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
@@ -118,24 +118,10 @@ pub fn render_quarantine(found: &QuarantineNow, style: &Style) -> String {
     format!("{}\n", style.paint(Ink::Dim, &format!("As of the sync of {as_of}"))) + &table.render(style)
 }
 
-/// One entry for a program, as it stands on `as_of`.
-pub fn entry_json(entry: &Quarantined, as_of: NaiveDate) -> Value {
-    json!({
-        "symbol": entry.symbol,
-        "anomaly": entry.anomaly,
-        "since": entry.since,
-        "sessions_left": entry.sessions_left(as_of),
-        "released_on": entry.released_on(),
-        "market_cap": entry.cap().to_string(),
-        "found_market_cap": entry.found().map(|cap| cap.to_string()),
-        "good_as_of": entry.good_as_of,
-        "seen": entry.seen(),
-        "until": entry.until(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
     use crate::plan::quarantine::Anomaly;
 

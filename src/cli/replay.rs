@@ -18,11 +18,11 @@ use crate::plan::policy::{Guards, Policy};
 use crate::plan::quarantine::QUARANTINED;
 use crate::plan::replay::Decided;
 use crate::plan::tally::{self, Moves, Sample, Tally};
+use crate::render::plan::plan_json;
 use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
 use crate::store::past::Known;
 
 use super::exit::Exit;
-use super::plan::plan_json;
 use super::screen::{self, Cell, Ink, Style, Table, counted};
 use super::submit::mode_parser;
 use super::{Context, now};

@@ -82,11 +82,14 @@ pub(super) fn size_and_turnover(days: &[Day], label: &str) -> Markup {
     const W: f64 = 720.0;
     let sizes: Vec<f64> = days.iter().map(|day| day.size as f64).collect();
     let (low, high) = bounds(&sizes);
-    let most = days.iter().map(|day| day.added.max(day.removed)).max().unwrap_or(0).max(1) as f64;
+    // The first fill is no turnover, and would make all else invisible.
+    let is_fill = |day: &Day| day.removed == 0 && day.added == day.size;
+    let turnover = |day: &Day| if is_fill(day) { 0 } else { day.added.max(day.removed) };
+    let most = days.iter().map(turnover).max().unwrap_or(0).max(1) as f64;
     let step = W / days.len().max(1) as f64;
     let bar = (step * 0.7).clamp(0.6, 14.0);
     let mut bars = String::new();
-    for (index, day) in days.iter().enumerate() {
+    for (index, day) in days.iter().enumerate().filter(|(_, day)| !is_fill(day)) {
         let x = index as f64 * step + (step - bar) / 2.0;
         let height = |number: i64| number as f64 / most * 32.0;
         for (class, number, y) in
@@ -135,7 +138,7 @@ pub(super) struct Mark {
     pub(super) name: String,
 }
 
-/// Where something stands among boundaries, on a scale of orders of magnitude: the nearest on either side are named.
+/// Where something stands among boundaries, on a scale of orders of magnitude. Names that would meet stand in two lines.
 pub(super) fn ladder(at: &Mark, boundaries: &[Mark], label: &str) -> Markup {
     const W: f64 = 720.0;
     let marks = boundaries.iter().chain([at]).map(|mark| mark.at.max(1.0).log10());
@@ -143,27 +146,46 @@ pub(super) fn ladder(at: &Mark, boundaries: &[Mark], label: &str) -> Markup {
     let margin = ((high - low) * 0.06).max(0.1);
     let x = |value: f64| (value.max(1.0).log10() - low + margin) / (high - low + 2.0 * margin) * W;
     let anchor = |x: f64| {
-        if x < 90.0 {
+        if x < 60.0 {
             "start"
-        } else if x > W - 90.0 {
+        } else if x > W - 60.0 {
             "end"
         } else {
             "middle"
         }
     };
+    let mut by_place: Vec<(f64, &str)> =
+        boundaries.iter().map(|mark| (x(mark.at), mark.name.as_str())).collect();
+    by_place.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let lines = lines_of(&by_place);
+    let place = x(at.at);
     html! {
-        svg.ladder viewBox={ "0 0 " (W) " 84" } role="img" aria-label=(label) {
+        svg.ladder viewBox={ "0 0 " (W) " 100" } role="img" aria-label=(label) {
             line.axis x1="0" x2=(W) y1="44" y2="44" {}
-            @for boundary in boundaries {
-                @let place = x(boundary.at);
+            @for ((place, name), line) in by_place.iter().zip(lines) {
                 line.tick x1=(format!("{place:.1}")) x2=(format!("{place:.1}")) y1="36" y2="52" {}
-                text.name x=(format!("{place:.1}")) y="70" text-anchor=(anchor(place)) { (boundary.name) }
+                text.name x=(format!("{place:.1}")) y=(70 + 17 * line) text-anchor=(anchor(*place)) { (name) }
             }
-            @let place = x(at.at);
             circle.here cx=(format!("{place:.1}")) cy="44" r="6" {}
             text.here x=(format!("{place:.1}")) y="24" text-anchor=(anchor(place)) { (at.name) }
         }
     }
+}
+
+/// Units that a character of a name takes.
+const CHAR_WIDTH: f64 = 7.2;
+
+/// In which of two lines each name stands, from the left: in the upper one wherever there is room.
+fn lines_of(names: &[(f64, &str)]) -> Vec<usize> {
+    let mut ends = [f64::NEG_INFINITY; 2];
+    let mut lines = Vec::with_capacity(names.len());
+    for (place, name) in names {
+        let half = name.chars().count() as f64 * CHAR_WIDTH / 2.0;
+        let line = usize::from(place - half < ends[0] && ends[1] <= ends[0]);
+        ends[line] = place + half + CHAR_WIDTH;
+        lines.push(line);
+    }
+    lines
 }
 
 /// How near something came to a bound night by night: bars up to a line.
@@ -197,6 +219,12 @@ mod tests {
         assert_eq!(points(&[5.0, 5.0], 100.0, 28.0, 2.0), "0.0,14.0 100.0,14.0");
         assert_eq!(points(&[5.0], 100.0, 28.0, 2.0), "0.0,14.0 100.0,14.0");
         assert_eq!(points(&[], 100.0, 28.0, 2.0), "");
+    }
+
+    #[test]
+    fn names_that_would_meet_stand_in_two_lines() {
+        assert_eq!(lines_of(&[(50.0, "micro"), (90.0, "small 300M"), (130.0, "mid")]), [0, 1, 0]);
+        assert_eq!(lines_of(&[(50.0, "top_100"), (200.0, "top_500")]), [0, 0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::access::{Asked, Change, Reader};
 use super::layout::{Page, Section, heading, nothing};
 use super::problem::Problem;
 use super::session::Session;
-use super::text::{Picture, clipped, thousands, took};
+use super::text::{Picture, clipped, note, thousands, took};
 use super::{Console, value};
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
@@ -221,7 +221,7 @@ fn line(console: &Console, row: &JobRow, now: DateTime<Utc>) -> Markup {
             td { (value::time(row.created_at, now)) " " span.dim { "by " (value::foreign(&row.request.triggered_by)) } }
             td.number { (took(&picture, now)) }
             td.number { @if row.status.is_final() { (thousands(status.total_changes)) } }
-            td.note { (value::foreign(&clipped(&crate::cli::jobs::note(&picture), NOTE_CHARS))) }
+            td.note { (value::foreign(&clipped(&note(&picture), NOTE_CHARS))) }
         }
     }
 }

@@ -22,7 +22,7 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 
@@ -116,40 +116,44 @@ impl Console {
 
     /// All pages as one service.
     pub fn router(self: &Arc<Self>) -> Router {
-        let pages = Router::new()
-            .route("/", get(tonight::page))
-            .route("/live", get(live::tonight))
-            .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
-            .route("/sign-out", post(sign_in::sign_out))
-            .route("/ticket/{ticket}", get(sign_in::ticket))
-            .route("/universes", get(universes::page))
-            .route("/universes/{universe}", get(universe::page))
-            .route("/universes/{universe}/members.csv", get(universe::csv))
-            .route("/symbols", get(symbol::search))
-            .route("/symbols/{symbol}", get(symbol::page))
-            .route("/jobs", get(jobs::page).post(jobs::submit))
-            .route("/jobs/{job_id}", get(job::page))
-            .route("/jobs/{job_id}/live", get(live::job))
-            .route("/jobs/{job_id}/cancel", post(job::cancel))
-            .route("/jobs/{job_id}/revert", get(preview::revert).post(job::revert))
-            .route("/plan", get(preview::plan))
-            .route("/quarantine", get(quarantine::page))
-            .route("/quarantine/{symbol}", get(quarantine::entry))
-            .route("/quarantine/{symbol}/approve", post(quarantine::approve))
-            .route("/dead", get(dead::page))
-            .route("/dead/purge", post(dead::purge))
-            .route("/dead/{id}", get(dead::letter))
-            .route("/dead/{id}/replay", post(dead::replay))
-            .route("/pins", get(pins::page).post(pins::decide))
-            .route("/pins/remove", post(pins::remove))
-            .route("/guards", get(guards::page))
-            .route("/doctor", get(doctor::page))
-            .route("/assets/{name}", get(assets::asset))
-            .fallback(async || problem::Problem::not_found("There is no such page."))
-            .method_not_allowed_fallback(async || problem::Problem::not_found("There is no such page."))
+        let pages: [(&str, MethodRouter<Arc<Self>>); 30] = [
+            ("", get(layout::to_start)),
+            ("/", get(tonight::page)),
+            ("/live", get(live::tonight)),
+            ("/sign-in", get(sign_in::page).post(sign_in::sign_in)),
+            ("/sign-out", post(sign_in::sign_out)),
+            ("/ticket/{ticket}", get(sign_in::ticket)),
+            ("/universes", get(universes::page)),
+            ("/universes/{universe}", get(universe::page)),
+            ("/universes/{universe}/members.csv", get(universe::csv)),
+            ("/symbols", get(symbol::search)),
+            ("/symbols/{symbol}", get(symbol::page)),
+            ("/jobs", get(jobs::page).post(jobs::submit)),
+            ("/jobs/{job_id}", get(job::page)),
+            ("/jobs/{job_id}/live", get(live::job)),
+            ("/jobs/{job_id}/cancel", post(job::cancel)),
+            ("/jobs/{job_id}/revert", get(preview::revert).post(job::revert)),
+            ("/plan", get(preview::plan)),
+            ("/quarantine", get(quarantine::page)),
+            ("/quarantine/{symbol}", get(quarantine::entry)),
+            ("/quarantine/{symbol}/approve", post(quarantine::approve)),
+            ("/dead", get(dead::page)),
+            ("/dead/purge", post(dead::purge)),
+            ("/dead/{id}", get(dead::letter)),
+            ("/dead/{id}/replay", post(dead::replay)),
+            ("/pins", get(pins::page).post(pins::decide)),
+            ("/pins/remove", post(pins::remove)),
+            ("/guards", get(guards::page)),
+            ("/doctor", get(doctor::page)),
+            ("/assets/{name}", get(assets::asset)),
+            ("/{*rest}", any(async || problem::Problem::not_found("There is no such page."))),
+        ];
+        let router = pages
+            .into_iter()
+            .fold(Router::new(), |router, (path, page)| router.route(&format!("{ROOT}{path}"), page));
+        router
             .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .layer(middleware::from_fn_with_state(Arc::clone(self), handle::handle))
-            .with_state(Arc::clone(self));
-        Router::new().route(ROOT, get(layout::to_start)).with_state(Arc::clone(self)).nest(ROOT, pages)
+            .with_state(Arc::clone(self))
     }
 }

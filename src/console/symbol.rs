@@ -20,6 +20,7 @@ use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::plan::explain::{Explanation, Outlook, Subject, Verdict};
 use crate::plan::policy::Policy;
+use crate::plan::wording::bound;
 use crate::requests::{self, Answer, Question};
 use crate::store::Limits;
 use crate::store::history::{self, Membership};
@@ -135,7 +136,7 @@ fn place(subject: &Subject, policy: &Policy) -> Markup {
         .iter()
         .map(|(tier, floor)| Mark {
             at: *floor as f64,
-            name: format!("{} {}", tier.as_str().trim_end_matches("_cap"), Usd::dollars(*floor).short()),
+            name: format!("{} {}", tier.as_str().trim_end_matches("_cap"), bound(Usd::dollars(*floor))),
         })
         .collect();
     let ranks: Vec<Mark> = policy

@@ -1,12 +1,11 @@
 //! The text of values, as the commands print it: what the pages have in common with them, in one place.
 
-pub(super) use crate::cli::account::more_facts;
-pub(super) use crate::cli::dead::Letter;
-pub(super) use crate::cli::explain::{cap, in_full, kind, membership};
-pub(super) use crate::cli::jobs::{facts, took};
-pub(super) use crate::cli::picture::Picture;
-pub(super) use crate::cli::plan::render_plan;
-pub(super) use crate::cli::screen::{Style, clipped, counted, duration, iso, printable, thousands, when};
+pub(super) use crate::render::explain::{cap, in_full, kind, membership};
+pub(super) use crate::render::job::{facts, more_facts, note, took};
+pub(super) use crate::render::letter::Letter;
+pub(super) use crate::render::picture::Picture;
+pub(super) use crate::render::plan::render_plan;
+pub(super) use crate::render::screen::{Style, clipped, counted, duration, iso, printable, thousands, when};
 
 /// The most characters of a text that strangers wrote, a name above all.
 const MAX_CHARS: usize = 300;

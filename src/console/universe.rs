@@ -15,7 +15,7 @@ use super::layout::{Page, Section, nothing};
 use super::problem::Problem;
 use super::text::{counted, shown, thousands};
 use super::{Console, chart, tonight, universes, value};
-use crate::domain::calendar::{next_session, session_on_or_before};
+use crate::domain::calendar::next_session;
 use crate::domain::money::Usd;
 use crate::store::Limits;
 use crate::store::history::{self, Member, When};
@@ -145,7 +145,7 @@ fn history_of(console: &Console, days: &UniverseDays) -> Markup {
 /// Sessions from the first change on, with the size after each.
 fn series(days: &UniverseDays) -> Vec<chart::Day> {
     let (Some(first), Some(last)) = (days.days.last(), days.days.first()) else { return Vec::new() };
-    let end = last.date.max(session_on_or_before(days.now.last_synced_at.date_naive()));
+    let end = last.date.max(days.last_as_of);
     let sessions = std::iter::successors(Some(first.date), |date| Some(next_session(*date)));
     let sessions: Vec<NaiveDate> = sessions.take_while(|date| *date <= end).collect();
     let mut size = i64::from(days.now.symbol_count);

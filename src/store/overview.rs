@@ -127,6 +127,8 @@ pub async fn nights(tx: &Transaction<'_>, at_most: i64) -> Result<Vec<Night>, Fa
 pub struct UniverseDays {
     /// How it stands.
     pub now: UniverseNow,
+    /// The date that it was last applied for.
+    pub last_as_of: NaiveDate,
     /// The days on which somebody joined or left, newest first.
     pub days: Vec<Day>,
     /// The market caps of the symbols that were asked for, in their order.
@@ -168,6 +170,7 @@ pub async fn universe(
     let caps: Option<Vec<Option<i64>>> = first.get("caps");
     Ok(Some(UniverseDays {
         now: history::universe_now(first, ["last_added", "last_removed"]),
+        last_as_of: first.get("last_as_of"),
         days: rows.iter().filter_map(day).collect(),
         caps: caps.unwrap_or_default().into_iter().map(|cents| cents.map(Usd::from_cents)).collect(),
     }))
