@@ -112,19 +112,33 @@ pub fn redis(doing: &str) -> impl FnOnce(::redis::RedisError) -> Failure + '_ {
                 | ErrorKind::AuthenticationFailed
                 | ErrorKind::UnexpectedReturnType
         );
-        let permanent = of_client || error.code().is_some_and(is_permanent_code);
+        let permanent = of_client
+            || error.code().is_some_and(is_permanent_code)
+            || error.detail().is_some_and(is_permanent_sentence);
         let doing = doing.to_owned();
-        if permanent {
-            Failure::Permanent { doing, source: error.into() }
-        } else {
-            Failure::Transient { doing, source: error.into() }
-        }
+        let source = readable_of_redis(error);
+        if permanent { Failure::Permanent { doing, source } } else { Failure::Transient { doing, source } }
     }
 }
 
 /// The words that Redis answers with where it will go on answering so. By word, for the driver has no kind for most.
 fn is_permanent_code(code: &str) -> bool {
     matches!(code, "WRONGTYPE" | "WRONGPASS" | "NOAUTH" | "NOPERM" | "CROSSSLOT")
+}
+
+/// What Redis says under the general word `ERR` and will go on saying: a right that is missing inside a script, and a
+/// server of another kind, such as a Sentinel, which has no streams.
+fn is_permanent_sentence(detail: &str) -> bool {
+    detail.contains("user executing the script can't") || detail.starts_with("unknown command")
+}
+
+/// Where in a script something was refused helps nobody who has to grant it.
+fn readable_of_redis(error: ::redis::RedisError) -> BoxError {
+    let is_refusal = error.code() == Some("NOPERM") || error.detail().is_some_and(is_permanent_sentence);
+    match error.detail() {
+        Some(detail) if is_refusal => detail.split(" script: ").next().unwrap_or(detail).into(),
+        _ => error.into(),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +220,13 @@ mod tests {
         for text in ["WRONGTYPE of another kind", "NOPERM no", "NOAUTH who?", "WRONGPASS no", "CROSSSLOT no"]
         {
             assert!(!answer(text).is_transient(), "{text}");
+        }
+        for text in [
+            "ERR The user executing the script can't run this command or subcommand script: 1f, on @user_script:1.",
+            "ERR unknown command 'XADD', with args beginning with: 'a'",
+        ] {
+            assert!(!answer(text).is_transient(), "{text}");
+            assert!(!answer(text).to_string().contains("user_script"), "{}", answer(text));
         }
         for text in ["LOADING later", "READONLY a replica", "OOM full", "ERR something", "BUSY a script"] {
             assert!(answer(text).is_transient(), "{text}");

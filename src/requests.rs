@@ -23,7 +23,7 @@ use crate::plan::quarantine::Quarantined;
 use crate::plan::snapshot::Instrument;
 use crate::plan::{self, Order, market_of, plan};
 use crate::redis::connection::Redis;
-use crate::redis::producer;
+use crate::redis::{producer, rights};
 use crate::settings::{EntriesSettings, Settings, nearest};
 use crate::store;
 use crate::store::account::{self, JobAccount};
@@ -145,9 +145,15 @@ impl Desk {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
-        let enqueued = self
-            .patiently(doing, producer::enqueue(&mut connection, &self.names, request, &announcement))
-            .await?;
+        let enqueueing = async {
+            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+                Ok(enqueued) => Ok(enqueued),
+                Err(error) => {
+                    Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)
+                }
+            }
+        };
+        let enqueued = self.in_time(doing, enqueueing).await?;
         let mut client = self.database.client().await?;
         jobs::note_entry(&mut client, &request.job_id, &enqueued.entry_id).await
     }
@@ -219,11 +225,20 @@ impl Desk {
         doing: &str,
         answer: impl Future<Output = redis::RedisResult<T>>,
     ) -> Result<T, Failure> {
+        self.in_time(doing, async { answer.await.map_err(redis_failure(doing)) }).await
+    }
+
+    /// The same for an answer whose error is sorted already.
+    async fn in_time<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let late = |_| {
             let seconds = self.patience.as_secs_f64();
             Failure::transient(doing, format!("Redis did not answer within {seconds} s"))
         };
-        tokio::time::timeout(self.patience, answer).await.map_err(late)?.map_err(redis_failure(doing))
+        tokio::time::timeout(self.patience, answer).await.map_err(late)?
     }
 
     /// A job as Postgres has it; `None` for an unknown id.

@@ -37,6 +37,8 @@ mod losses;
 mod pins;
 #[path = "service/quarantine.rs"]
 mod quarantine;
+#[path = "service/refusals.rs"]
+mod refusals;
 #[path = "service/replays.rs"]
 mod replays;
 #[path = "service/requests.rs"]

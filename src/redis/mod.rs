@@ -4,7 +4,7 @@
 //! what can't be worked on. [`publisher`] writes events and status of a job in one script, at most once each, [`events`]
 //! reads the events of a job. [`stream_state`] reads how the stream stands, and [`subscription`] hears what is published
 //! on channels. [`connection`] makes the connections for all of it, [`sentinel`] knows where the server is that they lead
-//! to. The shapes of what is written are [`wire`](crate::wire)'s.
+//! to. [`rights`] names what the user may not do. The shapes of what is written are [`wire`](crate::wire)'s.
 
 pub mod connection;
 pub mod consumer;
@@ -15,6 +15,7 @@ pub mod identity;
 pub(crate) mod private_redis;
 pub mod producer;
 pub mod publisher;
+pub mod rights;
 pub mod sentinel;
 pub mod stream_state;
 pub mod subscription;

@@ -40,11 +40,13 @@ use self::disposition::Disposition;
 use self::process::process;
 use self::relay::Relay;
 use self::shutdown::Shutdown;
+use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::policy::Policy;
 use crate::redis::connection::Redis;
 use crate::redis::consumer::{self, Consumer};
 use crate::redis::identity::Identity;
+use crate::redis::rights;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
 use crate::store::{Database, KeptConnection, jobs, migrations};
 use crate::wire::names::Names;
@@ -240,7 +242,14 @@ impl Worker {
     /// Reads one delivery and works on it.
     async fn step(&self, consumer: &mut Consumer, until: Until) -> Result<Step, Failure> {
         let is_patient = until == Until::Stopped;
-        match consumer.next(is_patient).await.map_err(redis_failure("read the job stream"))? {
+        let delivery = match consumer.next(is_patient).await {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                let any = JobId::fresh();
+                return Err(rights::named(&self.redis, &self.names, &any, "read the job stream", error).await);
+            }
+        };
+        match delivery {
             Some(delivery) => process(self, delivery).await.map(|()| Step::Worked),
             None if until == Until::Idle && self.is_done().await? => Ok(Step::Done),
             None => Ok(Step::Idle),

@@ -16,6 +16,7 @@ use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
 use crate::redis::connection::Redis;
 use crate::redis::publisher::{Delivery, deliver_all};
+use crate::redis::rights;
 use crate::store::outbox::{self, Owed};
 use crate::store::{Client, Database};
 use crate::wire::event::Event;
@@ -90,10 +91,10 @@ impl Relay {
             .map(|event| self.delivery(id, event))
             .collect::<Result<_, String>>()
             .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
-        deliver_all(&mut self.redis.shared(), &self.names, &deliveries)
-            .await
-            .map_err(redis_failure(doing))?;
-        Ok(())
+        match deliver_all(&mut self.redis.shared(), &self.names, &deliveries).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(rights::named(&self.redis, &self.names, id, doing, error).await),
+        }
     }
 
     fn delivery(&self, id: &JobId, owed: &Owed) -> Result<Delivery, String> {

@@ -14,7 +14,7 @@ use super::{ROUND, Trouble, Worker, jittered};
 use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::publisher::Delivery;
-use crate::redis::{consumer, producer};
+use crate::redis::{consumer, producer, rights};
 use crate::store::jobs::{self, JobRow};
 
 /// How long a job may have no entry: a producer writes it right after the row.
@@ -68,9 +68,12 @@ async fn has_entry(worker: &Worker, row: &JobRow) -> Result<bool, Failure> {
 
 async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure> {
     let announcement = announcement(row);
-    let enqueued = producer::enqueue(&mut worker.redis.shared(), &worker.names, &row.request, &announcement)
-        .await
-        .map_err(redis_failure("put a job on the stream"))?;
+    let doing = "put a job on the stream";
+    let (redis, names) = (&worker.redis, &worker.names);
+    let enqueued = match producer::enqueue(&mut redis.shared(), names, &row.request, &announcement).await {
+        Ok(enqueued) => enqueued,
+        Err(error) => return Err(rights::named(redis, names, row.id(), doing, error).await),
+    };
     if row.status == JobStatus::Retrying {
         debug!(job.id = %row.id(), "job {} is due again, and was put on the stream", row.id());
     } else {

@@ -37,6 +37,7 @@ mod http;
 mod listener;
 mod market;
 mod process;
+mod rights;
 mod sentinel;
 mod servers;
 mod tap;

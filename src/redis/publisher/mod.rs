@@ -140,7 +140,7 @@ impl Delivery {
         self.status.as_ref().is_some_and(|status| status.status.is_final())
     }
 
-    /// The arguments that `tell()` of `script.lua` reads, in its order.
+    /// The arguments that `read_delivery()` of `script.lua` reads, in its order.
     pub(crate) fn write_args(&self, call: &mut ScriptInvocation<'_>) {
         call.arg(self.seq);
         match &self.event {

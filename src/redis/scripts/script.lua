@@ -54,37 +54,74 @@ local status_seq = read_status_seq()
 local event_seq = read_event_seq(status_seq)
 redis.call('ZCARD', KEYS[4])
 
--- Returns 1 if something new was told, 0 if all of it was old.
-local function tell()
-    local seq_text = next_arg()
-    local seq = tonumber(seq_text)
-    local event, channel_list, envelope = next_arg(), next_arg(), next_arg()
-    local published_to = next_list()
-    local status = next_list()
-    local ended = next_arg() == '1'
-    local monitor = next_arg()
-    local requested_ms, job_id = next_arg(), next_arg()
-
-    local new_event = event ~= '' and seq > event_seq
-    local new_status = #status > 0 and seq > status_seq
-
-    if new_event then
-        redis.call('XADD', KEYS[2], 'MAXLEN', '~', max_events, seq_text .. '-0',
-            'event', event, 'channels', channel_list, 'data', envelope)
-        event_seq = seq
+-- Ends the script, with nothing written of the delivery at hand, where the user may not run a command: PUBLISH raises
+-- only when event and hash have been written, and the next try would take the event for told.
+local function need(what, ...)
+    if not redis.acl_check_cmd(...) then
+        error(redis.error_reply('NOPERM the user of Redis may not run ' .. what))
     end
-    if new_status then
-        redis.call('HSET', KEYS[1], unpack(status))
-        status_seq = seq
-        if monitor ~= '' then
-            redis.call('SET', KEYS[3], monitor, 'EX', monitor_seconds)
+end
+
+-- Reads the next delivery from ARGV.
+local function read_delivery()
+    local delivery = {seq_text = next_arg()}
+    delivery.seq = tonumber(delivery.seq_text)
+    delivery.event, delivery.channel_list, delivery.envelope = next_arg(), next_arg(), next_arg()
+    delivery.channels = next_list()
+    delivery.status = next_list()
+    delivery.ended = next_arg() == '1'
+    delivery.monitor = next_arg()
+    delivery.requested_ms, delivery.job_id = next_arg(), next_arg()
+    return delivery
+end
+
+-- Raises unless everything that belongs to a delivery may be written.
+local function check(delivery)
+    if delivery.event ~= '' then
+        need('XADD on key ' .. KEYS[2], 'XADD', KEYS[2], '1-0', 'event', '')
+        for _, channel in ipairs(delivery.channels) do
+            need('PUBLISH on channel ' .. channel, 'PUBLISH', channel, '')
         end
     end
-    if requested_ms ~= '' then
-        redis.call('ZADD', KEYS[4], requested_ms, job_id)
+    if #delivery.status > 0 then
+        need('HSET on key ' .. KEYS[1], 'HSET', KEYS[1], 'seq', '')
+        need('PERSIST on key ' .. KEYS[1], 'PERSIST', KEYS[1])
+        if delivery.monitor ~= '' then
+            need('SET on key ' .. KEYS[3], 'SET', KEYS[3], '')
+        end
+    end
+    if delivery.requested_ms ~= '' then
+        need('ZADD on key ' .. KEYS[4], 'ZADD', KEYS[4], 0, '')
+        need('ZREMRANGEBYRANK on key ' .. KEYS[4], 'ZREMRANGEBYRANK', KEYS[4], 0, 0)
+    end
+    if delivery.ended then
+        need('EXPIRE on key ' .. KEYS[1], 'EXPIRE', KEYS[1], 0)
+        need('EXPIRE on key ' .. KEYS[2], 'EXPIRE', KEYS[2], 0)
+    end
+end
+
+-- Writes a delivery that was checked; returns 1 if something new was told, 0 if all of it was old.
+local function write(delivery)
+    local new_event = delivery.event ~= '' and delivery.seq > event_seq
+    local new_status = #delivery.status > 0 and delivery.seq > status_seq
+
+    if new_event then
+        redis.call('XADD', KEYS[2], 'MAXLEN', '~', max_events, delivery.seq_text .. '-0',
+            'event', delivery.event, 'channels', delivery.channel_list, 'data', delivery.envelope)
+        event_seq = delivery.seq
+    end
+    if new_status then
+        redis.call('HSET', KEYS[1], unpack(delivery.status))
+        status_seq = delivery.seq
+        if delivery.monitor ~= '' then
+            redis.call('SET', KEYS[3], delivery.monitor, 'EX', monitor_seconds)
+        end
+    end
+    if delivery.requested_ms ~= '' then
+        redis.call('ZADD', KEYS[4], delivery.requested_ms, delivery.job_id)
         redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -max_recent - 1)
     end
-    if ended and (new_event or new_status) then
+    if delivery.ended and (new_event or new_status) then
         redis.call('EXPIRE', KEYS[1], keep_seconds)
         redis.call('EXPIRE', KEYS[2], keep_seconds)
     elseif new_status then
@@ -93,12 +130,12 @@ local function tell()
         redis.call('PERSIST', KEYS[2])
     end
     if new_event then
-        for _, channel in ipairs(published_to) do
-            redis.call('PUBLISH', channel, envelope)
+        for _, channel in ipairs(delivery.channels) do
+            redis.call('PUBLISH', channel, delivery.envelope)
         end
     end
 
-    if new_event or (event == '' and new_status) then
+    if new_event or (delivery.event == '' and new_status) then
         return 1
     end
     return 0
