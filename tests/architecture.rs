@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 12] = [
     &["fault"],
     &["domain", "failure", "demo"],
     &["plan"],
@@ -17,8 +17,10 @@ const LAYERS: [&[&str]; 10] = [
     &["settings"],
     &["store", "redis"],
     &["worker"],
+    &["render"],
     &["requests", "doctor"],
     &["trigger", "http"],
+    &["console"],
     &["cli", "lib", "main"],
 ];
 
