@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::symbol::Symbol;
@@ -26,6 +25,7 @@ use crate::redis::connection::Redis;
 use crate::redis::{producer, rights};
 use crate::settings::{EntriesSettings, Settings, nearest};
 use crate::store;
+use crate::store::Transaction;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};

@@ -24,7 +24,7 @@ use crate::render::plan::render_plan;
 use crate::requests::{Desk, Preview, preview};
 use crate::settings::{LoadArgs, Secret, Settings};
 use crate::store::history::When;
-use crate::store::{history, migrations};
+use crate::store::{Limits, history, migrations};
 use crate::wire::event::Source;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
@@ -175,7 +175,7 @@ async fn sync(settings: &Settings, desk: &Desk, id: &str) -> Result<(), Exit> {
 
 async fn show_universes(desk: &Desk, style: &Style) -> Result<(), Exit> {
     let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
     let universes = history::universes_now(&transaction).await?;
     screen::print(&render_universes(&universes, Utc::now(), style))
 }
@@ -237,7 +237,7 @@ async fn show_members(
 
 async fn exhibits(settings: &Settings, desk: &Desk) -> Result<Vec<Exhibit>, Exit> {
     let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
     let mut exhibits = Vec::new();
     for universe in history::universes_now(&transaction).await? {
         let Some(cache_type) = CacheType::from_text(&universe.cache_type) else { continue };

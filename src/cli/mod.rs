@@ -198,7 +198,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
 async fn dispatch(cli: Cli) -> Result<(), Exit> {
     // The demo reads no configuration, and runs where there is none.
     if let Command::Demo(args) = &cli.command {
-        return demo::demo(args, &Style::of_stdout(cli.global.color)).await;
+        return Box::pin(demo::demo(args, &Style::of_stdout(cli.global.color))).await;
     }
     let context = Context::load(cli.global)?;
     let ended = match cli.command {

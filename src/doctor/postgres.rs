@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::failure::{Failure, postgres};
 use crate::plan::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
+use crate::store::Transaction;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;

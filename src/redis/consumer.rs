@@ -194,6 +194,20 @@ impl Consumer {
         call.invoke_async(self.connection().await?).await
     }
 
+    /// Hands back what this consumer holds, for the others to take at once; how many entries. Over the connection that it
+    /// has: without one nothing is handed back, and what is held counts as untouched after a lease.
+    pub async fn hand_back(&mut self) -> RedisResult<usize> {
+        let Some(connection) = &mut self.connection else { return Ok(0) };
+        let script = Script::new(include_str!("scripts/hand_back.lua"));
+        let mut call = script.key(&self.stream);
+        call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
+        let handed_back = call.invoke_async(connection).await;
+        if handed_back.is_err() {
+            self.connection = None;
+        }
+        handed_back
+    }
+
     /// Leaves the group: what this consumer still holds is set free for the others at once, with its delivery count
     /// as it was, and the consumer is removed.
     pub async fn leave(&mut self) -> RedisResult<()> {

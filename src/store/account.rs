@@ -6,12 +6,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::jobs::{self, JobRow};
 use super::statement::{query, query_one};
-use super::{Client, Limits};
+use super::{Client, Limits, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 

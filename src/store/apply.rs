@@ -36,7 +36,6 @@ use postgres_protocol::types::{ArrayDimension, array_to_sql};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_util::bytes::BytesMut;
@@ -52,6 +51,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::chronicle::Chronicled;
 use crate::plan::outcome::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::plan::snapshot::{RunState, Snapshot, StockState};
+use crate::store::Transaction;
 
 use super::layout::Entries;
 use super::lease::Lease;

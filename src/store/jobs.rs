@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 
-use super::Client;
 use super::outbox::{self, Owed};
 use super::owners;
+use super::{Client, Limits, Transaction};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, postgres};
@@ -313,6 +313,8 @@ pub struct ClaimTerms<'a> {
     pub policy_fingerprint: &'a str,
     /// Whether a worker is known to be dead.
     pub knows_dead: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether this worker began to work under an earlier claim of its own, given by its lease number.
+    pub has_begun: &'a (dyn Fn(i64) -> bool + Sync),
 }
 
 /// How the attempt before a claim was lost by its worker, in a sentence that begins with a word for it: `died`, `silent`
@@ -378,13 +380,16 @@ pub async fn claim(
         transaction.commit().await.map_err(postgres(doing))?;
         return Ok(Claim::Ended(Box::new(row)));
     }
-    let exhausted = row.attempt >= terms.max_attempts;
+    // A claim of this worker whose answer was lost: it never began, and this one counts in its place.
+    let is_in_place = owner.as_ref().is_some_and(|owner| owner.never_began(terms));
+    let counted = row.attempt - i32::from(is_in_place);
+    let exhausted = counted >= terms.max_attempts;
     let lost = owner.as_ref().map(|owner| owner.lost(terms));
     let begun = Begun {
         step: owner.and_then(|owner| owner.step),
         lost: lost.as_ref().map(ToString::to_string),
         // One that is given up is claimed to be ended, not to be begun once more.
-        attempts: i32::from(!exhausted),
+        attempts: i32::from(!exhausted && !is_in_place),
     };
     let claimed = begin_attempt(&transaction, &row, terms, &begun, now).await?;
     take_ownership(&transaction, &claimed, terms).await?;
@@ -422,6 +427,7 @@ async fn end_as_duplicate(
 
 struct Owner {
     worker: String,
+    lease_number: i64,
     step: Option<String>,
     is_expired: bool,
 }
@@ -431,6 +437,11 @@ impl Owner {
         // A worker that meets its own older claim has lost track of it (its connection broke in mid-claim); it can't
         // hold it elsewhere, for it works on one job at a time.
         self.worker != terms.worker && !self.is_expired && !(terms.knows_dead)(&self.worker)
+    }
+
+    /// Whether it is the worker that claims now, which knows that it began nothing then.
+    fn never_began(&self, terms: &ClaimTerms<'_>) -> bool {
+        self.worker == terms.worker && !(terms.has_begun)(self.lease_number)
     }
 
     /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
@@ -458,6 +469,7 @@ async fn load_owner(transaction: &Transaction<'_>, id: &JobId) -> Result<Option<
         .map_err(postgres("read who holds the job"))?;
     Ok(rows.first().map(|row| Owner {
         worker: row.get("worker"),
+        lease_number: row.get("lease_number"),
         step: row.get("step"),
         is_expired: row.get("is_expired"),
     }))
@@ -773,7 +785,7 @@ async fn end_as_cancelled(
 
 /// One job, or `None` where its id is unknown.
 pub async fn load(client: &mut Client, id: &JobId) -> Result<Option<JobRow>, Failure> {
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     load_within(&transaction, id).await
 }
 
@@ -790,7 +802,7 @@ pub async fn load_within(transaction: &Transaction<'_>, id: &JobId) -> Result<Op
 /// Jobs, newest first.
 pub async fn recent(client: &mut Client, limit: i64, offset: i64) -> Result<Vec<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/jobs_recent.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&limit, Type::INT8), (&offset, Type::INT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read recent jobs"))?;
     rows.iter().map(JobRow::from_row).collect()
@@ -815,7 +827,7 @@ pub async fn without_worker(
     grace: Duration,
 ) -> Result<Vec<JobRow>, Failure> {
     let sql = include_str!("../../sql/queries/jobs_without_worker.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&limit, Type::INT8), (&grace.as_secs_f64(), Type::FLOAT8)];
     let rows =
@@ -826,7 +838,7 @@ pub async fn without_worker(
 /// How long until the next unfinished job is due; `None` where every job has ended.
 pub async fn next_due(client: &mut Client) -> Result<Option<Duration>, Failure> {
     let sql = include_str!("../../sql/queries/jobs_next_due.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows =
         transaction.query_typed(sql, &[]).await.map_err(postgres("look for the next job that is due"))?;
     let seconds = rows.first().and_then(|row| row.get::<_, Option<f64>>("seconds"));
@@ -836,7 +848,7 @@ pub async fn next_due(client: &mut Client) -> Result<Option<Duration>, Failure> 
 /// Whether some job's row names this stream entry.
 pub async fn is_entry_known(client: &mut Client, entry_id: &str) -> Result<bool, Failure> {
     let sql = include_str!("../../sql/queries/job_by_entry.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows = transaction
         .query_typed(sql, &[(&entry_id, Type::TEXT)])
         .await
@@ -874,7 +886,7 @@ const FORGET_AT_ONCE: i64 = 10_000;
 /// Forgets jobs, events and owners whose time is over. History and audit are kept for ever.
 pub async fn forget_old(client: &mut Client) -> Result<(), Failure> {
     let doing = "forget old jobs and events";
-    let transaction = client.begin().await?;
+    let transaction = client.begin_within(Limits::default()).await?;
     let rounds = [
         (include_str!("../../sql/queries/jobs_prune.sql"), KEEP_JOBS_DAYS),
         (include_str!("../../sql/queries/outbox_prune.sql"), KEEP_EVENTS_DAYS),

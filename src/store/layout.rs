@@ -9,13 +9,13 @@
 //! what is to be written.
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
 use crate::plan::outcome::Plan;
 use crate::plan::snapshot::Snapshot;
 use crate::settings::{self, EntriesSettings};
+use crate::store::Transaction;
 
 use super::catalog::{self, Column, Relation};
 

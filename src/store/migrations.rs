@@ -5,17 +5,18 @@
 //! is not ours is never altered: the source is only looked for, a `cache_entries` that exists stays as it is, and a
 //! table that has one of our names without being in our books is refused.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
-use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use crate::failure::{Failure, postgres};
+use crate::failure::{Failure, PostgresError, postgres};
 use crate::settings::{EntriesSettings, SourceSettings};
 
 use super::source::Source;
 use super::statement::{Param, execute, query, query_one};
-use super::{Database, catalog, layout, quoted};
+use super::{Database, Limits, Transaction, catalog, layout, quoted};
 
 const DOING: &str = "migrate the database";
 /// The table of what was applied.
@@ -26,6 +27,8 @@ const CREATE_BOOKS: &str = "create table if not exists cache_sync_migrations (
     checksum text not null,
     applied_at timestamptz not null default now()
 )";
+/// Bounds of a migration: it may build an index over years of history, and wait for whoever is at the same.
+const LIMITS: Limits = Limits { statement: Duration::from_secs(600), lock: Duration::from_secs(5) };
 /// Longest wait for other processes that migrate.
 const WAIT_FOR_OTHERS: &str = "set local lock_timeout = '60s'";
 /// How often another program may make a table of the same name at the same moment before we give up.
@@ -103,7 +106,7 @@ pub async fn migrate(
 pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failure> {
     let doing = "use the tables of this program";
     let mut client = db.client().await?;
-    let tx = client.begin().await?;
+    let tx = client.begin_look().await?;
     let recorded = match catalog::relations(&tx, db.schema(), &[BOOKS]).await?.get(BOOKS) {
         Some(_) => read_books(&tx).await?,
         None => Vec::new(),
@@ -134,7 +137,7 @@ enum Step {
 /// Applies the first migration that is missing.
 async fn step(db: &Database, source: &SourceSettings, entries: &EntriesSettings) -> Result<Step, Failure> {
     let mut client = db.client().await?;
-    let tx = client.begin().await?;
+    let tx = client.begin_within(LIMITS).await?;
     wait_for_others(&tx, db.schema()).await?;
     Source::discover(&tx, source).await?;
     layout::check(&tx, entries).await?;
@@ -235,7 +238,7 @@ async fn record(tx: &Transaction<'_>, applied: &Migration) -> Result<(), Failure
 }
 
 /// Another program that makes a table, schema or type of the same name at the same moment: the next try will see it.
-fn racing(error: tokio_postgres::Error) -> Failure {
+fn racing(error: PostgresError) -> Failure {
     let raced = [
         SqlState::UNIQUE_VIOLATION,
         SqlState::DUPLICATE_TABLE,

@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::Client;
+use super::{Client, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
 
@@ -105,7 +104,7 @@ pub async fn owe_again(client: &mut Client, id: &JobId) -> Result<(), Failure> {
 /// Jobs that owe events, those that owe longest first.
 pub async fn owing_jobs(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
     let sql = include_str!("../../sql/queries/outbox_owing_jobs.sql");
-    let transaction = client.begin().await?;
+    let transaction = client.begin_look().await?;
     let rows = transaction
         .query_typed(sql, &[(&limit, Type::INT8)])
         .await

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::calendar::{self, new_york_date};
@@ -22,6 +21,7 @@ use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
 use crate::plan::snapshot::{EXIT_SESSIONS, RunState, UniverseState};
+use crate::store::Transaction;
 
 use super::pins::{self, StoredPin};
 use super::reading::{Rules, Sources, read_rules};

@@ -4,12 +4,12 @@
 //! needs no lease, for nothing but that row is written.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
 use crate::plan::quarantine::Quarantined;
+use crate::store::Transaction;
 
 use super::snapshot;
 use super::statement::{Param, query};

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use tokio_postgres::Transaction;
 
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
@@ -23,6 +22,7 @@ use crate::plan::outcome::{Refusal, Warning};
 use crate::plan::policy::{Overridden, Policy, ShareClasses};
 use crate::plan::snapshot::Snapshot;
 use crate::settings::{EntriesSettings, SourceSettings};
+use crate::store::Transaction;
 
 /// What a job found to decide on.
 #[derive(Debug)]

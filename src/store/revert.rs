@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::change::UniverseStatus;
 use crate::domain::job::{JobId, JobStatus};
@@ -18,6 +18,7 @@ use crate::plan::outcome::EarlierContent;
 use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
 use crate::plan::snapshot::StoredUniverse;
 use crate::settings::EntriesSettings;
+use crate::store::Transaction;
 
 use super::history::universes_now;
 use super::layout::appv2::{Location, Slot, Unique, tickers};

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::NaiveDate;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::calendar::sessions_back;
 use crate::domain::change::ExitReason;
@@ -34,6 +34,7 @@ use crate::plan::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
     StoredContent, StoredUniverse, UniverseState,
 };
+use crate::store::Transaction;
 
 use super::layout::Entries;
 use super::layout::appv2::{Rows, Slot, Table, list_slot, tickers};

@@ -16,14 +16,15 @@ use chrono::NaiveDate;
 use futures_util::TryStreamExt;
 use rust_decimal::prelude::ToPrimitive;
 use rustc_hash::FxHashSet;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::figure::Figure;
 use crate::domain::security::{Close, Security, Text};
 use crate::domain::symbol::Symbol;
 use crate::failure::{Failure, postgres};
 use crate::settings::SourceSettings;
+use crate::store::Transaction;
 
 use super::catalog::{self, Column, Relation};
 use super::decode::{SqlDate, SqlFigure, is_date, is_number};

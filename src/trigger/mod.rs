@@ -36,7 +36,7 @@ use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::requests::Desk;
 use crate::settings::Settings;
-use crate::store::{jobs, migrations, snapshot};
+use crate::store::{Limits, jobs, migrations, snapshot};
 use crate::wire::event::Source;
 use crate::wire::names::SignalNames;
 use crate::worker::Trouble;
@@ -245,7 +245,7 @@ impl Triggers {
 
     async fn known(&self, date: NaiveDate) -> Result<Known, Failure> {
         let mut client = self.desk.database.client().await?;
-        let transaction = client.begin().await?;
+        let transaction = client.begin_read_only(Limits::default()).await?;
         let last_applied = snapshot::read_applied(&transaction).await?.last;
         let jobs = jobs::of_key(&transaction, &dedupe_key(date)).await?;
         let earlier = jobs.into_iter().map(|row| Earlier {

@@ -48,7 +48,7 @@ const MANY_SECURITIES: u64 = 100_000;
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
-    let mut client = match connection(worker).await {
+    let mut client = match worker.kept.take(&worker.database).await {
         Ok(client) => client,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -69,12 +69,11 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
     outcome
 }
 
-/// The connection of an attempt.
-async fn connection(worker: &Worker) -> Result<Client, Failure> {
+/// Sees that there is a connection for an attempt, and keeps it for the one that follows.
+pub(super) async fn connect(worker: &Worker) -> Result<(), Failure> {
     fault::point("connect.before").await?;
-    let client = worker.kept.take(&worker.database).await?;
-    fault::point("connect.after").await?;
-    Ok(client)
+    worker.kept.keep(worker.kept.take(&worker.database).await?);
+    Ok(fault::point("connect.after").await?)
 }
 
 /// Does the job, again from the start where another transaction won.
@@ -114,6 +113,7 @@ async fn sync_once(
         lease = Lease::acquire(client, limits(worker)) => lease?,
         why = wait_in_line(worker, row, heartbeat.progress()) => return Ok(Outcome::Interrupted(why)),
     };
+    worker.begun.note(row.id(), row.lease_number);
     heartbeat.step("read", Some(lease.backend()));
     let began = Instant::now();
     let decided = match &row.request.revert_of {

@@ -26,14 +26,14 @@ pub mod shutdown;
 pub mod sweeper;
 pub mod telling;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::backoff::ExponentialBackoff;
 use ::backoff::backoff::Backoff;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::backoff::reconnecting;
 use self::disposition::Disposition;
@@ -113,6 +113,8 @@ pub struct Worker {
     pub streak: Streak,
     /// What attempts are made over.
     pub kept: KeptConnection,
+    /// The last claim under which work began.
+    pub begun: Begun,
     /// What heartbeats go over.
     pub kept_pulse: KeptConnection,
 }
@@ -145,6 +147,7 @@ impl Worker {
             shutdown,
             streak: Streak::default(),
             kept: KeptConnection::default(),
+            begun: Begun::default(),
             kept_pulse: KeptConnection::default(),
         })
     }
@@ -213,8 +216,14 @@ impl Worker {
 
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
         let mut patience = Patience::new();
+        let mut is_in_doubt = false;
         while !self.shutdown.is_asked() {
-            match self.step(consumer, until).await {
+            let step = match self.reach_postgres(consumer, is_in_doubt).await {
+                Ok(()) => self.step(consumer, until).await,
+                Err(failure) => Err(failure),
+            };
+            is_in_doubt = step.is_err();
+            match step {
                 Ok(Step::Worked) => {
                     patience.is_over();
                     self.pause_in_a_streak().await;
@@ -225,6 +234,28 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// After a failure no entry is read before Postgres answers, and none is held: another worker may reach it, and who can
+    /// claim a job is to have its entry.
+    async fn reach_postgres(&self, consumer: &mut Consumer, is_in_doubt: bool) -> Result<(), Failure> {
+        if !is_in_doubt {
+            return Ok(());
+        }
+        match self.kept.take(&self.database).await {
+            Ok(client) => {
+                self.kept.keep(client);
+                Ok(())
+            }
+            Err(failure) => {
+                match consumer.hand_back().await {
+                    Ok(0) => {}
+                    Ok(entries) => info!("handed back {entries} entries: Postgres is out of reach from here"),
+                    Err(error) => debug!("could not hand back what this worker holds: {error}"),
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// Where one job after the other fails in passing, waiting spares their attempts: a full disk is no better for the
@@ -320,6 +351,23 @@ impl Patience {
     }
 }
 
+/// The last claim of this worker under which work began: what a claim came to whose answer was lost is known only here.
+#[derive(Debug, Default)]
+pub struct Begun(Mutex<Option<(JobId, i64)>>);
+
+impl Begun {
+    /// Work begins under this claim.
+    pub fn note(&self, id: &JobId, lease_number: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), lease_number));
+    }
+
+    /// Whether work began under that claim.
+    pub fn is(&self, id: &JobId, lease_number: i64) -> bool {
+        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.as_ref().is_some_and(|begun| begun.0 == *id && begun.1 == lease_number)
+    }
+}
+
 /// How many attempts in a row failed for reasons that pass.
 #[derive(Debug, Default)]
 pub struct Streak(AtomicU32);
@@ -328,7 +376,9 @@ impl Streak {
     /// Takes note of what became of an attempt.
     pub fn note(&self, disposition: &Disposition) {
         match disposition {
-            Disposition::Retry { .. } | Disposition::End { is_dead_letter: true, .. } => {
+            Disposition::Retry { .. }
+            | Disposition::Later { .. }
+            | Disposition::End { is_dead_letter: true, .. } => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
             Disposition::Done(_)

@@ -6,7 +6,7 @@ use chrono::Utc;
 use tracing::{debug, info, warn};
 
 use super::Worker;
-use super::attempt::attempt;
+use super::attempt::{self, attempt};
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
 use super::heartbeat::{Heartbeat, Held};
@@ -39,6 +39,8 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
         Ok(parsed) => parsed,
         Err(rejection) => return reject(worker, &entry, &rejection).await,
     };
+    // Before the claim: an attempt that has no connection is none.
+    attempt::connect(worker).await?;
     match claim(worker, &request, &entry).await? {
         Some(Claim::Claimed(row)) => {
             warnings.extend(other_wishes(&row, &request));
@@ -84,12 +86,14 @@ fn other_wishes(row: &JobRow, request: &JobRequest) -> Option<String> {
 /// Claims the job, waiting while another worker holds it; `None` where this worker stops meanwhile.
 async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<Option<Claim>, Failure> {
     let knows_dead = |name: &str| worker.identity.knows_dead(name);
+    let has_begun = |lease_number: i64| worker.begun.is(&request.job_id, lease_number);
     let terms = ClaimTerms {
         worker: worker.identity.name(),
         lease: worker.options.lease,
         max_attempts: worker.options.max_attempts,
         policy_fingerprint: &worker.fingerprint,
         knows_dead: &knows_dead,
+        has_begun: &has_begun,
     };
     let mut is_said = false;
     loop {
@@ -179,6 +183,7 @@ fn circumstances(worker: &Worker, row: &JobRow, step: &'static str) -> Circumsta
         timeout: worker.options.timeout,
         hung_after: worker.options.hung_after,
         step,
+        has_begun: worker.begun.is(row.id(), row.lease_number),
     }
 }
 
@@ -211,6 +216,11 @@ async fn settle(
             warn!(job.id = %row.id(), "job {}: attempt {} failed, next in {:.1} s: {error}", row.id(), row.attempt, delay.as_secs_f64());
             postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::No).await?
         }
+        Disposition::Later { error } => {
+            let delay = delay_after(1);
+            info!(job.id = %row.id(), "job {}: not begun, next try in {:.1} s: {error}", row.id(), delay.as_secs_f64());
+            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::NotBegun).await?
+        }
         Disposition::Wait { delay, error } => {
             info!(job.id = %row.id(), "job {}: {error}", row.id());
             postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::WaitingForImport)
@@ -234,7 +244,10 @@ async fn settle(
 async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
     let mut client = worker.database.client().await?;
     match jobs::load(&mut client, row.id()).await? {
-        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Settled::Ended(now)),
+        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => {
+            info!(job.id = %row.id(), "job {}: its commit succeeded, although its answer did not come in time", row.id());
+            Ok(Settled::Ended(now))
+        }
         Some(_) | None => Ok(Settled::Lost),
     }
 }
@@ -289,7 +302,6 @@ async fn end(
     warnings: &[String],
     verdict: Verdict<'_>,
 ) -> Result<Ended, Failure> {
-    log_end(row, verdict.status, verdict.error);
     let now = Utc::now();
     let teller = Teller { names: &worker.names, at: now };
     let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
@@ -302,13 +314,19 @@ async fn end(
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+    let ended = jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await?;
+    // Said once it is so: a commit that nobody waited for any longer may have ended the job as completed.
+    if let Ended::Done(_) = &ended {
+        log_end(row, verdict.status, verdict.error);
+    }
+    Ok(ended)
 }
 
 /// Why an attempt is not counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Free {
     No,
+    NotBegun,
     WaitingForImport,
     HandedBack,
 }

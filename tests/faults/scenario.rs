@@ -113,11 +113,13 @@ impl Scenario {
     }
 
     /// Settings that belong to it.
-    pub(crate) fn settings(self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn settings(self, is_of_network: bool) -> Vec<(&'static str, &'static str)> {
         let drain = if self == Self::HandBack { "0" } else { "25" };
+        // Where the network is silent the worker's connections have to be given up before its lease runs out.
+        let (lease, heartbeat) = if is_of_network { ("8", "2") } else { ("2", "0.5") };
         vec![
-            ("worker.lease_seconds", "2"),
-            ("worker.heartbeat_seconds", "0.5"),
+            ("worker.lease_seconds", lease),
+            ("worker.heartbeat_seconds", heartbeat),
             ("worker.drain_seconds", drain),
         ]
     }

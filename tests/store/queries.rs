@@ -33,7 +33,7 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
             continue;
         }
         if let Err(error) = tx.prepare(&sql).await {
-            panic!("{name}: {}", error.as_db_error().map_or(error.to_string(), ToString::to_string));
+            panic!("{name}: {error}");
         }
     }
 }

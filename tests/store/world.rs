@@ -239,7 +239,7 @@ impl World {
 
     pub(crate) async fn snapshot(
         &self,
-        tx: &tokio_postgres::Transaction<'_>,
+        tx: &cache_sync::store::Transaction<'_>,
         as_of: &str,
         wanted: &[(&str, &[&str])],
     ) -> Snapshot {
