@@ -3,8 +3,8 @@
 //! A page costs two queries at most, so each of these reads together what stands together on a page.
 
 use chrono::NaiveDate;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use super::history::{self, UniverseNow};
 use super::jobs::JobRow;
@@ -14,6 +14,7 @@ use super::statement::{Param, query};
 use crate::domain::money::Usd;
 use crate::failure::Failure;
 use crate::plan::measure::Reading;
+use crate::store::Transaction;
 
 const DOING: &str = "read what the console shows";
 /// The most open jobs that are read.
