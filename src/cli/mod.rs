@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
@@ -252,8 +252,8 @@ impl Context {
     }
 
     /// Where jobs are asked for and looked up, not yet connected.
-    pub fn desk(&self) -> Result<Desk, Exit> {
-        Desk::new(&self.settings).map_err(Exit::Usage)
+    pub fn service(&self) -> Result<Service, Exit> {
+        Service::new(&self.settings).map_err(Exit::Usage)
     }
 
     /// A connection to the database.

@@ -5,10 +5,10 @@ use chrono::NaiveDate;
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
-use crate::plan::outcome::Plan;
+use crate::plan::result::Plan;
 use crate::render::plan::{plan_json, render_plan};
 
-use crate::requests::{Preview, preview};
+use crate::service::{Preview, preview};
 
 use super::exit::Exit;
 use super::screen::{self, Style};

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
 use crate::render::quarantine::entry_json;
-use crate::requests::{Approval, approve_value};
+use crate::service::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
 
@@ -123,7 +123,7 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
-    use crate::plan::quarantine::Anomaly;
+    use crate::plan::market::screening::Anomaly;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date")

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::text::{Style, render_plan, shown};
-use crate::plan::outcome::Plan;
+use crate::plan::result::Plan;
 
 /// The most symbols of one universe that are shown; the rest is counted.
 const LINES: usize = 40;

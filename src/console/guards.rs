@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::text::{counted, thousands};
 use super::value::{self, Tone};
 use super::{Console, chart};
-use crate::plan::measure::{Guard, Reading};
-use crate::plan::policy::Guards;
+use crate::plan::draft::measure::{Guard, Reading};
+use crate::plan::given::policy::Guards;
 use crate::store::Limits;
 use crate::store::overview::{self, Night};
 

@@ -13,7 +13,7 @@ use super::layout::{Page, frame};
 use super::problem::Problem;
 use super::session::Session;
 use super::{Console, layout, sign_in};
-use crate::http::door::SignedIn;
+use crate::http::middleware::SignedIn;
 
 /// The cookie of a session.
 pub(super) const COOKIE: &str = "cache_sync_console";

@@ -19,10 +19,10 @@ use super::{Console, jobs, tonight};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::redis::events::KeptEvent;
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 use crate::store::account::{JobAccount, UniverseChanges};
 use crate::wire::status::StatusHash;
-use crate::worker::telling::{JobResult, status_of};
+use crate::worker::announce::status_of;
 
 /// Events that are shown, the newest.
 pub(super) const MAX_EVENTS: usize = 60;
@@ -132,7 +132,7 @@ fn render_event(event: &KeptEvent) -> Markup {
 fn actions(console: &Console, session: &Session, account: &JobAccount) -> Markup {
     let row = &account.row;
     let id = row.id();
-    let is_done = row.status == JobStatus::Completed && JobResult::of_row(row).total_changes > 0;
+    let is_done = row.status == JobStatus::Completed && row.result.total_changes > 0;
     html! {
         @if session.is_operator() {
             div.actions {
@@ -152,7 +152,7 @@ fn known(account: &JobAccount, status: &StatusHash, now: DateTime<Utc>) -> Marku
     let mut all = facts(&Picture::of(status), now);
     all.extend(more_facts(account, now).into_iter().filter(|(name, _)| *name != "error"));
     all.push(("rules", account.row.policy_fingerprint.clone().unwrap_or_default()));
-    let digest = JobResult::of_row(&account.row).digest;
+    let digest = &account.row.result.digest;
     html! {
         section.card aria-labelledby="known" {
             h2 #known { "What is known of it" }

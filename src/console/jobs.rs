@@ -18,7 +18,7 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::store::jobs::JobRow;
 use crate::wire::event::Source;
-use crate::worker::telling::status_of;
+use crate::worker::announce::status_of;
 
 /// Jobs on one page.
 const PAGE: usize = 50;

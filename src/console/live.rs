@@ -30,7 +30,7 @@ use super::problem::Problem;
 use super::{Console, job, tonight};
 use crate::domain::job::JobId;
 use crate::failure::Failure;
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::wire::status::StatusHash;
 use crate::worker::shutdown::Shutdown;
 
@@ -71,13 +71,13 @@ struct Frame {
 
 /// Has every watched thing looked at once, however many watch it.
 pub(super) struct Hub {
-    service: Desk,
+    service: Service,
     shutdown: Shutdown,
     watched: Arc<Mutex<HashMap<Watched, watch::Sender<Frame>>>>,
 }
 
 impl Hub {
-    pub(super) fn new(service: Desk, shutdown: Shutdown) -> Self {
+    pub(super) fn new(service: Service, shutdown: Shutdown) -> Self {
         Self { service, shutdown, watched: Arc::default() }
     }
 
@@ -110,7 +110,7 @@ impl Hub {
 
 /// One reader.
 struct Reading {
-    service: Desk,
+    service: Service,
     shutdown: Shutdown,
     watched: Arc<Mutex<HashMap<Watched, watch::Sender<Frame>>>>,
     thing: Watched,

@@ -27,7 +27,7 @@ use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 
 use crate::http::keys::Keys;
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::worker::shutdown::Shutdown;
 
@@ -67,7 +67,7 @@ const MAX_MARKET_PAGES: usize = 2;
 
 /// What the pages work with.
 pub struct Console {
-    service: Desk,
+    service: Service,
     settings: Settings,
     keys: Keys,
     sessions: session::Sessions,
@@ -85,7 +85,7 @@ impl Console {
     /// # Errors
     /// A sentence; above all, if there is no key.
     pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Arc<Self>, String> {
-        let service = Desk::new(settings)?.with_patience(live::REDIS_WITHIN);
+        let service = Service::new(settings)?.with_redis_timeout(live::REDIS_WITHIN);
         Ok(Arc::new(Self {
             live: live::Hub::new(service.clone(), shutdown.clone()),
             keys: Keys::of(&settings.http)?,

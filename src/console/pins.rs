@@ -16,7 +16,7 @@ use super::value::{self, Tone};
 use super::{Console, jobs};
 use crate::domain::calendar::new_york_date;
 use crate::domain::pin::PinKind;
-use crate::requests::pins::{self, Decided, Wish};
+use crate::service::pins::{self, Decided, Wish};
 use crate::store::pins::StoredPin;
 
 /// The most characters of a reason.

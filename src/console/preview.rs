@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::session::Session;
 use super::{Console, diff, jobs, value};
 use crate::domain::job::{JobId, JobStatus};
-use crate::plan::outcome::Plan;
-use crate::requests::{Preview, preview, preview_revert};
+use crate::plan::result::Plan;
+use crate::service::{Preview, preview, preview_revert};
 
 /// The longest wait for a turn among those who read the whole market.
 const TURN_WITHIN: Duration = Duration::from_secs(15);

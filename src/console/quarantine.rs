@@ -16,9 +16,9 @@ use super::value::{self, Tone};
 use super::{Console, jobs};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::policy::Policy;
-use crate::plan::quarantine::Quarantined;
-use crate::requests::{Approval, approve_value};
+use crate::plan::given::policy::Policy;
+use crate::plan::market::screening::Quarantined;
+use crate::service::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
 

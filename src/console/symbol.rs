@@ -18,10 +18,10 @@ use super::value::{self, Tone};
 use super::{Console, preview};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
+use crate::domain::wording::bound;
 use crate::plan::explain::{Explanation, Outlook, Subject, Verdict};
-use crate::plan::policy::Policy;
-use crate::plan::wording::bound;
-use crate::requests::{self, Answer, Question};
+use crate::plan::given::policy::Policy;
+use crate::service::{self, Answer, Question};
 use crate::store::Limits;
 use crate::store::history::{self, Membership};
 
@@ -74,7 +74,7 @@ pub(super) async fn page(
     let question = Question { symbol: symbol.clone(), universe: None };
     let (database, now) = (&console.service.database, Utc::now());
     let explanation =
-        match requests::explain(database, &console.settings, question, Limits::default(), now).await? {
+        match service::explain(database, &console.settings, question, Limits::default(), now).await? {
             Answer::Explained(explanation) => explanation,
             Answer::UnknownSymbol { nearest } => return Err(unknown(nearest.as_deref())),
             Answer::UnknownUniverse { .. } => return Err(unknown(None)),

@@ -22,7 +22,7 @@ use crate::store::jobs::JobRow;
 use crate::store::overview::{self, LastRun, Tonight};
 use crate::trigger::schedule::Schedule;
 use crate::wire::status::{StatusHash, TaskResult};
-use crate::worker::telling::{JobResult, status_of};
+use crate::worker::announce::status_of;
 
 /// Symbols of a list that are shown; the rest is counted.
 const NAMED: usize = 30;
@@ -216,7 +216,7 @@ fn changes(console: &Console, tonight: &Tonight, all: &[UniverseNow]) -> Markup 
 
 /// The result in a few words.
 fn digest(job: Option<&JobRow>) -> Markup {
-    let digest = job.map(|job| JobResult::of_row(job).digest).unwrap_or_default();
+    let digest = job.map(|job| job.result.digest.clone()).unwrap_or_default();
     html! {
         @if !digest.is_empty() {
             h3 { "In short" }

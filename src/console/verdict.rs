@@ -184,7 +184,7 @@ mod tests {
             last_seq: 0,
             error: None,
             warnings: Vec::new(),
-            result: serde_json::json!({}),
+            result: crate::store::jobs::JobResult::default(),
             policy_fingerprint: None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Planning is pure: it reads a [`Snapshot`], a [`Policy`] and an [`Order`], and touches nothing else. Sub-tasks run
 //! in a fixed order over one draft, so each sees what the earlier ones decided. Before them comes the question of
-//! [which date](date), after them stands a [`Plan`] that needs no further decision.
+//! [which date](given::date), after them stands a [`Plan`] that needs no further decision.
 //!
 //! # Why refuse a plan, and why hold a universe
 //! An empty import looks exactly like every company delisting at once. The guards tell the two apart: a market that
@@ -41,7 +41,7 @@
 //! | `held` | a guard kept a universe as it was |
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
-//! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
+//! | `quarantined` | the value of a stock is not believed, see [`screening`](market::screening) |
 //! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
 //! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
@@ -49,65 +49,41 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::task::{Mode, SyncTask};
+use crate::domain::task::{Mode, SyncTask, TaskStatus};
+use crate::domain::wording::{counted, first_few};
 
 use draft::Draft;
-use identity::Identities;
+use draft::guard;
+use given::date;
+use given::notice::Refusal;
+use given::policy::Policy;
+use given::snapshot::{RunState, Snapshot};
 use market::Market;
-use outcome::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
-use policy::Policy;
-use quarantine::{QUARANTINED, Quarantined};
-use run_state::Since;
-use snapshot::{RunState, Snapshot};
-use wording::{counted, first_few};
+use market::identity::Identities;
+use market::run_state::{self, Since};
+use market::screening::{QUARANTINED, Quarantined};
+use members::overrides::Hands;
+use result::{Plan, Refused, TaskReport, held_by_reason};
+use tasks::themes::Proposals;
+use tasks::{delisting, etf, ipo, market_cap, themes};
 
-mod candidates;
-pub mod chronicle;
-pub mod date;
-mod delisting;
-pub mod digest;
-mod draft;
-mod etf;
-mod evidence;
+pub mod draft;
 pub mod explain;
-mod guard;
-mod hands;
-pub mod identity;
-mod ipo;
+pub mod given;
 pub mod market;
-mod market_cap;
-pub mod measure;
-pub mod outcome;
-pub mod policy;
-pub mod quarantine;
+pub mod members;
+pub mod render;
 pub mod replay;
+pub mod result;
 pub mod revert;
 pub mod review;
-mod run_state;
-mod seats;
-mod settle;
-pub mod snapshot;
-pub mod tally;
-mod themes;
-pub mod universes;
-mod why;
-pub(crate) mod wording;
+mod tasks;
 
-pub use hands::excludes_each_other;
+pub use given::order::Order;
+pub use members::overrides::excludes_each_other;
 
 /// A warning tells of so many pins without effect; the others are counted.
 const NAMED_PINS: usize = 5;
-
-/// What a plan is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Which sub-tasks.
-    pub mode: Mode,
-    /// Whether the size guards are open.
-    pub accept_churn: bool,
-    /// The date, as [`date`] chose it.
-    pub as_of: NaiveDate,
-}
 
 /// Decides what should change. Each sub-task's report goes to `observe` as soon as it is done.
 ///
@@ -148,7 +124,7 @@ pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) 
 /// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
 pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
     let market = Market::new(&snapshot.securities, as_of, policy);
-    hands::Hands::new(snapshot, &market, policy).idle
+    Hands::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -169,9 +145,9 @@ fn plan_on(
     let sector_doubt = guard::sector_doubt(&mut draft, &since);
     let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
 
-    let mut tasks = Vec::new();
+    let (mut tasks, mut proposals) = (Vec::new(), Proposals::default());
     for task in order.mode.tasks() {
-        carry_out(*task, &mut draft, held_back);
+        carry_out(*task, &mut draft, &mut proposals, held_back);
         let report = draft.report(*task, TaskStatus::Completed);
         observe(&report);
         tasks.push(report);
@@ -224,12 +200,17 @@ fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
     }
 }
 
-fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) {
+fn carry_out<'a>(
+    task: SyncTask,
+    draft: &mut Draft<'a>,
+    proposals: &mut Proposals<'a>,
+    sector_doubt: Option<&str>,
+) {
     match task {
         SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
-        SyncTask::IpoAssignment => ipo::assign(draft, sector_doubt),
+        SyncTask::IpoAssignment => ipo::assign(draft, proposals, sector_doubt),
         SyncTask::DelistedCleanup => delisting::clean_up(draft),
-        SyncTask::ThemeRebalancing => themes::rebalance(draft, sector_doubt),
+        SyncTask::ThemeRebalancing => themes::rebalance(draft, std::mem::take(proposals), sector_doubt),
         SyncTask::EtfUniverseMaintenance => etf::maintain(draft),
     }
 }

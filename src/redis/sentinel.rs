@@ -62,7 +62,8 @@ impl Sentinels {
     }
 
     async fn ask(&self, sentinel: &Client) -> RedisResult<Client> {
-        let mut connection = sentinel.get_multiplexed_async_connection_with_config(&patience()).await?;
+        let mut connection =
+            sentinel.get_multiplexed_async_connection_with_config(&connection_config()).await?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.primary);
         let answer: Option<(String, u16)> = question.query_async(&mut connection).await?;
@@ -70,7 +71,8 @@ impl Sentinels {
             answer.ok_or_else(|| error("Sentinel knows no primary of the name in redis.sentinel_master"))?;
         let client = Client::open(self.like.clone().set_addr(address_like(self.like.addr(), host, port)))?;
         // A Sentinel may not have noticed yet, and a primary that was cut off may not know that it is one no more.
-        let mut connection = client.get_multiplexed_async_connection_with_config(&patience()).await?;
+        let mut connection =
+            client.get_multiplexed_async_connection_with_config(&connection_config()).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         match role.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(client),
@@ -79,7 +81,7 @@ impl Sentinels {
     }
 }
 
-fn patience() -> AsyncConnectionConfig {
+fn connection_config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(ASK_WITHIN))
         .set_response_timeout(Some(ASK_WITHIN))

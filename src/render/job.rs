@@ -180,7 +180,7 @@ pub fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str
         ("cancel asked", ago(row.cancel_requested_at)),
         ("held by", if is_open { held_by(account, now) } else { String::new() }),
         ("last step", row.last_step.clone().unwrap_or_default()),
-        ("events", format!("{} told, {} owed", account.outbox.sent, account.outbox.owed)),
+        ("events", format!("{} sent, {} unsent", account.outbox.sent, account.outbox.unsent)),
         ("error", row.error.clone().unwrap_or_default()),
     ]
 }

@@ -8,9 +8,9 @@ use super::quarantine::entry_json;
 use super::screen::{self, Cell, Ink, Style, Table, counted, printable, wrapped};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::measure::Measure;
-use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
-use crate::plan::quarantine::{QUARANTINED, Released};
+use crate::plan::draft::measure::Measure;
+use crate::plan::market::screening::{QUARANTINED, Released};
+use crate::plan::result::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 
 /// The plan for a person.
 pub fn render_plan(plan: &Plan, style: &Style) -> String {
@@ -307,17 +307,20 @@ fn universe_json(universe: &PlannedUniverse) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
     use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
     use crate::domain::identity::SameBy;
     use crate::domain::money::Usd;
-    use chrono::NaiveDate;
-
     use crate::domain::task::Mode;
     use crate::domain::task::SyncTask;
+    use crate::domain::task::TaskStatus;
     use crate::domain::universe::{CacheType, UniverseName};
-    use crate::plan::outcome::{Counts, ForeignCleanup, TaskReport, TaskStatus, Warning};
-    use crate::plan::snapshot::RunState;
+    use crate::plan::given::notice::Warning;
+    use crate::plan::given::snapshot::RunState;
+    use crate::plan::market::Counts;
+    use crate::plan::result::{ForeignCleanup, TaskReport};
 
     const TASK: SyncTask = SyncTask::MarketCapRecalculation;
 

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
 
 /// One entry for a program, as it stands on `as_of`.
 pub fn entry_json(entry: &Quarantined, as_of: NaiveDate) -> Value {

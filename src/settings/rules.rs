@@ -11,7 +11,7 @@ use tokio_postgres::config::Host;
 use toml::Value;
 
 use crate::domain::universe::Tier;
-use crate::plan::policy::{
+use crate::plan::given::policy::{
     Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, ShareClasses, Stability, sort_rankings,
 };
 

@@ -65,7 +65,7 @@ pub struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OutboxCount {
     /// Not told yet.
-    pub owed: i64,
+    pub unsent: i64,
     /// Told; they are forgotten after a week.
     pub sent: i64,
 }
@@ -109,5 +109,5 @@ async fn holder(tx: &Transaction<'_>, id: &JobId) -> Result<Option<Holder>, Fail
 async fn outbox_count(tx: &Transaction<'_>, id: &JobId) -> Result<OutboxCount, Failure> {
     let sql = include_str!("../../sql/queries/outbox_count.sql");
     let row = query_one(tx, DOING, sql, &[(&id.as_str(), Type::TEXT)]).await?;
-    Ok(OutboxCount { owed: row.get("owed"), sent: row.get("sent") })
+    Ok(OutboxCount { unsent: row.get("unsent"), sent: row.get("sent") })
 }

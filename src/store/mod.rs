@@ -16,16 +16,12 @@ pub mod migrations;
 pub mod outbox;
 pub mod overview;
 pub mod owners;
-pub mod past;
 pub mod pins;
 pub mod quarantine;
-pub mod reading;
+pub mod read;
 pub mod revert;
-pub mod snapshot;
-pub mod source;
 
 mod catalog;
-mod decode;
 mod statement;
 mod transaction;
 mod watch;
@@ -267,7 +263,7 @@ impl Drop for Client {
 struct Unit {
     isolation: IsolationLevel,
     is_read_only: bool,
-    is_forgettable: bool,
+    is_commit_asynchronous: bool,
     limits: Limits,
     /// How long the client may leave it idle.
     idle: Duration,
@@ -278,7 +274,7 @@ impl Default for Unit {
         Self {
             isolation: IsolationLevel::ReadCommitted,
             is_read_only: false,
-            is_forgettable: false,
+            is_commit_asynchronous: false,
             limits: Limits::BOOKKEEPING,
             idle: IDLE_TIMEOUT,
         }
@@ -314,13 +310,13 @@ impl Client {
 
     /// The same for what is made good by itself, should a crash of the server take the last second of it: the commit
     /// does not wait for the disk. Everybody sees it at once all the same.
-    pub async fn begin_forgettable(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, ..Unit::default() }).await
+    pub async fn begin_asynchronous_commit(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { is_commit_asynchronous: true, ..Unit::default() }).await
     }
 
     /// The same for a unit of work that asks Redis in the middle: what is not marked as told is told again.
     pub async fn begin_relay(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
+        self.open(Unit { is_commit_asynchronous: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
     }
 
     /// Opens a unit of work that reads one snapshot and may write.
@@ -350,7 +346,7 @@ impl Client {
             unit.limits.statement.as_millis(),
             unit.limits.lock.as_millis(),
             unit.idle.as_millis(),
-            if unit.is_forgettable { "; set local synchronous_commit = off" } else { "" },
+            if unit.is_commit_asynchronous { "; set local synchronous_commit = off" } else { "" },
         );
         let watch = self.watch.clone();
         let client: &mut tokio_postgres::Client = self;

@@ -9,11 +9,11 @@ use tokio_postgres::types::Type;
 use super::history::{self, UniverseNow};
 use super::jobs::JobRow;
 use super::quarantine::QuarantineNow;
-use super::snapshot;
+use super::read::snapshot;
 use super::statement::{Param, query};
 use crate::domain::money::Usd;
 use crate::failure::Failure;
-use crate::plan::measure::Reading;
+use crate::plan::draft::measure::Reading;
 use crate::store::Transaction;
 
 const DOING: &str = "read what the console shows";

@@ -33,7 +33,7 @@ pub async fn beat(
 ) -> Result<Beat, Failure> {
     let doing = "confirm the lease";
     let sql = include_str!("../../sql/queries/owner_beat.sql");
-    let transaction = client.begin_forgettable().await?;
+    let transaction = client.begin_asynchronous_commit().await?;
     let params: [(&(dyn ToSql + Sync), Type); 3] =
         [(&id.as_str(), Type::TEXT), (&lease_number, Type::INT8), (&lease.as_secs_f64(), Type::FLOAT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
@@ -98,7 +98,7 @@ pub async fn note_step(
     let sql = include_str!("../../sql/queries/owner_step.sql");
     let pid = backend.map(|backend| backend.pid);
     let start = backend.map(|backend| backend.transaction_start);
-    let transaction = client.begin_forgettable().await?;
+    let transaction = client.begin_asynchronous_commit().await?;
     let params: [(&(dyn ToSql + Sync), Type); 5] = [
         (&id.as_str(), Type::TEXT),
         (&lease_number, Type::INT8),

@@ -8,10 +8,10 @@ use tokio_postgres::types::Type;
 
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
 use crate::store::Transaction;
 
-use super::snapshot;
+use super::read::snapshot;
 use super::statement::{Param, query};
 
 /// The quarantine of the last run.

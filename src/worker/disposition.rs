@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::job::JobStatus;
 use crate::failure::Failure;
-use crate::plan::outcome::{Refusal, Warning};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::store::jobs::JobRow;
 
 use super::heartbeat::Interruption;

@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::Trouble;
+use super::LogOnce;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::redis::connection::Redis;
@@ -152,11 +152,11 @@ impl Heartbeat {
     /// Waits until the job has shown no progress for `bound`.
     pub async fn hung(&self, bound: Duration) {
         loop {
-            let patience = bound.saturating_sub(self.progress.at().elapsed());
-            if patience.is_zero() {
+            let remaining = bound.saturating_sub(self.progress.at().elapsed());
+            if remaining.is_zero() {
                 return;
             }
-            tokio::time::sleep(patience).await;
+            tokio::time::sleep(remaining).await;
         }
     }
 
@@ -204,7 +204,7 @@ impl Pulse {
         let mut look = tokio::time::interval(LOOK_EVERY);
         // A look that took long is not made up for.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut trouble = Trouble::new(format!("heartbeat of job {}", self.held.id));
+        let mut problems = LogOnce::new(format!("heartbeat of job {}", self.held.id));
         loop {
             let result = tokio::select! {
                 step = steps.recv() => match step {
@@ -225,7 +225,7 @@ impl Pulse {
             if result.is_err() {
                 self.client = None;
             }
-            trouble.note(result);
+            problems.note(result);
             // One heartbeat before the lease runs out, for the work needs a moment to stop.
             if confirmed.elapsed() + self.held.every >= self.held.lease {
                 self.interrupt(Interruption::Unconfirmed);

@@ -125,8 +125,8 @@ pub(crate) fn why_not(row: &Row, fault: Fault) -> Option<&'static str> {
     match (row.step, row.scenario, fault) {
         (_, Scenario::Deleted, Fault::DeliverTwice) => Some("there is no entry any more"),
         ("take_over", _, Fault::FlushRedis) => Some("nobody had accepted the job: only Redis knew of it"),
-        ("leave", _, Fault::LoseAnswer) => Some("the process ends either way"),
-        ("bury", _, Fault::FlushRedis) => Some("the letter was Redis's to keep"),
+        ("leave_group", _, Fault::LoseAnswer) => Some("the process ends either way"),
+        ("dead_letter", _, Fault::FlushRedis) => Some("the letter was Redis's to keep"),
         _ => None,
     }
 }

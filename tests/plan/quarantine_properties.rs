@@ -6,11 +6,11 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::plan::Order;
+use cache_sync::plan::given::policy::{Guards, Policy};
+use cache_sync::plan::given::snapshot::Snapshot;
 use cache_sync::plan::market::Market;
-use cache_sync::plan::outcome::Plan;
-use cache_sync::plan::policy::{Guards, Policy};
-use cache_sync::plan::quarantine::{Anomaly, in_doubt};
-use cache_sync::plan::snapshot::Snapshot;
+use cache_sync::plan::market::screening::{Anomaly, in_doubt};
+use cache_sync::plan::result::Plan;
 use chrono::NaiveDate;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -238,7 +238,7 @@ proptest! {
             let literal =
                 cache_sync::plan::plan(&without, &world::policy(), &order, &mut |_| {}).expect("a plan");
             prop_assert!(plan.run.quarantine.symbols.is_empty());
-            let run = cache_sync::plan::snapshot::RunState {
+            let run = cache_sync::plan::given::snapshot::RunState {
                 quarantine: plan.run.quarantine.clone(),
                 ..literal.run.clone()
             };

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use cache_sync::domain::change::UniverseStatus;
 use cache_sync::domain::money::Usd;
 use cache_sync::domain::symbol::Symbol;
-use cache_sync::plan::date::{DateChoice, closes_text};
+use cache_sync::domain::task::TaskStatus;
 use cache_sync::plan::explain::Explanation;
-use cache_sync::plan::outcome::{
-    Before, IdentityChange, Plan, PlannedUniverse, Refusal, Renamed, TaskStatus,
-};
-use cache_sync::plan::quarantine::{Quarantined, Released};
+use cache_sync::plan::given::date::{DateChoice, closes_text};
+use cache_sync::plan::given::notice::Refusal;
+use cache_sync::plan::market::identity::IdentityChange;
+use cache_sync::plan::market::screening::{Quarantined, Released};
+use cache_sync::plan::result::{Before, Plan, PlannedUniverse, Renamed};
 
 /// Longer lists are cut off here.
 const SHOWN: usize = 8;

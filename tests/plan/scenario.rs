@@ -1,4 +1,4 @@
-//! Runs `tests/plan/<rule>_<case>.txt`: a market in a few lines, and the plan it calls for.
+//! Runs `tests/plan/scenarios/<rule>_<case>.txt`: a market in a few lines, and the plan it calls for.
 //!
 //! A file has comment lines (`#`), settings of one line, and sections of indented lines; the last section holds what
 //! is expected. `UPDATE_SCENARIOS=1 cargo test --test plan` writes what came out instead; review the difference.
@@ -47,13 +47,15 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::UniverseName;
-use cache_sync::plan::date::Coverage;
 use cache_sync::plan::explain::Explainer;
-use cache_sync::plan::outcome::{Plan, Refusal};
-use cache_sync::plan::policy::{Policy, ShareClasses};
-use cache_sync::plan::snapshot::{
+use cache_sync::plan::given::date::Coverage;
+use cache_sync::plan::given::notice::Refusal;
+use cache_sync::plan::given::policy::{Policy, ShareClasses};
+use cache_sync::plan::given::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
+use cache_sync::plan::members::universes::Universe;
+use cache_sync::plan::result::Plan;
 use cache_sync::plan::{Order, market_of};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -80,7 +82,7 @@ fn every_scenario_gives_the_plan_or_the_explanation_it_expects() {
 }
 
 fn scenario_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/scenarios");
     let entries = fs::read_dir(folder).expect("the folder of scenarios is there");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
@@ -419,7 +421,7 @@ impl Scene {
         let name = UniverseName::known(words.next().expect("a universe has a name"));
         let members: Vec<Symbol> = symbols.split_whitespace().map(symbol).collect();
         let stored = self.snapshot.universes.entry(name.clone()).or_insert_with(|| StoredUniverse {
-            cache_type: policy.universes().get(&name).map(ToString::to_string),
+            cache_type: Universe::kinds_by_name(policy).get(&name).map(ToString::to_string),
             members: members.clone(),
             content: None,
             state: Some(UniverseState { last_as_of: as_of.pred_opt().expect("a day before"), held_runs: 0 }),

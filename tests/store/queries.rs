@@ -1,11 +1,11 @@
 //! Every file of `sql/queries` is a statement that Postgres takes over the migrated tables.
 
 use cache_sync::store::Limits;
-use cache_sync::store::source::{Source, Volumes};
+use cache_sync::store::read::source::{Source, Volumes};
 
 use super::world::World;
 
-/// Templates: `store::source` fills their braces in, and its tests run them.
+/// Templates: `store::read::source` fills their braces in, and its tests run them.
 const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
 /// Those that want `AppV2`'s table; the tests of that layout run them.
 const OF_APPV2: [&str; 5] = [

@@ -18,7 +18,7 @@ use cache_sync::demo::servers::PrivateRedis;
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::redis::connection::{Redis, Shared};
-use cache_sync::requests::{Cancellation, Desk};
+use cache_sync::service::{Cancellation, Service};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
@@ -187,13 +187,13 @@ impl World {
 
     /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        let submitted = self.desk().submit(request, Source::Job, Utc::now()).await.unwrap();
+        let submitted = self.service().submit(request, Source::Job, Utc::now()).await.unwrap();
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
     /// Where jobs are asked for and looked up.
-    pub(crate) fn desk(&self) -> Desk {
-        Desk::new(&load(&self.database_url, &self.redis_url, &self.settings)).unwrap()
+    pub(crate) fn service(&self) -> Service {
+        Service::new(&load(&self.database_url, &self.redis_url, &self.settings)).unwrap()
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.
@@ -205,7 +205,7 @@ impl World {
 
     /// Asks for the end of a job, as the command `cancel` does.
     pub(crate) async fn cancel(&self, id: &str) -> Cancellation {
-        self.desk().cancel(&job_id(id), Utc::now()).await.unwrap()
+        self.service().cancel(&job_id(id), Utc::now()).await.unwrap()
     }
 }
 

@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 use crate::domain::identity::Identity;
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::outcome::IdentityChange;
+use crate::plan::market::identity::IdentityChange;
 use crate::store::Transaction;
 
 use super::super::statement::{Param, execute};

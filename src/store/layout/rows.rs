@@ -5,8 +5,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
-use crate::plan::policy::ConfigRow;
-use crate::plan::snapshot::UniverseState;
+use crate::plan::given::policy::ConfigRow;
+use crate::plan::given::snapshot::UniverseState;
 use crate::store::Transaction;
 use crate::store::statement::{Param, query};
 
