@@ -8,6 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 usage() {
   cat <<'END'
 Usage: deploy/faults.sh [--yes] [--help] [--] [WORD ...]
+       deploy/faults.sh [--yes] --pairs N [--seed S] [--seconds T]
 
 Checks the tools, installs what is missing (asks first), builds the program with fault points (the feature fault-points,
 which no released binary has), and plays every cell of the matrix on a private Postgres and Redis of its own: each step
@@ -15,6 +16,8 @@ of a job (src/worker/steps.md) with each fault. Prints the matrix as Markdown; v
 the workers logged. Takes some minutes.
 
   --yes   install missing packages without asking; without a terminal this is always so
+  --pairs N    instead N pairs of faults in one job, any two cells of one way of a job; with the seed S always the same,
+               and no new ones begun after T seconds
   WORD    only the cells whose step and fault contain every WORD: deploy/faults.sh commit dies
 
 Exit codes: 0 no violations, 1 some, or something failed, 3 a tool is missing.
@@ -25,7 +28,9 @@ main() {
   read_options "$@"
   ensure_tools "$yes" 0
   cd "$ROOT"
-  cargo test --locked --quiet --features fault-points --test faults -- matrix "${rest[@]}"
+  local what=matrix
+  if [[ ${rest[0]:-} == --pairs ]]; then what=pairs; fi
+  cargo test --locked --quiet --features fault-points --test faults -- "$what" "${rest[@]}"
 }
 
 main "$@"

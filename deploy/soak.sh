@@ -20,11 +20,13 @@ until somebody else went on.
                 is watched
   --jobs N      at most so many jobs; with --kills they are spread over the kills
   --workers N   workers at a time (default 4)
+  --silences N  so many times the network to a server swallows, holds or delays what is sent for up to six seconds, on
+                old connections or all, both ways or one; measured is how long after its return the next job ends
   --seed S      another order of jobs, days and faults (default 1)
   --yes         install missing packages without asking; without a terminal this is always so
 
   deploy/soak.sh --kills 1000 --jobs 500     the long one; a quarter of an hour on two cores
-  deploy/soak.sh --seconds 600               memory, connections and keys over ten minutes
+  deploy/soak.sh --seconds 600 --silences 40 memory, connections and keys over ten minutes, and a network that fails
 
 Exit codes: 0 all is as it must be, 1 it is not, 3 a tool is missing.
 END

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
 const LAYERS: [&[&str]; 12] = [
@@ -22,6 +25,35 @@ const LAYERS: [&[&str]; 12] = [
     &["trigger", "http"],
     &["console"],
     &["cli", "lib", "main"],
+];
+
+/// The stages of planning, from the lowest to the highest, one line a folder. Those of one layer don't use each other.
+const STAGES: [&str; 9] = [
+    "given",
+    "market",
+    "members",
+    "draft",
+    "tasks",
+    "result",
+    "render",
+    "mod",
+    "explain replay revert review",
+];
+
+/// Folders in which a circle is known; the rest has none, and must not get one.
+const KNOWN_CIRCLES: [&str; 12] = [
+    "cli",
+    "demo",
+    "doctor",
+    "http",
+    "plan",
+    "plan::market",
+    "redis",
+    "settings",
+    "store::apply",
+    "store::jobs",
+    "wire",
+    "worker",
 ];
 
 /// Modules that decide: the same arguments give the same answer, always.
@@ -113,7 +145,7 @@ fn layer(module: &str) -> (usize, &'static str) {
         .unwrap_or_else(|| panic!("module {module} has no layer in tests/architecture.rs"))
 }
 
-/// The modules of ours that some code names: `plan::outcome` for `crate::plan::result::Plan`.
+/// The modules of ours that some code names: `plan::result` for `crate::plan::result::Plan`.
 fn used_modules(code: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let paths = code.split("crate::").skip(1);
@@ -140,6 +172,56 @@ fn dependencies_point_one_way() {
         }
     }
     assert_eq!(wrong, [""; 0]);
+}
+
+fn imports() -> circles::Imports {
+    let sources = sources();
+    circles::Imports::of(sources.iter().map(|source| (source.module.as_str(), source.code.as_str())))
+}
+
+#[test]
+fn no_folder_has_a_circle_of_imports() {
+    let folders = imports().by_folder();
+    for (folder, uses) in &folders {
+        for (one, other) in circles::pairs(uses) {
+            println!("{folder}: {one} and {other} use each other");
+        }
+    }
+    let found = |folder: &str| folders.get(folder).and_then(circles::circle);
+    let known = |folder: &&String| KNOWN_CIRCLES.contains(&folder.as_str());
+    let wrong: Vec<String> = folders
+        .keys()
+        .filter(|folder| !known(folder))
+        .filter_map(|folder| Some(format!("{folder}: {}", found(folder)?.join(" uses "))))
+        .collect();
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn the_stages_of_planning_use_only_earlier_ones() {
+    let layer = |place: &str| STAGES.iter().position(|stages| stages.split(' ').any(|stage| stage == place));
+    let folders = imports().by_folder();
+    let mut wrong = Vec::new();
+    for (from, used) in &folders["plan"] {
+        let own = layer(from).unwrap_or_else(|| panic!("plan::{from} has no line in STAGES"));
+        for (to, users) in used {
+            if layer(to).is_none_or(|other| other >= own) {
+                wrong.extend(users.iter().map(|user| format!("{user} uses plan::{to}")));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn a_circle_is_seen() {
+    let sources =
+        [("a", "use crate::b::X;"), ("b", "use super::c::{self, Y};"), ("c", "fn f() { crate::a::z() }")];
+    let straight = circles::Imports::of(sources[..2].iter().copied()).by_folder();
+    assert_eq!(straight.get("").and_then(circles::circle), None);
+    let round = circles::Imports::of(sources.iter().copied()).by_folder();
+    assert_eq!(circles::circle(&round[""]).unwrap(), ["a", "b", "c", "a"]);
+    assert!(circles::pairs(&round[""]).is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::redis::dead::{self, Filed};
 use crate::render::letter::Letter;
 use crate::service::Service;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table};
@@ -115,7 +115,7 @@ async fn replay(letters: Vec<Filed>, service: &Service) -> Result<(), Exit> {
     for filed in letters {
         let asked_again = match filed.letter.and_then(|letter| dead::replayed(&letter, now())) {
             Ok(request) => {
-                let submitted = service.submit(&request, Source::Job, now()).await?;
+                let submitted = service.submit(&request, Origin::Job, now()).await?;
                 dead::remove(&service.redis, &service.names, &filed.id).await?;
                 format!("{}  asked for again as job {}\n", filed.id, submitted.job_id)
             }

@@ -25,7 +25,7 @@ use crate::service::{Preview, Service, preview};
 use crate::settings::{LoadArgs, Secret, Settings};
 use crate::store::history::When;
 use crate::store::{Limits, history, migrations};
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
 
@@ -156,7 +156,7 @@ async fn sync(settings: &Settings, service: &Service, id: &str) -> Result<(), Ex
     let step = Step::begin(&format!("Syncing (cache-sync submit --job-id {id}; cache-sync worker --once)"));
     let job_id = JobId::parse(id).expect("the demo's job ids are valid");
     let request = JobRequest::new(job_id.clone(), Mode::Full, "demo", Utc::now());
-    service.submit(&request, Source::Job, Utc::now()).await?;
+    service.submit(&request, Origin::Job, Utc::now()).await?;
     let worker = Worker::new(settings, Shutdown::default()).map_err(Exit::NotDone)?;
     Arc::new(worker).run(Until::Idle).await?;
     step.done();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::calendar::new_york_date;
 use crate::domain::pin::{Pin, PinKind};
-use crate::service::pins::{self, Decided, Wish};
+use crate::service::pins::{self, PinDecision, Wish};
 use crate::store::pins::StoredPin;
 
 use super::exit::Exit;
@@ -165,26 +165,26 @@ fn told(
     kind: PinKind,
     symbol: &str,
     universe: &str,
-    decided: Decided,
+    decided: PinDecision,
 ) -> Result<(StoredPin, String, Option<String>), Exit> {
     match decided {
-        Decided::Written { stored, replaced, idle } => {
+        PinDecision::Written { stored, replaced, idle } => {
             let before = replaced.map_or_else(String::new, |old| format!(", in place of: {}", old.pin));
             let text = format!("{}{before}; it counts from the next sync on", sentence(&stored.pin));
             Ok((stored, text, idle.map(|idle| format!("warning: {idle}; it has no effect as things stand"))))
         }
-        Decided::UnknownSymbol { nearest } => {
+        PinDecision::UnknownSymbol { nearest } => {
             let hint = nearest.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
             Err(Exit::NotDone(format!("the source has no symbol {symbol:?}{hint}")))
         }
-        Decided::UnknownUniverse { nearest } => {
+        PinDecision::UnknownUniverse { nearest } => {
             let hint = match nearest {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "`cache-sync universes` lists them all".to_owned(),
             };
             Err(Exit::NotDone(format!("there is no universe {universe:?} of ours; {hint}")))
         }
-        Decided::InTheWay(other) => Err(Exit::NotDone(format!(
+        PinDecision::InTheWay(other) => Err(Exit::NotDone(format!(
             "{} can't be {} {universe}: {}; first take that back: cache-sync {} {} {}",
             other.pin.symbol,
             preposition(kind),
@@ -327,7 +327,7 @@ mod tests {
     fn what_became_of_a_wish_is_told_in_a_sentence() {
         let told = |kind, decided| told(kind, "acme", "large_cap", decided);
         let pin = || stored(PinKind::Pin, "ACME", "large_cap", Some("2026-07-31"));
-        let written = |replaced, idle| Decided::Written { stored: pin(), replaced, idle };
+        let written = |replaced, idle| PinDecision::Written { stored: pin(), replaced, idle };
         let (_, text, remark) = told(PinKind::Pin, written(None, None)).expect("written");
         assert_eq!(
             text,
@@ -347,14 +347,14 @@ mod tests {
         let refused =
             |decided| told(PinKind::Ban, decided).expect_err("refused").message().map(ToOwned::to_owned);
         assert_eq!(
-            refused(Decided::InTheWay(pin())).as_deref(),
+            refused(PinDecision::InTheWay(pin())).as_deref(),
             Some(
                 "ACME can't be banned from large_cap: ACME is pinned to large_cap until 2026-07-31: its shares lag; \
                  first take that back: cache-sync unpin ACME large_cap"
             )
         );
         assert_eq!(
-            refused(Decided::UnknownSymbol { nearest: Some("ACME".to_owned()) }).as_deref(),
+            refused(PinDecision::UnknownSymbol { nearest: Some("ACME".to_owned()) }).as_deref(),
             Some("the source has no symbol \"acme\"; did you mean \"ACME\"?")
         );
         assert_eq!(

@@ -20,7 +20,7 @@ use crate::plan::replay::stats::{self, Moves, Sample, Tally};
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
 use crate::render::plan::plan_json;
 use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::read::past::Known;
+use crate::store::read::past::KnownPast;
 
 use super::exit::Exit;
 use super::screen::{self, Cell, Ink, Style, Table, counted};
@@ -150,7 +150,7 @@ struct Display {
 struct Header {
     fingerprint: String,
     guards: Guards,
-    known: Known,
+    known: KnownPast,
 }
 
 impl Display {
@@ -199,7 +199,7 @@ impl Display {
 }
 
 impl Header {
-    fn of(policy: &Policy, known: &Known) -> Self {
+    fn of(policy: &Policy, known: &KnownPast) -> Self {
         Self { fingerprint: policy.fingerprint(), guards: policy.guards.clone(), known: known.clone() }
     }
 }
@@ -214,15 +214,6 @@ const KINDS: [(CacheType, &str); 7] = [
     (CacheType::Etf, "ETFS"),
     (CacheType::Complete, "ALL"),
 ];
-/// The guards that have a column, and its heading.
-const GUARDS: [(Guard, &str); 6] = [
-    (Guard::ActiveDrop, "ACTIVE"),
-    (Guard::CapsMissing, "CAPS"),
-    (Guard::SectorsChanged, "SECTOR"),
-    (Guard::TierChurn, "CHURN"),
-    (Guard::Top100Added, "TOP100"),
-    (Guard::RankingAdded, "RANKING"),
-];
 /// Characters of a column.
 const COLUMN: usize = 8;
 
@@ -230,9 +221,9 @@ const COLUMN: usize = 8;
 fn headings(guards: &Guards, style: &Style) -> String {
     let kinds: String =
         KINDS.iter().map(|(_, title)| format!("{title:>width$}", width = title.len() + 2)).collect();
-    let titles: String = GUARDS.iter().map(|(_, title)| format!("{title:>COLUMN$}")).collect();
+    let titles: String = columns().map(|(_, title)| format!("{title:>COLUMN$}")).collect();
     let bounds: String =
-        GUARDS.iter().map(|(guard, _)| format!("{:>COLUMN$}", percent(bound(*guard, guards)))).collect();
+        columns().map(|(guard, _)| format!("{:>COLUMN$}", percent(guard.bound(guards)))).collect();
     let blank = " ".repeat(kinds.len());
     format!(
         "{}\n{}\n",
@@ -241,17 +232,9 @@ fn headings(guards: &Guards, style: &Style) -> String {
     )
 }
 
-/// The bound of a guard for one session, in percent.
-fn bound(guard: Guard, guards: &Guards) -> f64 {
-    match guard {
-        Guard::ActiveDrop => guards.max_active_drop_pct,
-        Guard::CapsMissing => guards.max_caps_missing_pct,
-        Guard::SectorsChanged => Guards::MAX_SECTORS_CHANGED_PCT,
-        Guard::TierChurn => guards.tier_churn_pct,
-        Guard::Top100Added => guards.top_100_added_pct,
-        Guard::RankingAdded => guards.ranking_added_pct,
-        Guard::TooFewStocks | Guard::WouldBeEmpty => 0.0,
-    }
+/// The guards that have a column, with its heading.
+fn columns() -> impl Iterator<Item = (Guard, &'static str)> {
+    Guard::ALL.iter().filter_map(|guard| Some((*guard, guard.heading()?)))
 }
 
 /// A line for the day, and more where something would have been kept back.
@@ -270,7 +253,7 @@ fn render_day(date: NaiveDate, decided: &Decided, all: bool, style: &Style) -> S
             format!("{number:>width$}", width = title.len() + 2)
         })
         .collect();
-    let guards: String = GUARDS.iter().map(|(guard, _)| seen(nearest.get(guard).copied(), style)).collect();
+    let guards: String = columns().map(|(guard, _)| seen(nearest.get(&guard).copied(), style)).collect();
     let mut text = format!("{date}{kinds} |{guards}").trim_end().to_owned() + "\n";
     for line in remarks(decided) {
         text += &remark(&line, style);
@@ -364,7 +347,7 @@ fn render_summary(
         };
         table.row([
             Cell::new(ink, spread.guard.as_str()),
-            percent(bound(spread.guard, &header.guards)).into(),
+            percent(spread.guard.bound(&header.guards)).into(),
             screen::thousands(spread.days as u64).into(),
             pct(spread.median).into(),
             pct(spread.p99).into(),
@@ -513,7 +496,7 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
         .map(|spread| {
             let about = json!({
                 "setting": spread.guard.setting(),
-                "allowed_pct": bound(spread.guard, &header.guards),
+                "allowed_pct": spread.guard.bound(&header.guards),
                 "days": spread.days,
                 "exceeded": spread.exceeded,
                 "median": sample(spread.median),
@@ -594,7 +577,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(date(9), &refused());
         tally.add(date(12), &Decided::Incomplete { have: 3_412, usual: 5_600 });
-        let known = Known {
+        let known = KnownPast {
             kept_runs: Some((date(9), date(12))),
             begins_with_history: true,
             last_run: Some(date(7)),

@@ -3,7 +3,7 @@
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::service::preview_revert;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 
 use super::exit::Exit;
 use super::jobs::parse_job_id;
@@ -39,6 +39,6 @@ pub async fn revert(args: &RevertArgs, context: &Context) -> Result<(), Exit> {
     }
     let request =
         JobRequest { revert_of: Some(undone), ..JobRequest::new(JobId::fresh(), Mode::Revert, "cli", now()) };
-    let submitted = service.submit(&request, Source::Job, now()).await?;
+    let submitted = service.submit(&request, Origin::Job, now()).await?;
     follow(&service, &submitted, &request, &args.following, context).await
 }

@@ -12,7 +12,7 @@ use crate::domain::task::Mode;
 
 use crate::service::{Service, Submitted};
 use crate::wire::entry;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 
 use super::exit::Exit;
 use super::jobs::{look, show};
@@ -111,7 +111,7 @@ pub async fn submit(args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
     let request = args.request(now());
     entry::check(&request).map_err(|rejection| Exit::Usage(rejection.to_string()))?;
     let service = context.service()?;
-    let submitted = service.submit(&request, Source::Job, now()).await?;
+    let submitted = service.submit(&request, Origin::Job, now()).await?;
     follow(&service, &submitted, &request, &args.following, context).await
 }
 

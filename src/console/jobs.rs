@@ -17,7 +17,7 @@ use super::{Console, value};
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 use crate::store::jobs::JobRow;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::worker::announce::status_of;
 
 /// Jobs on one page.
@@ -175,7 +175,7 @@ pub(super) async fn submit(
 
 /// Asks for a job, and leads to its page.
 pub(super) async fn ask(console: &Console, request: &JobRequest, done: &str) -> Result<Redirect, Problem> {
-    let submitted = console.service.submit(request, Source::Api, Utc::now()).await?;
+    let submitted = console.service.submit(request, Origin::Api, Utc::now()).await?;
     let id = &submitted.job_id;
     tracing::info!(job.id = %id, by = request.triggered_by, "{} asked for job {id}", request.triggered_by);
     let done = match (submitted.is_duplicate, submitted.delayed) {

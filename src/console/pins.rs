@@ -16,7 +16,7 @@ use super::value::{self, Tone};
 use super::{Console, jobs};
 use crate::domain::calendar::new_york_date;
 use crate::domain::pin::PinKind;
-use crate::service::pins::{self, Decided, Wish};
+use crate::service::pins::{self, PinDecision, Wish};
 use crate::store::pins::StoredPin;
 
 /// The most characters of a reason.
@@ -159,7 +159,7 @@ pub(super) async fn decide(
         created_by: actor.clone(),
     };
     match pins::decide(&console.service.database, &console.settings, wish, Utc::now()).await? {
-        Decided::Written { stored, .. } => {
+        PinDecision::Written { stored, .. } => {
             let pin = &stored.pin;
             tracing::info!(
                 by = actor,
@@ -170,9 +170,9 @@ pub(super) async fn decide(
             );
             Ok(Redirect::to(&console.at("/pins?done=pinned")))
         }
-        Decided::UnknownSymbol { nearest } => Err(unknown("symbol", nearest.as_deref())),
-        Decided::UnknownUniverse { nearest } => Err(unknown("universe", nearest.as_deref())),
-        Decided::InTheWay(StoredPin { pin, .. }) => Err(Problem::conflict(format!(
+        PinDecision::UnknownSymbol { nearest } => Err(unknown("symbol", nearest.as_deref())),
+        PinDecision::UnknownUniverse { nearest } => Err(unknown("universe", nearest.as_deref())),
+        PinDecision::InTheWay(StoredPin { pin, .. }) => Err(Problem::conflict(format!(
             "A {} of {} in {} is in the way: take it back first.",
             pin.kind.as_str(),
             pin.symbol,

@@ -25,13 +25,7 @@ use crate::store::quarantine::{self, QuarantineNow};
 /// One entry in a sentence.
 pub(super) fn summary(entry: &Quarantined) -> String {
     let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
-    format!(
-        "{} at {} since {}, found {found}: {}",
-        entry.keeps(),
-        entry.cap().short(),
-        entry.since,
-        entry.seen()
-    )
+    format!("carried at {} since {}, found {found}: {}", entry.cap().short(), entry.since, entry.seen())
 }
 
 async fn read(console: &Console) -> Result<QuarantineNow, Problem> {
@@ -120,7 +114,7 @@ pub(super) async fn entry(
         section.card {
             (value::facts([
                 ("seen", entry.seen()),
-                ("meanwhile", format!("{} at {}", entry.keeps(), entry.cap().short())),
+                ("meanwhile", format!("carried at {}", entry.cap().short())),
                 ("found", entry.found().map_or_else(|| "no cap".to_owned(), Usd::short)),
                 ("since", entry.since.to_string()),
                 ("ends", entry.until()),

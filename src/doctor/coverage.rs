@@ -136,7 +136,7 @@ mod tests {
     use crate::domain::symbol::Symbol;
     use crate::plan::given::policy::{FundRules, Guards, SectorTable, Stability, ThemeRules};
     use crate::store::read::coverage_of;
-    use crate::store::read::snapshot::Applied;
+    use crate::store::read::snapshot::AppliedDates;
 
     fn policy() -> Policy {
         Policy {
@@ -166,11 +166,11 @@ mod tests {
     }
 
     fn lines(securities: &[Security], now: &str) -> String {
-        let market = crate::store::read::source::Market {
+        let market = crate::store::read::source::SourceMarket {
             securities: securities.to_vec(),
             unreadable_symbols: Vec::new(),
         };
-        let coverage = coverage_of(&market, Applied::default());
+        let coverage = coverage_of(&market, AppliedDates::default(), &policy());
         let findings = examine(securities, &coverage, &policy(), now.parse().expect("a time"));
         let lines: Vec<String> =
             findings.iter().map(|finding| format!("{} {}", finding.level, finding.what)).collect();

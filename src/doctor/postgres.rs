@@ -10,11 +10,12 @@ use crate::failure::{Failure, postgres};
 use crate::plan::given::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
 use crate::store::Transaction;
+use crate::store::figures;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
-use crate::store::read::snapshot::{Applied, read_applied};
-use crate::store::read::source::{Source, read_securities};
+use crate::store::read::snapshot::{AppliedDates, read_applied};
+use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
 
@@ -40,6 +41,10 @@ pub(super) async fn examine(
     let limits = Limits { statement: settings.sync.timeout, ..Limits::default() };
     let transaction = client.begin_read_only(limits).await?;
     findings.extend(server(&transaction, now).await?);
+    findings.extend(figures::waiting_commits(&transaction).await?.map(|commits| {
+        let remedy = "see that the synchronous standbys run (pg_stat_replication), and that the disk answers";
+        Finding::error(SUBJECT, commits.to_string(), remedy)
+    }));
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
     if tables.has_jobs {
@@ -139,7 +144,7 @@ async fn data(
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let source = match Source::discover(transaction, &settings.source).await {
+    let source = match SourceTables::discover(transaction, &settings.source).await {
         Ok(source) => source,
         Err(Failure::Permanent { source: problem, .. }) => {
             findings.push(Finding::error("source", problem.to_string(), "see [source] of the configuration"));
@@ -149,8 +154,8 @@ async fn data(
     };
     let market = read_securities(transaction, &source, None).await?;
     // The tables that tell what is usual may not have been made yet.
-    let applied = if tables.has_jobs { read_applied(transaction).await? } else { Applied::default() };
-    let coverage = coverage_of(&market, applied);
+    let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
+    let coverage = coverage_of(&market, applied, policy);
     findings.extend(coverage::examine(&market.securities, &coverage, policy, now));
     Ok(())
 }

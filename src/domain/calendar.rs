@@ -5,12 +5,12 @@
 //! rules are applied, without the special closings.
 //!
 //! # Why rules, not a list
-//! A list ends, and the service that runs past its end counts wrong without a word. The rules go on; the published
-//! list is what the tests hold them to.
+//! A list has an end, and a service that runs past it would silently count wrong. Rules have none; the tests compare
+//! them with the published list.
 //!
 //! # Why early closes are left out
 //! On three days a year or fewer trading ends at 13:00. Prices of those days count from 16:00 like all others:
-//! three hours late harms nobody, and early would be a session without closes.
+//! being three hours late does no harm, while counting them early would give a session without closes.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc, Weekday};
 use chrono_tz::America::New_York;

@@ -1,8 +1,9 @@
 //! Who a security is, whatever symbol it goes by.
 //!
 //! A share class has a FIGI of its own, world wide, and one in each country, the composite. The issuer has a number at
-//! the SEC, the CIK, which all its securities share. Each is compared with its own kind: what both sides know and
-//! agree on makes them one, what both know and differ in makes them two, and what one side does not know says nothing.
+//! the SEC, the CIK, which all its securities share. We compare each identifier with
+//! its own kind. If both sides have it and it is equal, they are one instrument; if it differs, they are two; if one side
+//! lacks it, it decides nothing.
 
 use super::words;
 

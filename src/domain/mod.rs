@@ -1,7 +1,7 @@
 //! The vocabulary: what a security, a universe, a change and a job are.
 //!
-//! Nothing here imports anything else of ours, and nothing here knows a clock, a database or Redis. The other
-//! modules speak in these types, so a symbol can't be taken for a universe name, nor dollars for shares.
+//! It imports no other module of the crate, and it has no clock, no database and no Redis. Every other module uses these
+//! types, so that the compiler tells a symbol from a universe name, and dollars from shares.
 
 pub mod calendar;
 pub mod change;

@@ -1,8 +1,8 @@
 //! Dollars, exactly.
 //!
-//! A market cap decides on which side of a threshold a company stands, so it is never a float. [`Usd`] counts
+//! A market cap is compared with thresholds to the cent, so it is never a float. [`Usd`] counts
 //! 10^-18 dollars in an `i128`: a price with up to nine decimals times a share count with up to nine is exact, and
-//! whatever lies beyond is cut off, never rounded up across a threshold.
+//! further digits are cut off, so rounding never lifts a cap over a threshold.
 
 use std::fmt;
 

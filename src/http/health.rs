@@ -13,16 +13,14 @@ use serde_json::{Value, json};
 use super::{Api, SERVER_WITHIN};
 use crate::failure::Failure;
 use crate::redis::stream_state::{self, Reader, StreamState};
+use crate::store::figures::{self, WaitingCommits};
 use crate::store::migrations;
 
 /// Always 200: a process that answers is alive, whoever else is away.
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
-    let redis = async {
-        let pong: redis::RedisResult<String> =
-            redis::cmd("PING").query_async(&mut api.service.redis.shared()).await;
-        pong.is_ok()
-    };
-    let database = async { api.service.database.client().await.is_ok() };
+    // A replica and a standby answer too, and are of no use.
+    let redis = async { api.service.redis.shared().is_primary().await.unwrap_or(false) };
+    let database = async { matches!(can_write(&api).await, Ok(None)) };
     let (redis, database) = tokio::join!(within(redis), within(database));
     let (redis, database) = (redis.unwrap_or(false), database.unwrap_or(false));
     let word = |is_well: bool| if is_well { "healthy" } else { "unhealthy" };
@@ -35,14 +33,22 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
-    let tables = within(migrations::check(&api.service.database, &api.service.entries));
+    let tables = within(async {
+        migrations::check(&api.service.database, &api.service.entries).await?;
+        can_write(&api).await
+    });
     let stream = within(stream_state::look(&api.service.redis, &api.service.names));
-    let (tables, stream) = tokio::join!(tables, stream);
+    let primary = within(async { api.service.redis.shared().is_primary().await });
+    let (tables, stream, primary) = tokio::join!(tables, stream, primary);
     let mut reasons = Vec::new();
     reasons.extend(against_postgres(tables.as_ref()));
     reasons.extend(match stream {
         Some(Ok(stream)) => against_readers(&stream, api.own_worker.as_deref(), api.lease),
         Some(Err(_)) | None => Some("Redis does not answer".to_owned()),
+    });
+    reasons.extend(match primary {
+        Some(Ok(false)) => Some("Redis is a replica, which can't write".to_owned()),
+        Some(_) | None => None,
     });
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"ready": reasons.is_empty(), "reasons": reasons})))
@@ -52,9 +58,20 @@ async fn within<T>(asked: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(SERVER_WITHIN, asked).await.ok()
 }
 
-fn against_postgres(checked: Option<&Result<(), Failure>>) -> Option<String> {
+/// Whether Postgres is a server that can write, and its commits return: those that do not, where there are some.
+async fn can_write(api: &Api) -> Result<Option<WaitingCommits>, Failure> {
+    let mut client = api.service.database.client().await?;
+    let transaction = client.begin().await?;
+    figures::waiting_commits(&transaction).await
+}
+
+fn against_postgres(checked: Option<&Result<Option<WaitingCommits>, Failure>>) -> Option<String> {
     match checked {
-        Some(Ok(())) => None,
+        Some(Ok(None)) => None,
+        Some(Ok(Some(commits))) => Some(format!("Postgres: {commits}")),
+        Some(Err(failure)) if failure.is_transient() && failure.to_string().contains("standby") => {
+            Some("Postgres is a standby, which can't write".to_owned())
+        }
         Some(Err(Failure::Permanent { .. })) => {
             Some("the tables are missing or can't be used; cache-sync doctor says more".to_owned())
         }

@@ -49,14 +49,17 @@ const ANSWER_SECONDS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.0]
 const OUTCOMES: [JobStatus; 3] = [JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
 
 /// The gauges that a scrape reads, and what they mean.
-const GAUGES: [(&str, &str); 28] = [
+const GAUGES: [(&str, &str); 29] = [
     ("cache_sync_build_info", "1, with the version as a label"),
     ("cache_sync_postgres_up", "1 if Postgres answered at this scrape, else 0"),
     ("cache_sync_redis_up", "1 if Redis answered at this scrape, else 0"),
     ("cache_sync_postgres_pool_connections", "Connections of the API's pool, by state"),
     ("cache_sync_postgres_pool_limit_connections", "The most connections of the API's pool"),
-    ("cache_sync_redis_answer_seconds", "How long Redis took to tell the state of the job stream"),
-    ("cache_sync_postgres_answer_seconds", "How long Postgres took to tell the figures of this scrape"),
+    ("cache_sync_redis_answer_seconds", "How long Redis took to answer with the state of the job stream"),
+    (
+        "cache_sync_postgres_answer_seconds",
+        "How long Postgres took to answer with the figures of this scrape",
+    ),
     ("cache_sync_open_jobs", "Accepted jobs that have not ended, by status"),
     ("cache_sync_queue_entries", "Entries on the job stream: undelivered, or pending with a worker"),
     (
@@ -81,8 +84,9 @@ const GAUGES: [(&str, &str); 28] = [
         "cache_sync_owner_heartbeat_age_seconds",
         "Age of the oldest last heartbeat among the owners of jobs; 0 where no job is held",
     ),
-    ("cache_sync_outbox_unsent_events", "Events that are committed and not told yet"),
-    ("cache_sync_outbox_lag_seconds", "Age of the oldest event that is not told yet; 0 where all are told"),
+    ("cache_sync_postgres_waiting_commits", "Commits that have not returned for five seconds"),
+    ("cache_sync_outbox_unsent_events", "Events that are committed and not sent yet"),
+    ("cache_sync_outbox_lag_seconds", "Age of the oldest event that is not sent yet; 0 if all are sent"),
     (
         "cache_sync_last_good_sync_age_seconds",
         "Time since a sync was last applied, also one that changed nothing; missing before the first",
@@ -211,6 +215,8 @@ async fn timed<T>(asked: impl Future<Output = Result<T, Failure>>) -> Answer<T> 
 /// What Postgres knows, from one snapshot.
 struct Found {
     figures: Figures,
+    /// Those that do not return.
+    commits: i64,
     remembered: Option<Remembered>,
     universes: Vec<UniverseNow>,
     quarantine: QuarantineNow,
@@ -222,6 +228,7 @@ async fn from_postgres(api: &Api, since: DateTime<Utc>, now: DateTime<Utc>) -> R
     let transaction = client.begin_read_only(READ_LIMITS).await?;
     Ok(Found {
         figures: figures::read(&transaction, api.lease, now).await?,
+        commits: figures::waiting_commits(&transaction).await?.map_or(0, |waiting| waiting.commits),
         remembered: figures::remembered(&transaction).await?,
         universes: history::universes_now(&transaction).await?,
         quarantine: quarantine::read(&transaction).await?,
@@ -289,6 +296,7 @@ fn show_postgres(answer: Option<&(Found, Duration)>, now: DateTime<Utc>) {
     }
     gauge!("cache_sync_held_jobs").set(figures.held_jobs as f64);
     gauge!("cache_sync_owner_heartbeat_age_seconds").set(age(figures.oldest_heartbeat_seconds));
+    gauge!("cache_sync_postgres_waiting_commits").set(found.commits as f64);
     gauge!("cache_sync_outbox_unsent_events").set(figures.unsent_events as f64);
     gauge!("cache_sync_outbox_lag_seconds").set(age(figures.outbox_lag_seconds));
     if let Some(seconds) = figures.last_good_sync_seconds {

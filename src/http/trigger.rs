@@ -18,7 +18,7 @@ use super::routes::MAX_BODY_BYTES;
 use super::{Api, SERVER_WITHIN};
 use crate::domain::job::{JobId, JobRequest};
 use crate::wire::entry::{self, Rejection};
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 
 /// Who asked, in the job's row and events.
 const TRIGGERED_BY: &str = "api";
@@ -33,7 +33,7 @@ pub(super) async fn trigger(
     let body = read_body(request).await?;
     let now = Utc::now();
     let request = asked(&body, JobId::fresh(), now)?;
-    let submitted = api.service.submit(&request, Source::Api, now).await?;
+    let submitted = api.service.submit(&request, Origin::Api, now).await?;
     let id = submitted.job_id.as_str();
     let mut answer = json!({
         "success": true,

@@ -33,14 +33,16 @@
 //! | `unreadable_symbol` | a row of `symbols` has no usable symbol |
 //! | `foreign_unknown_symbol` | a foreign row names a symbol that `symbols` does not have |
 //! | `foreign_malformed` | a foreign row has no array `content.symbols` |
-//! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
+//! | `long_gap` | a universe was not applied for more than 20 sessions; the widest bound holds |
 //! | `curated_list_old` | nobody has gone through the list of a theme for more than a year |
 //! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `hold_ended` | universes that were held are applied again |
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
+//! | `split_unconfirmed` | the shares of a suspected split have not come for more than five sessions |
 //! | `quarantined` | the value of a stock is not believed, see [`screening`](market::screening) |
 //! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
 //! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
@@ -62,7 +64,7 @@ use market::Market;
 use market::identity::Identities;
 use market::run_state::{self, Since};
 use market::screening::{QUARANTINED, Quarantined};
-use members::overrides::Hands;
+use members::overrides::Overrides;
 use result::{Plan, Refused, TaskReport, held_by_reason};
 use tasks::themes::Proposals;
 use tasks::{delisting, etf, ipo, market_cap, themes};
@@ -106,25 +108,19 @@ pub fn plan_measured(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refused> {
     check_order(snapshot, *order).map_err(|refusal| Refused { refusal, measures: Vec::new() })?;
-    let mut market = Market::of(snapshot, order.as_of, policy);
-    let identities = Identities::find(&market, snapshot, *order);
-    market.learn(&identities);
+    let (market, identities) = Market::of(snapshot, policy, *order);
     plan_on(&market, &identities, snapshot, policy, *order, observe)
 }
 
 /// The market of a snapshot, with what is known of the symbols that its securities have gone by.
 pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Market<'a> {
-    let mut market = Market::of(snapshot, as_of, policy);
-    let order = Order { mode: Mode::Full, accept_churn: false, as_of };
-    let identities = Identities::find(&market, snapshot, order);
-    market.learn(&identities);
-    market
+    Market::of(snapshot, policy, Order { mode: Mode::Full, accept_churn: false, as_of }).0
 }
 
 /// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
 pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
     let market = Market::new(&snapshot.securities, as_of, policy);
-    Hands::new(snapshot, &market, policy).idle
+    Overrides::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -138,6 +134,7 @@ fn plan_on(
 ) -> Result<Plan, Refused> {
     let since = snapshot.last_run.as_ref().map(|last| Since::last_run(market, last)).unwrap_or_default();
     let mut draft = Draft::new(snapshot, policy, &order, market, identities);
+    draft.cap_doubt = guard::cap_doubt_of_last_run(snapshot, policy, order);
     let believed = guard::check_cache_types(&draft).and_then(|()| guard::check_market(&mut draft, &since));
     if let Err(refusal) = believed {
         return Err(Refused { refusal, measures: draft.measures });
@@ -170,6 +167,7 @@ fn plan_on(
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
+    guard::warn_of_ended_holds(&mut draft);
     let Draft { universes, foreign, mut warnings, measures, .. } = draft;
     warnings.extend(identities.warnings.iter().cloned());
     Ok(Plan {
@@ -227,7 +225,7 @@ fn warn_of_unreadable_symbols(draft: &mut Draft) {
 }
 
 fn warn_of_idle_pins(draft: &mut Draft) {
-    let idle = &draft.hands.idle;
+    let idle = &draft.overrides.idle;
     if !idle.is_empty() {
         let named: Vec<&str> = idle.iter().take(NAMED_PINS).map(String::as_str).collect();
         let more = idle.len() - named.len();
@@ -248,6 +246,24 @@ fn warn_of_quarantine(draft: &mut Draft) {
         first_few(entries.iter().map(|entry| entry.in_short()))
     );
     draft.warn(QUARANTINED, text);
+    warn_of_overdue_splits(draft);
+}
+
+/// Splits whose shares don't come: nothing will release them soon, so a person should look, at the largest first.
+fn warn_of_overdue_splits(draft: &mut Draft) {
+    let as_of = draft.order.as_of;
+    let mut overdue: Vec<&Quarantined> =
+        draft.market.quarantined().filter(|entry| entry.is_overdue(as_of)).collect();
+    if overdue.is_empty() {
+        return;
+    }
+    overdue.sort_by(|a, b| (b.cap(), &a.symbol).cmp(&(a.cap(), &b.symbol)));
+    let text = format!(
+        "the shares of {} have not come; approve those whose value is right: {}",
+        counted(overdue.len(), "suspected split"),
+        first_few(overdue.iter().map(|entry| entry.in_short()))
+    );
+    draft.warn("split_unconfirmed", text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

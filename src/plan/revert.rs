@@ -13,8 +13,8 @@
 //! | a foreign row | cleaned of symbols | it comes back, unless somebody else has written it since |
 //!
 //! # What the next sync compares with
-//! The plan's run state is that of the run before the job, so the guards judge the next sync as if the undone ones had
-//! never been. The date stays the newest one applied: history only goes forward.
+//! The plan's run state is that of the run before the job, so the guards judge the next sync as if the undone
+//! jobs had never run. The date stays the newest one applied: history only goes forward.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! What a person looks at to keep the lists of the themes: who nearly got in, and what the rules are good for.
+//! What a person needs to maintain the lists of the themes: which stocks nearly got in, and how well the rules alone find
+//! the members.
 
 use std::cmp::Reverse;
 

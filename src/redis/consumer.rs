@@ -17,7 +17,7 @@ use redis::{FromRedisValue, RedisResult, Script, Value};
 use tracing::info;
 
 use super::connection::Redis;
-use super::identity::Identity;
+use super::identity::WorkerIdentity;
 use crate::fault;
 
 pub use crate::wire::names::{COUNTER, GROUP};
@@ -55,7 +55,7 @@ pub enum Delivery {
 pub struct Consumer {
     redis: Redis,
     stream: String,
-    identity: Identity,
+    identity: WorkerIdentity,
     lease: Duration,
     connection: Option<MultiplexedConnection>,
     looked_at: Option<Instant>,
@@ -63,7 +63,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer of `stream` named after `identity`. Entries that nobody touched for `lease` are taken over.
-    pub fn new(redis: Redis, stream: String, identity: Identity, lease: Duration) -> Self {
+    pub fn new(redis: Redis, stream: String, identity: WorkerIdentity, lease: Duration) -> Self {
         Self { redis, stream, identity, lease, connection: None, looked_at: None }
     }
 

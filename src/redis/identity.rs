@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 
 /// This process, as its peers know it.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct WorkerIdentity {
     name: String,
     scope: String,
 }
 
-impl Identity {
+impl WorkerIdentity {
     /// The identity of the running process, named after the host or as told.
     pub fn of_this_process(name: Option<&str>) -> Self {
         let host = name.map_or_else(host_name, plain);
@@ -94,13 +94,13 @@ mod tests {
 
     #[test]
     fn a_living_worker_is_not_known_dead() {
-        let me = Identity::of_this_process(None);
+        let me = WorkerIdentity::of_this_process(None);
         assert!(!me.knows_dead(me.name()));
     }
 
     #[test]
     fn a_process_that_ended_is_known_dead_and_one_elsewhere_is_not() {
-        let me = Identity::of_this_process(None);
+        let me = WorkerIdentity::of_this_process(None);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep runs");
         let start = process_start(child.id()).expect("it runs");
         let name = format!("some.name-{}-{}-{start}", child.id(), me.scope);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_process_id_that_was_given_away_again_does_not_keep_the_dead_alive() {
-        let me = Identity::of_this_process(None);
+        let me = WorkerIdentity::of_this_process(None);
         let name = format!("host-{}-{}-ffffff", std::process::id(), me.scope);
         assert!(me.knows_dead(&name));
     }

@@ -14,9 +14,9 @@ use redis::{RedisResult, Script};
 
 use crate::domain::job::JobRequest;
 use crate::fault;
-use crate::redis::publisher::{Delivered, Delivery, begin_call, write_bounds};
+use crate::redis::publisher::{Delivered, Publication, begin_call, write_bounds};
 use crate::wire::entry;
-use crate::wire::event::{Occasion, Source};
+use crate::wire::event::{Occasion, Origin};
 use crate::wire::names::Names;
 use crate::wire::seq;
 use crate::wire::status::StatusHash;
@@ -35,10 +35,10 @@ pub struct Enqueued {
 }
 
 /// What is told of a job when it is asked for through `source`: that it is queued, and by whom it was triggered.
-pub fn announcement(names: &Names, request: &JobRequest, source: Source, at: DateTime<Utc>) -> Delivery {
+pub fn announcement(names: &Names, request: &JobRequest, source: Origin, at: DateTime<Utc>) -> Publication {
     let first = seq(0, 1);
     let occasion = Occasion { names, job_id: &request.job_id, mode: request.mode, seq: first, at };
-    Delivery::of_event(
+    Publication::of_event(
         request.job_id.clone(),
         occasion.triggered(source, request.force, &request.triggered_by),
     )
@@ -52,7 +52,7 @@ pub async fn enqueue(
     connection: &mut impl ConnectionLike,
     names: &Names,
     request: &JobRequest,
-    announcement: &Delivery,
+    announcement: &Publication,
 ) -> RedisResult<Enqueued> {
     let fields = entry::to_fields(request);
     let mut call = begin_call(&ENQUEUE, names, announcement.job_id());
@@ -111,7 +111,7 @@ mod tests {
         let mut connection = server.connect().await;
         let mut listener = server.listen().await;
 
-        let told = announcement(&names, &request(), Source::Job, at(5)).with_job_monitor(None, at(5));
+        let told = announcement(&names, &request(), Origin::Job, at(5)).with_job_monitor(None, at(5));
         let enqueued = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
         assert_eq!(enqueued.announced, Delivered::Published);
 
@@ -145,11 +145,11 @@ mod tests {
     async fn a_job_put_on_the_stream_again_keeps_its_later_status_and_is_not_told_twice() {
         let (server, names) = (PrivateRedis::start(), Names::default());
         let mut connection = server.connect().await;
-        let told = announcement(&names, &request(), Source::Api, at(5));
+        let told = announcement(&names, &request(), Origin::Api, at(5));
         let first = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
 
         let running = StatusHash::new(request().job_id, JobStatus::Running, seq(1, 1));
-        deliver(&mut connection, &names, &Delivery::of_status(running)).await.expect("delivered");
+        deliver(&mut connection, &names, &Publication::of_status(running)).await.expect("delivered");
 
         let again = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
         assert_eq!(again.announced, Delivered::Stale);
@@ -167,7 +167,7 @@ mod tests {
         let mut connection = server.connect().await;
         for key in [names.job_stream(), names.recent()] {
             let () = connection.set(&key, "a text").await.expect("set");
-            let told = announcement(&names, &request(), Source::Api, at(5));
+            let told = announcement(&names, &request(), Origin::Api, at(5));
             let error = enqueue(&mut connection, &names, &request(), &told).await.expect_err("refused");
             assert!(error.to_string().contains("WRONGTYPE"), "{error}");
             let keys: Vec<String> = connection.keys("*").await.expect("keys");

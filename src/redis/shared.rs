@@ -64,6 +64,16 @@ impl Shared {
         }
     }
 
+    /// Asks the server whether it is a primary; a connection to one that is none is left.
+    pub async fn is_primary(&self) -> RedisResult<bool> {
+        let (number, mut connection) = self.connection().await?;
+        let is_replica = self.heed(number, is_replica(&mut connection).await).await?;
+        if is_replica {
+            self.leave(number).await;
+        }
+        Ok(!is_replica)
+    }
+
     /// Asks beside the commands whether the server is still a primary.
     fn ask_now_and_then(
         &self,

@@ -95,7 +95,7 @@ pub fn place(id: &str) -> Option<Place> {
     Some((ms.parse().ok()?, number.parse().ok()?))
 }
 
-/// See stream_state.lua.
+/// See `stream_state.lua`.
 #[derive(Default)]
 struct Standing {
     last_delivered: Option<String>,

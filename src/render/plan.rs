@@ -23,6 +23,7 @@ pub fn render_plan(plan: &Plan, style: &Style) -> String {
     for universe in plan.universes.iter().filter(|universe| is_worth_showing(universe)) {
         text += &render_universe(universe, style);
     }
+    text += &render_rewritten(plan, style);
     text += &render_foreign(plan, style);
     text += &render_quarantine(plan, style);
     // Told at length above.
@@ -34,7 +35,30 @@ pub fn render_plan(plan: &Plan, style: &Style) -> String {
 
 /// Whether something happens to a universe.
 fn is_worth_showing(universe: &PlannedUniverse) -> bool {
-    universe.changes() > 0 || universe.rewrite || universe.hold.is_some() || adopted(universe) > 0
+    universe.changes() > 0
+        || universe.hold.is_some()
+        || adopted(universe) > 0
+        || (universe.rewrite && !is_only_rewritten(universe))
+}
+
+/// Whether the members stay as they are, and only their stored order or other content is written anew.
+fn is_only_rewritten(universe: &PlannedUniverse) -> bool {
+    universe.rewrite
+        && universe.changes() == 0
+        && universe.hold.is_none()
+        && adopted(universe) == 0
+        && universe.before == Before::Managed
+}
+
+/// One line for all universes whose members stay: `19 universes: only the stored order or content differs and is ...`.
+fn render_rewritten(plan: &Plan, style: &Style) -> String {
+    let only = plan.universes.iter().filter(|universe| is_only_rewritten(universe)).count();
+    if only == 0 {
+        return String::new();
+    }
+    let universes = counted(only, "universe", "universes");
+    let text = format!("{universes}: only the stored order or content differs and is rewritten");
+    format!("\n{}\n", style.paint(Ink::Dim, &text))
 }
 
 fn render_universe(universe: &PlannedUniverse, style: &Style) -> String {
@@ -79,9 +103,6 @@ fn heading(universe: &PlannedUniverse) -> String {
         (Before::Nothing, _) => facts.push("new".to_owned()),
         (_, adopted @ 1..) => facts.push(format!("{} adopted", counted(adopted, "member", "members"))),
         _ => {}
-    }
-    if universe.rewrite && universe.changes() == 0 && universe.before == Before::Managed {
-        facts.push("the stored order or content differs and is rewritten".to_owned());
     }
     let size = counted(universe.members.len(), "member", "members");
     let about = format!("{}, {size}", universe.cache_type);
@@ -174,8 +195,7 @@ fn render_quarantine(plan: &Plan, style: &Style) -> String {
     for entry in entries {
         let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
         let facts = format!(
-            "{} at {} since {}, found {found}, {}: {}; {}",
-            entry.keeps(),
+            "carried at {} since {}, found {found}, {}: {}; {}",
             entry.cap().short(),
             entry.since,
             entry.anomaly.title(),
@@ -437,9 +457,9 @@ mod tests {
             + C1 C2 C3
             - D1
 
-        top_500  market_leader, 2 members: the stored order or content differs and is rewritten
-
         top_10_energy  sector_leader, 1 member: 1 member adopted
+
+        1 universe: only the stored order or content differs and is rewritten
 
         my list  a row of others, 1 symbol to take out
           - OLDT

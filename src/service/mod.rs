@@ -14,7 +14,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
 use crate::domain::universe::UniverseName;
 use crate::failure::{Failure, postgres, redis as redis_failure};
-use crate::plan::explain::{Episode, Explainer, Explanation};
+use crate::plan::explain::{Explainer, Explanation, KnownMembership};
 use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Instrument;
@@ -33,7 +33,7 @@ use crate::store::jobs::{self, Accepted, JobRow};
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
 use crate::worker::announce::{Announcer, status_of};
@@ -48,7 +48,7 @@ pub use crate::store::jobs::Cancellation;
 /// Bounds of a preview: somebody waits for it at a screen.
 const PREVIEW_LIMITS: Limits = Limits { statement: Duration::from_secs(120), lock: Duration::from_secs(5) };
 
-/// How long a service waits for Redis, unless told otherwise: a little longer than the connection does.
+/// How long the service waits for Redis by default: a little longer than the connection does.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that whoever cancels a job waits for Redis to be told of its end, at a service that waits for it as long; a
 /// worker tells it otherwise.
@@ -105,7 +105,7 @@ impl Service {
     pub async fn submit(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         self.submit_with(request, &[], source, now).await
@@ -116,7 +116,7 @@ impl Service {
         &self,
         request: &JobRequest,
         warnings: &[String],
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
@@ -138,7 +138,7 @@ impl Service {
     async fn put_on_stream(
         &self,
         request: &JobRequest,
-        source: Source,
+        source: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let announcement = producer::announcement(&self.names, request, source, now).notify(self.notify);
@@ -182,7 +182,7 @@ impl Service {
         Ok(cancellation)
     }
 
-    /// Tells what a job owes the world. What can't be told now is told by a worker.
+    /// Publishes the pending events of a job. What can't be published now, a worker publishes later.
     async fn publish(&self, id: &JobId) {
         let relay = Relay {
             database: self.database.clone(),
@@ -196,7 +196,7 @@ impl Service {
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "Redis does not answer".to_owned(),
         };
-        tracing::warn!(job.id = %id, "job {id} is told later: {why}");
+        tracing::warn!(job.id = %id, "the events of job {id} are published later: {why}");
     }
 
     /// The status of a job: from Redis, where progress shows, or made again from its row; `None` for an unknown id.
@@ -471,11 +471,11 @@ fn answer(
 }
 
 /// The memberships of whoever the symbol stands for now. One that went on under another symbol is one episode.
-fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<Episode> {
+fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument]) -> Vec<KnownMembership> {
     let of_symbol = instruments.iter().filter(|known| known.symbol.is_spelling_of(symbol));
     let latest = of_symbol.max_by_key(|known| (known.valid_to.is_none(), known.valid_from));
     let is_its_own = |membership: &Membership| latest.is_none_or(|l| l.lineage == membership.lineage_id);
-    let mut episodes: Vec<Episode> = Vec::new();
+    let mut episodes: Vec<KnownMembership> = Vec::new();
     // By universe and date, so that whatever goes on stands right before what it goes on as.
     for membership in history.into_iter().filter(is_its_own) {
         let is_renamed = membership.evidence.as_ref().is_some_and(|e| e.get("renamed_from").is_some());
@@ -493,9 +493,9 @@ fn episodes(history: Vec<Membership>, symbol: &Symbol, instruments: &[Instrument
     episodes
 }
 
-fn episode(membership: Membership) -> Episode {
+fn episode(membership: Membership) -> KnownMembership {
     let evidence = membership.evidence.as_ref().and_then(|evidence| evidence["why"].as_str());
-    Episode {
+    KnownMembership {
         evidence: evidence.map(ToOwned::to_owned),
         universe: membership.universe,
         valid_from: membership.valid_from,

@@ -21,7 +21,7 @@ use crate::plan::members::universes::Universe;
 use crate::plan::{excludes_each_other, idle_pins};
 use crate::settings::{Settings, nearest};
 use crate::store::pins::{self, StoredPin};
-use crate::store::read::source::{Source, read_securities};
+use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, read_rules};
 use crate::store::{Database, Limits};
 
@@ -44,7 +44,7 @@ pub struct Wish {
 
 /// What became of a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decided {
+pub enum PinDecision {
     /// It is written.
     Written {
         /// As this.
@@ -81,21 +81,21 @@ pub async fn decide(
     settings: &Settings,
     wish: Wish,
     now: DateTime<Utc>,
-) -> Result<Decided, Failure> {
+) -> Result<PinDecision, Failure> {
     let mut client = database.client().await?;
     let tx = client.begin().await?;
     let Rules { policy, .. } = read_rules(&tx, &settings.entries, &Arc::new(settings.policy())).await?;
     let universes: BTreeSet<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let Some(universe) = universes.get(wish.universe.as_str()) else {
         let nearest = nearest(&wish.universe, universes.iter().map(UniverseName::as_str));
-        return Ok(Decided::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) });
+        return Ok(PinDecision::UnknownUniverse { nearest: nearest.map(ToOwned::to_owned) });
     };
-    let source = Source::discover(&tx, &settings.source).await?;
+    let source = SourceTables::discover(&tx, &settings.source).await?;
     let securities = read_securities(&tx, &source, None).await?.securities;
     let Some(symbol) = find(&securities, &wish.symbol) else {
         let symbols = securities.iter().map(|security| &security.symbol);
         let nearest = nearest_symbol(symbols, &wish.symbol);
-        return Ok(Decided::UnknownSymbol { nearest: nearest.map(ToString::to_string) });
+        return Ok(PinDecision::UnknownSymbol { nearest: nearest.map(ToString::to_string) });
     };
 
     let Wish { kind, reason, until, created_by, .. } = wish;
@@ -112,7 +112,7 @@ pub async fn decide(
         other.is_in_force(today) && (contradicts || is_elsewhere)
     };
     if let Some(other) = of_symbol().find(in_the_way) {
-        return Ok(Decided::InTheWay(other.clone()));
+        return Ok(PinDecision::InTheWay(other.clone()));
     }
     let replaced = of_symbol().find(|stored| stored.pin.universe == pin.universe).cloned();
     if let Some(old) = &replaced {
@@ -130,7 +130,7 @@ pub async fn decide(
     let idle = idle_pins(&snapshot, as_of.unwrap_or(today), &policy);
     let about = format!("{} is pinned to {}, ", pin.symbol, pin.universe);
     let idle = idle.into_iter().find(|sentence| kind == PinKind::Pin && sentence.starts_with(&about));
-    Ok(Decided::Written { stored: StoredPin { pin, created_at: now, created_by }, replaced, idle })
+    Ok(PinDecision::Written { stored: StoredPin { pin, created_at: now, created_by }, replaced, idle })
 }
 
 /// Takes a decision back; `None` where there was none, with what else was decided of the symbol.

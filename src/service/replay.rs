@@ -23,7 +23,7 @@ use crate::store::apply::{self, BackfillContext};
 use crate::store::jobs::{self, Ending, JobResult};
 use crate::store::lease::Lease;
 use crate::store::read::Sources;
-use crate::store::read::past::{self, Known, Past};
+use crate::store::read::past::{self, KnownPast, Past};
 use crate::store::{Database, Limits};
 
 /// Bounds of one statement of a replay: somebody waits for it at a screen, but for more than one day.
@@ -71,7 +71,7 @@ pub enum Turn<'a> {
         /// The rules in force.
         policy: &'a Policy,
         /// What is known of the past.
-        known: &'a Known,
+        known: &'a KnownPast,
         /// How many days there are.
         days: usize,
     },

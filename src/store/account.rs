@@ -1,5 +1,5 @@
 //! Everything that is known of one job, for `jobs show`: its row, what it did to each universe, who holds it, and how
-//! much of it has been told.
+//! many of its events have been sent.
 //!
 //! All of it is read from one snapshot, so that the parts agree.
 
@@ -25,7 +25,7 @@ pub struct JobAccount {
     pub changes: Vec<UniverseChanges>,
     /// The worker that holds it now.
     pub holder: Option<Holder>,
-    /// How much of it has been told.
+    /// How many of its events have been sent.
     pub outbox: OutboxCount,
 }
 
@@ -64,7 +64,7 @@ pub struct Holder {
 /// How many events of a job are in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OutboxCount {
-    /// Not told yet.
+    /// Not sent yet.
     pub unsent: i64,
     /// Told; they are forgotten after a week.
     pub sent: i64,

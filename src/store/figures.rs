@@ -56,7 +56,7 @@ pub struct Figures {
     pub retrying: i64,
     /// How long the oldest job has waited whose turn it is and that no worker has.
     pub oldest_waiting_seconds: Option<f64>,
-    /// Events that are not told yet.
+    /// Events that are not sent yet.
     pub unsent_events: i64,
     /// The age of the oldest of them.
     pub outbox_lag_seconds: Option<f64>,
@@ -85,6 +85,48 @@ pub async fn read(tx: &Transaction<'_>, lease: Duration, now: DateTime<Utc>) -> 
         oldest_heartbeat_seconds: row.get("oldest_heartbeat_seconds"),
         last_good_sync_seconds: row.get("last_good_sync_seconds"),
     })
+}
+
+/// A COMMIT that has not returned for so long is no slow disk any more.
+const LONG_COMMIT: Duration = Duration::from_secs(5);
+
+/// Commits that do not return.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingCommits {
+    /// How many.
+    pub commits: i64,
+    /// How long the oldest has waited, in seconds.
+    pub longest_seconds: f64,
+    /// What its backend waits for, as the server calls it.
+    pub wait_event: Option<String>,
+}
+
+impl std::fmt::Display for WaitingCommits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { commits, longest_seconds, wait_event } = self;
+        write!(
+            f,
+            "COMMIT does not return: {commits} transactions wait for it, the longest for {longest_seconds:.0} s"
+        )?;
+        match wait_event.as_deref() {
+            Some("SyncRep") => write!(f, ", for a synchronous standby that does not answer (SyncRep)"),
+            Some(event) => write!(f, ", for {event}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The commits in this database that do not return; `None` where all do. A heartbeat does not notice: its commits wait for
+/// neither disk nor standby.
+pub async fn waiting_commits(tx: &Transaction<'_>) -> Result<Option<WaitingCommits>, Failure> {
+    let sql = include_str!("../../sql/queries/commits_waiting.sql");
+    let row = query_one(tx, DOING, sql, &[(&LONG_COMMIT.as_secs_f64(), Type::FLOAT8)]).await?;
+    let commits: i64 = row.get("commits");
+    Ok((commits > 0).then(|| WaitingCommits {
+        commits,
+        longest_seconds: row.get::<_, Option<f64>>("longest_seconds").unwrap_or(0.0),
+        wait_event: row.get("wait_event"),
+    }))
 }
 
 /// The stream entries that kept jobs stood on: what Redis must have had, if it kept what it was given.

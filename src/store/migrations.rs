@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 use crate::failure::{Failure, PostgresError, postgres};
 use crate::settings::{EntriesSettings, SourceSettings};
 
-use super::read::source::Source;
+use super::read::source::SourceTables;
 use super::statement::{Param, execute, query, query_one};
 use super::{Database, Limits, Transaction, catalog, layout, quoted};
 
@@ -140,7 +140,7 @@ async fn step(db: &Database, source: &SourceSettings, entries: &EntriesSettings)
     let mut client = db.client().await?;
     let tx = client.begin_within(LIMITS).await?;
     wait_for_others(&tx, db.schema()).await?;
-    Source::discover(&tx, source).await?;
+    SourceTables::discover(&tx, source).await?;
     layout::check(&tx, entries).await?;
     make_books(&tx, db.schema()).await?;
     let recorded = read_books(&tx).await?;

@@ -1,4 +1,4 @@
-//! The outbox: what is owed to the world, written in the transaction that makes it true.
+//! The outbox: events that are still to be published, written in the transaction that makes them true.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,10 +8,10 @@ use super::{Client, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
 
-/// Events read and told at once. A first fill owes about 30, a night of new listings some hundreds.
+/// Events read and published at once. A first fill has about 30, a night of new listings some hundreds.
 const BATCH: i64 = 500;
 
-/// Something to tell.
+/// An event or a status that is still to be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingEvent {
     /// Its place in the job's order.
@@ -81,14 +81,14 @@ pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Pen
         .collect())
 }
 
-/// Notes events as told.
+/// Marks events as sent.
 pub async fn mark_sent(transaction: &Transaction<'_>, id: &JobId, seqs: &[i64]) -> Result<(), Failure> {
     let sql = include_str!("../../sql/queries/outbox_mark_sent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&seqs, Type::INT8_ARRAY)];
     transaction.query_typed(sql, &params).await.map_err(postgres("mark events as sent")).map(|_| ())
 }
 
-/// Owes again everything a job has told: Redis lost it.
+/// Marks all events of a job as unsent again: Redis has lost them.
 pub async fn mark_unsent(client: &mut Client, id: &JobId) -> Result<(), Failure> {
     let doing = "mark events as unsent";
     let sql = include_str!("../../sql/queries/outbox_mark_unsent.sql");
@@ -97,7 +97,7 @@ pub async fn mark_unsent(client: &mut Client, id: &JobId) -> Result<(), Failure>
     transaction.commit().await.map_err(postgres(doing))
 }
 
-/// Jobs that owe events, those that owe longest first.
+/// Jobs with unsent events, those that wait longest first.
 pub async fn jobs_with_unsent(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
     let sql = include_str!("../../sql/queries/outbox_unsent_jobs.sql");
     let transaction = client.begin_look().await?;

@@ -37,7 +37,7 @@ use crate::failure::Failure;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::store::{Limits, jobs, migrations, read};
-use crate::wire::event::Source;
+use crate::wire::event::Origin;
 use crate::wire::names::SignalNames;
 use crate::worker::LogOnce;
 use crate::worker::backoff::reconnecting;
@@ -224,7 +224,7 @@ impl Triggers {
                 return Ok(());
             }
         };
-        let submitted = self.service.submit_with(&request, &warnings, Source::Job, self.clock.now()).await?;
+        let submitted = self.service.submit_with(&request, &warnings, Origin::Job, self.clock.now()).await?;
         let id = &submitted.job_id;
         if submitted.is_duplicate {
             info!(job.id = %id, date = %date, "{cause}: the sync of {date} is job {id} already");

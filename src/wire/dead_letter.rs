@@ -19,7 +19,7 @@ const ORIGINAL: &str = "original.";
 words! {
     /// Why an entry became a dead letter.
     DeadReason {
-        /// Its bytes are no text, or its payload is no JSON.
+        /// Its bytes are no text, its payload is no JSON, or the row of its job holds what can't be read.
         Unreadable = "unreadable",
         /// It is over the bounds of an entry.
         TooLarge = "too_large",

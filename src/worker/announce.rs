@@ -1,6 +1,6 @@
-//! What the world is told of a job at each turn, built from its row and its plan.
+//! The events and status of a job at each step, built from its row and its plan.
 //!
-//! Nothing is sent here: the result is what the outbox owes, written in the transaction that makes it true.
+//! Nothing is sent here. The result goes to the outbox, in the transaction that makes it true.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
@@ -23,7 +23,7 @@ const CRITICAL_AFTER_RUNS: u32 = 3;
 pub struct Announcer<'a> {
     /// The names of the channels.
     pub names: &'a Names,
-    /// The time of what is told.
+    /// The time of the events.
     pub at: DateTime<Utc>,
 }
 
@@ -122,7 +122,7 @@ impl Announcer<'_> {
         PendingEvent { total_symbols, ..pending(self.occasion(row, seq).completed(completed), Some(&status)) }
     }
 
-    /// What a plan changes, before the end of the job is told.
+    /// What a plan changes; comes before the end of the job.
     pub fn changes(&self, row: &JobRow, plan: &Plan, numbers: &mut Numbers) -> Vec<PendingEvent> {
         let changed = plan.universes.iter().filter(|universe| universe.changes() > 0);
         let mut events: Vec<PendingEvent> = changed

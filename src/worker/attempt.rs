@@ -123,8 +123,8 @@ async fn sync_once(
         None => decide_sync(&lease, worker, &row.request, heartbeat, progress).await?,
     };
     let decision = match decided {
-        Decided::Plan(decision) => decision,
-        Decided::Otherwise(outcome) => return Ok(outcome),
+        Planning::Plan(decision) => decision,
+        Planning::Otherwise(outcome) => return Ok(outcome),
     };
 
     heartbeat.step("apply", None);
@@ -153,7 +153,7 @@ async fn sync_once(
 }
 
 /// What an attempt came to before anything was written.
-enum Decided {
+enum Planning {
     /// This is to be applied.
     Plan(Box<Decision>),
     /// Nothing is to be applied.
@@ -178,16 +178,16 @@ async fn decide_sync(
     request: &JobRequest,
     heartbeat: &Heartbeat,
     progress: &ProgressPublisher,
-) -> Result<Decided, Failure> {
+) -> Result<Planning, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
     let reading = read::read(lease.transaction(), from, request).await?;
     fault::point("snapshot.after").await?;
     let ready = match reading {
         Reading::Ready(ready) => *ready,
-        Reading::Incomplete { seen } => return Ok(Decided::Otherwise(Outcome::Waiting { seen })),
-        Reading::Needless(why) => return Ok(Decided::Otherwise(Outcome::Needless(why))),
-        Reading::Refused(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
+        Reading::Incomplete { seen } => return Ok(Planning::Otherwise(Outcome::Waiting { seen })),
+        Reading::Needless(why) => return Ok(Planning::Otherwise(Outcome::Needless(why))),
+        Reading::Refused(refusal) => return Ok(Planning::Otherwise(Outcome::Refused(refusal))),
     };
     heartbeat.step("plan", None);
     let Ready { as_of, warnings, policy, snapshot, entries } = ready;
@@ -197,26 +197,26 @@ async fn decide_sync(
     let planned = plan_aside(lease, &policy, &snapshot, entries, order, watched).await?;
     let (mut plan, durations, entries) = match planned {
         Ok(planned) => planned,
-        Err(refusal) => return Ok(Decided::Otherwise(Outcome::Refused(refusal))),
+        Err(refusal) => return Ok(Planning::Otherwise(Outcome::Refused(refusal))),
     };
     plan.warnings.extend(warnings);
     let is_own = Arc::ptr_eq(&policy, &worker.policy);
     let fingerprint = (!is_own).then(|| policy.fingerprint());
-    Ok(Decided::Plan(Box::new(Decision { plan, durations, snapshot, entries, fingerprint })))
+    Ok(Planning::Plan(Box::new(Decision { plan, durations, snapshot, entries, fingerprint })))
 }
 
 /// A revert looks at no market: what comes back is what stood there.
-async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Result<Decided, Failure> {
+async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Result<Planning, Failure> {
     let (target, entries) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
     Ok(match plan::revert::plan(job, &target) {
-        Ok(plan) => Decided::Plan(Box::new(Decision {
+        Ok(plan) => Planning::Plan(Box::new(Decision {
             plan,
             durations: BTreeMap::new(),
             snapshot: Arc::default(),
             entries,
             fingerprint: None,
         })),
-        Err(refusal) => Decided::Otherwise(Outcome::Refused(refusal)),
+        Err(refusal) => Planning::Otherwise(Outcome::Refused(refusal)),
     })
 }
 

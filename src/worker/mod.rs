@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   read one delivery ─► process it ─► read the next            the work, one job at a time
-//!   relay what is owed          every second                    events whose committer died or met no Redis
+//!   relay pending events        every second                    events whose committer died or met no Redis
 //!   sweep                       every second                    accepted jobs that have no entry
 //! ```
 //!
@@ -45,10 +45,10 @@ use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::given::policy::Policy;
 use crate::redis::connection::Redis;
 use crate::redis::consumer::{self, Consumer};
-use crate::redis::identity::Identity;
+use crate::redis::identity::WorkerIdentity;
 use crate::redis::rights;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
-use crate::store::{Database, KeptConnection, jobs, migrations};
+use crate::store::{Database, KeptConnection, figures, jobs, migrations};
 use crate::wire::names::Names;
 
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
@@ -94,7 +94,7 @@ pub struct Worker {
     /// Under which names.
     pub names: Names,
     /// Who it is.
-    pub identity: Identity,
+    pub identity: WorkerIdentity,
     /// Where the market is read from.
     pub source: SourceSettings,
     /// Where `cache_entries` is, and how it should look.
@@ -105,7 +105,7 @@ pub struct Worker {
     pub fingerprint: String,
     /// Numbers and switches.
     pub options: Options,
-    /// What tells the world.
+    /// What publishes events.
     pub relay: Relay,
     /// When to stop.
     pub shutdown: Shutdown,
@@ -137,7 +137,7 @@ impl Worker {
             database,
             redis,
             names,
-            identity: Identity::of_this_process(settings.worker.name.as_deref()),
+            identity: WorkerIdentity::of_this_process(settings.worker.name.as_deref()),
             source: settings.source.clone(),
             entries: settings.entries.clone(),
             fingerprint: policy.fingerprint(),
@@ -175,7 +175,7 @@ pub enum Until {
     /// It is asked to stop.
     Stopped,
     /// Or nothing is left to do: no entry undelivered, none pending without a live holder, no retry due within a
-    /// minute, nothing to tell.
+    /// minute, no unsent event.
     Idle,
 }
 
@@ -202,7 +202,7 @@ impl Worker {
         ended
     }
 
-    /// Waits for Postgres; tables that are not there are no matter of waiting.
+    /// Waits for Postgres. Missing tables are an error, not something to wait for.
     async fn wait_for_tables(&self) -> Result<(), Failure> {
         let mut backoff = ReconnectBackoff::new();
         while !self.shutdown.is_asked() {
@@ -242,11 +242,8 @@ impl Worker {
         if !is_in_doubt {
             return Ok(());
         }
-        match self.kept.take(&self.database).await {
-            Ok(client) => {
-                self.kept.keep(client);
-                Ok(())
-            }
+        match self.see_postgres_write().await {
+            Ok(()) => Ok(()),
             Err(failure) => {
                 match consumer.hand_back().await {
                     Ok(0) => {}
@@ -255,6 +252,17 @@ impl Worker {
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// A job that is claimed while no commit returns leaves a connection behind that waits for ever.
+    async fn see_postgres_write(&self) -> Result<(), Failure> {
+        let mut client = self.kept.take(&self.database).await?;
+        let waiting = figures::waiting_commits(&client.begin().await?).await?;
+        self.kept.keep(client);
+        match waiting {
+            None => Ok(()),
+            Some(commits) => Err(Failure::transient("write to Postgres", commits.to_string())),
         }
     }
 
@@ -410,7 +418,7 @@ enum Step {
     Done,
 }
 
-/// Tells what is still owed, round after round.
+/// Publishes pending events, round after round.
 async fn relay_rounds(worker: Arc<Worker>) {
     let mut problems = LogOnce::new("relay");
     loop {

@@ -40,7 +40,13 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
     };
     // Before the claim: an attempt that has no connection is none.
     attempt::connect(worker).await?;
-    match claim(worker, &request, &entry).await? {
+    let claimed = match claim(worker, &request, &entry).await {
+        Err(failure) if jobs::is_unreadable(&failure) => {
+            return set_aside(worker, &entry, &request, &failure).await;
+        }
+        claimed => claimed?,
+    };
+    match claimed {
         Some(Claim::Claimed(row)) => {
             warnings.extend(other_wishes(&row, &request));
             work(worker, &entry, *row, &warnings).await
@@ -200,8 +206,8 @@ async fn record(
         Disposition::Abandon => Ended::Lost,
         Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
         Disposition::End { status, error, is_dead_letter } => {
-            let verdict = Verdict { status, error: &error, is_dead_letter };
-            end(worker, row, warnings, verdict).await?
+            let early = EarlyEnd { status, error: &error, is_dead_letter };
+            end(worker, row, warnings, early).await?
         }
         Disposition::Retry { error } => {
             let delay = delay_after(u32::try_from(row.attempt).unwrap_or(1));
@@ -283,7 +289,7 @@ async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning)
 
 /// How a job ends that changed no universe.
 #[derive(Clone, Copy)]
-struct Verdict<'a> {
+struct EarlyEnd<'a> {
     status: JobStatus,
     error: &'a str,
     is_dead_letter: bool,
@@ -293,14 +299,14 @@ async fn end(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
-    verdict: Verdict<'_>,
+    early: EarlyEnd<'_>,
 ) -> Result<Ended, Failure> {
     let now = Utc::now();
     let announcer = Announcer { names: &worker.names, at: now };
-    let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
+    let result = JobResult { is_dead_letter: early.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
-        status: verdict.status,
-        error: Some(verdict.error.to_owned()),
+        status: early.status,
+        error: Some(early.error.to_owned()),
         warnings: warnings.to_vec(),
         result,
         last_seq: Numbers::after_progress(row.last_seq).end(),
@@ -310,7 +316,7 @@ async fn end(
     let ended = jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await?;
     // Said once it is so: a commit that nobody waited for any longer may have ended the job as completed.
     if let Ended::Done(_) = &ended {
-        log_end(row, verdict.status, verdict.error);
+        log_end(row, early.status, early.error);
     }
     Ok(ended)
 }
@@ -352,8 +358,8 @@ async fn postpone(
 async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Failure> {
     let last = row.error.as_deref().unwrap_or("its worker ended without saying why");
     let error = format!("gave up after {} attempts: {last}", row.attempt);
-    let verdict = Verdict { status: JobStatus::Failed, error: &error, is_dead_letter: true };
-    match end(worker, &row, &[], verdict).await? {
+    let early = EarlyEnd { status: JobStatus::Failed, error: &error, is_dead_letter: true };
+    match end(worker, &row, &[], early).await? {
         Ended::Done(row) => {
             relay(worker, &row).await;
             remove_entry(worker, entry, &row).await
@@ -416,6 +422,28 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
     dead::file(&worker.redis, &worker.names, &letter).await
 }
 
+/// An entry whose job has a row that can't be read: to the dead letters, from where it can be replayed once the row is
+/// mended. Left pending, it would be the next that this worker reads, again and again.
+async fn set_aside(
+    worker: &Worker,
+    entry: &Entry,
+    request: &JobRequest,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    tracing::error!(job.id = %request.job_id, entry.id = %entry.id, "entry {} is a dead letter: {failure}", entry.id);
+    let letter = DeadLetter {
+        entry_id: entry.id.clone(),
+        job_id: Some(request.job_id.clone()),
+        reason: DeadReason::Unreadable,
+        error: failure.to_string(),
+        attempts: 0,
+        last_step: String::new(),
+        failed_at: Utc::now(),
+        original: Original::of(&entry.fields),
+    };
+    dead::file(&worker.redis, &worker.names, &letter).await
+}
+
 /// An entry that was deleted under a worker's hands. A job whose row exists is put on the stream again by the
 /// sweeper; of any other only this trace remains.
 async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> {
@@ -437,7 +465,7 @@ async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> 
     dead::file(&worker.redis, &worker.names, &letter).await
 }
 
-/// A finished job that is delivered again does no work; whoever missed its end is told.
+/// A finished job that is delivered again does no work; its end is published again if Redis has lost it.
 async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
     if let Err(failure) = worker.relay.publish_again_if_lost(row.id()).await {
         warn!(job.id = %row.id(), "{failure}");
@@ -451,10 +479,10 @@ async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(
     }
 }
 
-/// Tells what the job owes, as far as Redis lets us; the relay's own round tells the rest.
+/// Publishes the job's pending events. What fails now, the relay's own round publishes later.
 async fn relay(worker: &Worker, row: &JobRow) {
     if let Err(failure) = worker.relay.relay(row.id()).await {
-        warn!(job.id = %row.id(), "job {} is told later: {failure}", row.id());
+        warn!(job.id = %row.id(), "the events of job {} are published later: {failure}", row.id());
     }
 }
 

@@ -1,8 +1,8 @@
-//! Tells progress while a job is planned: best effort, and never in its way.
+//! Publishes progress while a job is planned: best effort, and never in its way.
 //!
-//! A task of its own first relays what the job already owes (that it started), then tells each finished sub-task.
-//! While an earlier event of the job is unsent nothing is told, for listeners would see it out of order; what is
-//! missed is missed, since the end of the job tells all of it.
+//! A task of its own first relays the job's pending events (that it started), then publishes each finished sub-task. While
+//! an earlier event of the job is unsent, no progress is published, because listeners would see it out of order. Progress
+//! that is skipped is not repeated: the end of the job has all of it.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::domain::task::SyncTask;
 use crate::store::jobs::JobRow;
 use crate::wire::seq::Numbers;
 
-/// How long the end of an attempt waits for progress that is being told, so that listeners see all of it where
-/// Redis is quick.
+/// How long the end of an attempt waits for progress that is being published, so that listeners see all of it if Redis
+/// is quick.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Sub-tasks told of in one message, where they end faster than Redis answers: as many as a job has.
+/// Sub-tasks that are published at once if they end faster than Redis answers: as many as a job has.
 const AT_ONCE: usize = 5;
 
-/// Tells progress of one attempt.
+/// Publishes the progress of one attempt.
 pub struct ProgressPublisher {
     reports: UnboundedSender<Finished>,
     task: JoinHandle<()>,
 }
 
-/// Hands over what was finished; usable from any thread.
+/// Reports finished sub-tasks to the publisher; usable from any thread.
 #[derive(Clone)]
 pub struct Reporter(UnboundedSender<Finished>);
 
@@ -40,19 +40,19 @@ struct Finished {
 }
 
 impl ProgressPublisher {
-    /// Starts telling for the claim in `row`.
+    /// Starts publishing for the claim in `row`.
     pub fn start(relay: Relay, row: JobRow) -> Self {
         let (reports, inbox) = unbounded_channel();
         let task = tokio::spawn(publish(relay, row, inbox));
         Self { reports, task }
     }
 
-    /// What hands over to this announcer.
+    /// What reports to this publisher.
     pub fn reporter(&self) -> Reporter {
         Reporter(self.reports.clone())
     }
 
-    /// Ends, giving what is on its way a moment.
+    /// Ends, after a short wait for what is being published.
     pub async fn finish(self) {
         drop(self.reports);
         let mut task = self.task;
@@ -72,9 +72,9 @@ impl Reporter {
 
 async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
     let mut is_in_order = match relay.relay(row.id()).await {
-        Ok(is_told) => is_told,
+        Ok(is_sent) => is_sent,
         Err(failure) => {
-            debug!(job.id = %row.id(), "progress of job {} is not told: {failure}", row.id());
+            debug!(job.id = %row.id(), "progress of job {} is not published: {failure}", row.id());
             false
         }
     };
@@ -82,7 +82,7 @@ async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finishe
     let mut furthest = 0;
     let mut finished = Vec::with_capacity(AT_ONCE);
     while inbox.recv_many(&mut finished, AT_ONCE).await > 0 {
-        let mut told = Vec::with_capacity(finished.len());
+        let mut publications = Vec::with_capacity(finished.len());
         for Finished { task, total_symbols } in finished.drain(..) {
             let completed = position(&row, task);
             // Planning again after a conflict must not show less than before.
@@ -93,10 +93,10 @@ async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finishe
             let progress = Progress { task, completed, total_symbols };
             let announcer = Announcer { names: &relay.names, at: Utc::now() };
             let (event, status) = announcer.progressed(&row, numbers.take(), &progress);
-            told.push(relay.progress(row.id(), event, status, total_symbols));
+            publications.push(relay.progress(row.id(), event, status, total_symbols));
         }
-        if !told.is_empty() {
-            is_in_order = relay.publish_progress(&told).await.is_ok();
+        if !publications.is_empty() {
+            is_in_order = relay.publish_progress(&publications).await.is_ok();
         }
     }
 }

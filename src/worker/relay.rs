@@ -1,12 +1,12 @@
-//! The relay: tells the world what the outbox owes, in order, job by job.
+//! The relay: publishes the pending events of the outbox, in order, job by job.
 //!
-//! Whoever commits events relays them right away; every worker also looks now and then for what is still owed,
-//! because the one that committed died, or Redis was away. Relays of one job take turns by a lock in Postgres, and
-//! telling twice is harmless: the script in Redis knows the last number it was told.
+//! Whoever commits events relays them right away. Every worker also looks for unsent events once a second, because the
+//! process that committed them may have died, or Redis may have been away. Relays of one job take turns by a lock in
+//! Postgres. Publishing twice is harmless: the script in Redis knows the last number that was published.
 //!
 //! ```text
-//!   lock the job's outbox ─► read unsent, in order ─► tell Redis ─► mark sent ─► commit
-//!                                                          └─ dies here: told again, refused as old
+//!   lock the job's outbox ─► read unsent, in order ─► publish ─► mark sent ─► commit
+//!                                                          └─ dies here: published again, refused as old
 //! ```
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
 use crate::redis::connection::Redis;
-use crate::redis::publisher::{Delivery, deliver_all};
+use crate::redis::publisher::{Publication, publish_all};
 use crate::redis::rights;
 use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, Database};
@@ -26,17 +26,17 @@ use chrono::Utc;
 
 /// Jobs looked at in one sweep; the rest has its turn a second later.
 const JOBS_A_SWEEP: i64 = 50;
-/// Pause before another look whether the relay that is at a job is done with it: it takes milliseconds.
+/// Pause before we check again whether another relay has finished with a job: it takes milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Looks at most, two seconds of them: a relay that takes longer hangs, and the rounds of the workers tell the rest.
+/// The most checks, two seconds of them. A relay that takes longer hangs; the workers' rounds publish the rest.
 const LOOKS: u32 = 40;
 
-/// Tells the world what jobs owe it.
+/// Publishes the pending events of jobs.
 #[derive(Clone)]
 pub struct Relay {
     /// Where the outbox is.
     pub database: Database,
-    /// Where it is told.
+    /// Where events are published.
     pub redis: Redis,
     /// Under which names.
     pub names: Names,
@@ -47,8 +47,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Tells everything that one job owes. Waits for another relay that is at it, for that may have read what is owed
-    /// before the last of it was written; `false` where it takes too long.
+    /// Publishes all pending events of one job. Waits for another relay of the same job, which may have read the outbox
+    /// before the last event was written; `false` if that takes too long.
     pub async fn relay(&self, id: &JobId) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
             let mut client = self.database.client().await?;
@@ -61,7 +61,7 @@ impl Relay {
         Ok(false)
     }
 
-    /// The same at once, or not at all: `false` where another relay is at it.
+    /// The same without waiting: `false` if another relay has the job.
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
         let transaction = client.begin_relay().await?;
         // Sent together; the server reads what is unsent once it has given the lock, or refused it.
@@ -79,25 +79,25 @@ impl Relay {
             fault::point("mark_sent.before").await?;
             pending = outbox::unsent(&transaction, id).await?;
         }
-        transaction.commit().await.map_err(postgres("note events as told"))?;
+        transaction.commit().await.map_err(postgres("mark events as sent"))?;
         fault::point("mark_sent.after").await?;
         Ok(true)
     }
 
     async fn publish(&self, id: &JobId, pending: &[PendingEvent]) -> Result<(), Failure> {
-        let doing = "tell what a job owes";
-        let deliveries: Vec<Delivery> = pending
+        let doing = "publish the events of a job";
+        let publications: Vec<Publication> = pending
             .iter()
             .map(|event| self.delivery(id, event))
             .collect::<Result<_, String>>()
             .map_err(|problem| Failure::permanent(format!("read the outbox of job {id}"), problem))?;
-        match deliver_all(&mut self.redis.shared(), &self.names, &deliveries).await {
+        match publish_all(&mut self.redis.shared(), &self.names, &publications).await {
             Ok(_) => Ok(()),
             Err(error) => Err(rights::named(&self.redis, &self.names, id, doing, error).await),
         }
     }
 
-    fn delivery(&self, id: &JobId, pending: &PendingEvent) -> Result<Delivery, String> {
+    fn delivery(&self, id: &JobId, pending: &PendingEvent) -> Result<Publication, String> {
         let status = pending.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
         let event = match &pending.envelope {
             Some(envelope) => {
@@ -107,18 +107,23 @@ impl Relay {
         };
         match (event, status) {
             (Some(event), Some(status)) => {
-                let delivery = Delivery::of_event(id.clone(), event);
+                let delivery = Publication::of_event(id.clone(), event);
                 Ok(self.with_status(delivery.with_status(status.clone()), &status, pending.total_symbols))
             }
-            (Some(event), None) => Ok(Delivery::of_event(id.clone(), event).notify(self.notify)),
+            (Some(event), None) => Ok(Publication::of_event(id.clone(), event).notify(self.notify)),
             (None, Some(status)) => {
-                Ok(self.with_status(Delivery::of_status(status.clone()), &status, pending.total_symbols))
+                Ok(self.with_status(Publication::of_status(status.clone()), &status, pending.total_symbols))
             }
             (None, None) => Err(format!("its entry {} says nothing", pending.seq)),
         }
     }
 
-    fn with_status(&self, delivery: Delivery, status: &StatusHash, total_symbols: Option<i64>) -> Delivery {
+    fn with_status(
+        &self,
+        delivery: Publication,
+        status: &StatusHash,
+        total_symbols: Option<i64>,
+    ) -> Publication {
         let total_symbols = total_symbols.and_then(|total| u64::try_from(total).ok());
         let listed = match status.created_at {
             Some(requested_at) => delivery.listed_at(requested_at),
@@ -128,23 +133,23 @@ impl Relay {
         if self.job_monitor { delivery.with_job_monitor(total_symbols, Utc::now()) } else { delivery }
     }
 
-    /// What tells of progress.
-    pub fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Delivery {
-        let delivery = Delivery::of_event(id.clone(), event).with_status(status).notify(self.notify);
+    /// What publishes progress.
+    pub fn progress(&self, id: &JobId, event: Event, status: StatusHash, total_symbols: u64) -> Publication {
+        let delivery = Publication::of_event(id.clone(), event).with_status(status).notify(self.notify);
         if self.job_monitor { delivery.with_job_monitor(Some(total_symbols), Utc::now()) } else { delivery }
     }
 
-    /// Tells of progress, in order, best effort and straight away: it is in no outbox.
-    pub async fn publish_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
+    /// Publishes progress, in order, best effort and straight away: it is in no outbox.
+    pub async fn publish_progress(&self, told: &[Publication]) -> Result<(), Failure> {
         fault::point("progress.before").await?;
-        deliver_all(&mut self.redis.shared(), &self.names, told)
+        publish_all(&mut self.redis.shared(), &self.names, told)
             .await
-            .map_err(redis_failure("tell progress"))?;
+            .map_err(redis_failure("publish progress"))?;
         Ok(fault::point("progress.after").await?)
     }
 
-    /// Relays what any job still owes; the number of jobs that did. A job that can't be told keeps no other from being
-    /// told; its failure is returned in the end.
+    /// Publishes the pending events of all jobs, and returns how many jobs had some. A job that can't be published does not
+    /// hold up the others; its failure is returned in the end.
     pub async fn sweep(&self) -> Result<usize, Failure> {
         let mut client = self.database.client().await?;
         let jobs = outbox::jobs_with_unsent(&mut client, JOBS_A_SWEEP).await?;
@@ -159,7 +164,7 @@ impl Relay {
         failed.map_or(Ok(jobs.len()), Err)
     }
 
-    /// Tells a finished job again where Redis has lost its status.
+    /// Publishes a finished job again if Redis has lost its status.
     pub async fn publish_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
         let mut exists = redis::cmd("EXISTS");
         let known: bool = exists

@@ -13,7 +13,7 @@ use tracing::{debug, info};
 use super::{LogOnce, ROUND, Worker, jittered};
 use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::redis::publisher::Delivery;
+use crate::redis::publisher::Publication;
 use crate::redis::{consumer, producer, rights};
 use crate::store::jobs::{self, JobRow};
 
@@ -83,7 +83,7 @@ async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure>
 }
 
 /// The status the job has, told again under the number it was told with.
-fn announcement(row: &JobRow) -> Delivery {
+fn announcement(row: &JobRow) -> Publication {
     let status = super::announce::status_of(row, row.last_seq, Utc::now());
-    Delivery::of_status(status).listed_at(row.request.requested_at)
+    Publication::of_status(status).listed_at(row.request.requested_at)
 }

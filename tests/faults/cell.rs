@@ -301,6 +301,10 @@ async fn strike(
     if needs_another && another.is_none() {
         another = Some(world.spawn_worker());
     }
+    if scenario == Scenario::Submit && fault.is_of_network() {
+        // The job is somebody's to do from now on.
+        at = Instant::now();
+    }
     Struck { at, process: left, another }
 }
 

@@ -56,6 +56,9 @@ impl Network {
                 let replica = self.replica.as_ref().expect("it was made for this fault");
                 world.fail_over_to(replica).await;
                 self.redis.lead_to(Target::Port(replica.port()));
+                // What the test itself asks from now on it asks the new one.
+                let is_primary = world.connection().is_primary().await.unwrap();
+                assert!(!is_primary, "it was a primary until now");
                 return Duration::ZERO;
             }
             Fault::PostgresStandby => {

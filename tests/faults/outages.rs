@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cache_sync::wire::event::Source;
+use cache_sync::wire::event::Origin;
 use chrono::Utc;
 use tokio::task::JoinHandle;
 
@@ -432,7 +432,7 @@ impl Producer {
                         ))
                         .await;
                 }
-                if service.submit(&job, Source::Job, Utc::now()).await.is_ok() {
+                if service.submit(&job, Origin::Job, Utc::now()).await.is_ok() {
                     noted.lock().unwrap().insert(id);
                 }
                 tokio::time::sleep(ASK_EVERY).await;

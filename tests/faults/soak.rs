@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::checks;
-use crate::world::{Process, World, background, restart_postgres, stock, until};
+use crate::world::{
+    Direction, Process, Proxy, ProxyFlow as Flow, Which, World, background, restart_postgres, stock, until,
+};
 
 /// Jobs that wait at a time, at most; beyond that the workers are left alone for a moment.
 const BACKLOG: usize = 20;
@@ -28,18 +30,26 @@ pub(crate) struct Plan {
     /// Jobs at most.
     pub(crate) jobs: usize,
     pub(crate) workers: usize,
+    /// Silences of the network, spread over the time.
+    pub(crate) silences: usize,
 }
 
 impl Plan {
     /// A few seconds, for every day.
     pub(crate) fn short() -> Self {
-        Self { time: Duration::from_secs(10), seed: 1, kills: None, jobs: 100_000, workers: 4 }
+        Self { time: Duration::from_secs(12), seed: 1, kills: None, jobs: 100_000, workers: 4, silences: 1 }
     }
 
     /// Reads `--seconds N --seed S --kills N --jobs N --workers N`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
-        let mut plan =
-            Self { time: Duration::from_secs(60), seed: 1, kills: None, jobs: 100_000, workers: 4 };
+        let mut plan = Self {
+            time: Duration::from_secs(60),
+            seed: 1,
+            kills: None,
+            jobs: 100_000,
+            workers: 4,
+            silences: 0,
+        };
         for pair in words.chunks(2) {
             let [name, number] = pair else { return Err(format!("{} wants a number", pair[0])) };
             let number: u64 = number.parse().map_err(|_| format!("{number} is no number"))?;
@@ -49,6 +59,7 @@ impl Plan {
                 "--kills" => plan.kills = Some(number as usize),
                 "--jobs" => plan.jobs = number as usize,
                 "--workers" => plan.workers = number as usize,
+                "--silences" => plan.silences = number as usize,
                 other => return Err(format!("there is no option {other}")),
             }
         }
@@ -65,6 +76,9 @@ struct Tally {
     stops: usize,
     redis_restarts: usize,
     postgres_restarts: usize,
+    silences: usize,
+    /// Times from the network's return to the next job that ended.
+    standstills: Vec<Duration>,
     held: Vec<Held>,
     memory_kb: Vec<u64>,
 }
@@ -82,6 +96,8 @@ struct Soak {
     world: World,
     random: fastrand::Rng,
     workers: Vec<Process>,
+    postgres: Proxy,
+    redis: Proxy,
     /// Stopped ones, and when they wake.
     asleep: HashMap<usize, Instant>,
     tally: Tally,
@@ -98,10 +114,21 @@ pub(crate) async fn run(plan: Plan) {
     ];
     let world = World::filled_with(&settings).await;
     checks::watch(&world).await;
-    let workers = (0..plan.workers).map(|_| world.spawn_worker()).collect();
+    let (postgres, redis) = (Proxy::before_postgres().await, Proxy::before_redis(&world).await);
+    let spawn = |_| world.spawn_worker_behind(Some(&postgres), Some(&redis));
+    let workers = (0..plan.workers).map(spawn).collect();
     let random = fastrand::Rng::with_seed(plan.seed);
-    let mut soak =
-        Soak { plan, world, random, workers, asleep: HashMap::new(), tally: Tally::default(), listed: 0 };
+    let mut soak = Soak {
+        plan,
+        world,
+        random,
+        workers,
+        postgres,
+        redis,
+        asleep: HashMap::new(),
+        tally: Tally::default(),
+        listed: 0,
+    };
     println!("soak: {plan:?}");
     let began = Instant::now();
     soak.storm().await;
@@ -203,6 +230,10 @@ impl Soak {
             self.tally.postgres_restarts += 1;
             let pause = Duration::from_millis(self.random.u64(0..1_500));
             restart_postgres(pause).await;
+        } else if self.tally.silences < (share * (self.plan.silences as f64 + 1.0)) as usize
+            && self.tally.silences < self.plan.silences
+        {
+            self.be_silent().await;
         } else if self.random.u8(..) < 40 {
             self.stop_one();
         } else {
@@ -221,7 +252,7 @@ impl Soak {
             return;
         }
         let number = self.random.usize(spared..self.workers.len());
-        let new = self.world.spawn_worker();
+        let new = self.world.spawn_worker_behind(Some(&self.postgres), Some(&self.redis));
         let old = std::mem::replace(&mut self.workers[number], new);
         self.asleep.remove(&number);
         let pid = old.id();
@@ -238,6 +269,36 @@ impl Soak {
             let lease_number = lease_number.parse().unwrap();
             self.tally.held.push(Held { job: job.to_owned(), lease_number, at });
         }
+    }
+
+    /// The network to one server swallows, holds, delays, or forgets what is open, both ways or one; then it is back, and
+    /// measured how long until a job has ended.
+    async fn be_silent(&mut self) {
+        self.tally.silences += 1;
+        let proxy = if self.random.bool() { &self.postgres } else { &self.redis };
+        let direction = [Direction::Both, Direction::ToServer, Direction::ToClient][self.random.usize(..3)];
+        let flow = [Flow::Swallow, Flow::Swallow, Flow::Hold, Flow::Delay(Duration::from_millis(300))];
+        let flow = flow[self.random.usize(..4)];
+        let which = if self.random.u8(..) < 64 { Which::Old } else { Which::All };
+        proxy.treat(flow, direction, which);
+        tokio::time::sleep(Duration::from_millis(self.random.u64(500..6_000))).await;
+        match flow {
+            // What was swallowed is lost, and the connections with it.
+            Flow::Swallow => proxy.heal(),
+            Flow::Pass | Flow::Hold | Flow::Delay(_) => proxy.resume(),
+        }
+        // Nobody else stands in the way of what is measured.
+        for number in std::mem::take(&mut self.asleep).into_keys() {
+            self.workers[number].signal("CONT");
+        }
+        let back = Instant::now();
+        let since = chrono::Utc::now().timestamp_micros() as f64 / 1e6;
+        let id = format!("job-{:05}", self.tally.jobs + 1);
+        self.tally.jobs += 1;
+        self.world.xadd(&[("job_id", id.as_str()), ("accept_churn", "1"), ("triggered_by", "admin")]).await;
+        let ended = format!("select count(*) from cache_sync_jobs where end_time > to_timestamp({since})");
+        until("a job that ends after a silence", async || self.world.count(&ended).await > 0).await;
+        self.tally.standstills.push(back.elapsed());
     }
 
     fn stop_one(&mut self) {
@@ -371,10 +432,11 @@ impl Soak {
     }
 
     fn report(&self, took: Duration, takeovers: &[f64]) {
-        let Tally { jobs, days, kills, stops, redis_restarts, postgres_restarts, held, .. } = &self.tally;
+        let Tally { jobs, days, kills, stops, redis_restarts, postgres_restarts, silences, held, .. } =
+            &self.tally;
         println!(
             "{jobs} jobs over {days} days in {} s: {kills} SIGKILLs ({} of a worker with a job), {stops} SIGSTOPs, \
-             {redis_restarts} restarts of Redis, {postgres_restarts} of Postgres",
+             {redis_restarts} restarts of Redis, {postgres_restarts} of Postgres, {silences} silences",
             took.as_secs(),
             held.len()
         );
@@ -386,6 +448,9 @@ impl Soak {
                 "taken over after p50 {p50:.2} s, p99 {p99:.2} s, max {max:.2} s ({} times)",
                 takeovers.len()
             );
+        }
+        if let Some(longest) = self.tally.standstills.iter().max() {
+            println!("longest standstill after the network's return {:.1} s", longest.as_secs_f64());
         }
         println!("0 lost, 0 doubled, 0 missing or doubled endings; nothing left over");
         if let Some((early, late)) = self.memory() {

@@ -146,7 +146,7 @@ pub(crate) fn night(plan: &Plan, watched: &[&str]) -> String {
             let found = entry.found().map_or("nothing".to_owned(), Usd::short);
             let Quarantined { anomaly, since, .. } = entry;
             let _ = writeln!(text, "    {anomaly} since {since}, found {found}: {}", entry.seen());
-            let _ = writeln!(text, "    {} {}", entry.keeps(), entry.until());
+            let _ = writeln!(text, "    carried {}", entry.until());
         }
         for Released { was, why } in plan.released.iter().filter(|it| it.was.symbol.as_str() == *symbol) {
             let _ = writeln!(text, "    {} of {} is over: {}", was.anomaly, was.since, why.as_str());

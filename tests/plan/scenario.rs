@@ -29,7 +29,7 @@
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
-//! `volume`, `industry`, `sic`, `cik`, `figi` (of the share class), `composite` (FIGI), `years` (of dividend increases),
+//! `volume`, `before` (the volume of the session before), `industry`, `sic`, `cik`, `figi` (of the share class), `composite` (FIGI), `years` (of dividend increases),
 //! `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
@@ -265,10 +265,15 @@ impl File {
                     policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
                 }
                 "quarantine" => policy.guards.quarantine = true,
-                "split_max_turnover" => {
-                    policy.guards.split_max_turnover = value.parse().expect("a number");
+                "split_max_turnover" => policy.guards.split_max_turnover = value.parse().expect("a number"),
+                "merger_max_turnover" => policy.guards.merger_max_turnover = value.parse().expect("a number"),
+                "merger_max_trade_growth" => {
+                    policy.guards.merger_max_trade_growth = value.parse().expect("a number");
                 }
                 "split_min_close" => policy.guards.split_min_close = value.parse().expect("dollars"),
+                "split_large_cap" => policy.guards.split_large_cap = value.parse().expect("dollars"),
+                "jump_min_cap" => policy.guards.jump_min_cap = value.parse().expect("dollars"),
+                "jump_sessions" => policy.guards.jump_sessions = value.parse().expect("sessions"),
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
@@ -521,6 +526,7 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
     security.volume = figure(get("volume"));
+    security.previous_volume = figure(get("before"));
     security.etf_type = get("kind").map(Into::into);
     security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);

@@ -94,7 +94,7 @@ async fn all_universes_stand_in_a_table_with_those_it_is_in_first() {
 async fn a_universe_that_is_held_says_so_and_why() {
     let world = World::filled().await;
     let fallen: Vec<String> = (5..=12).map(background).collect();
-    let moves: Vec<(&str, f64)> = fallen.iter().map(|symbol| (symbol.as_str(), 0.5)).collect();
+    let moves: Vec<(&str, f64)> = fallen.iter().map(|symbol| (symbol.as_str(), 0.56)).collect();
     world.close_next_day(&moves).await;
     let ran = world.run_command(&["explain", &fallen[0], "mega_cap"]).await;
     let said = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");

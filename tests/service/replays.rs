@@ -94,7 +94,7 @@ async fn an_eventful_week(world: &World) -> Vec<String> {
     let mut days = vec![world.today().await.to_string()];
     let fallen: Vec<String> = (1..=12).map(background).collect();
     let up: Vec<(&str, f64)> = vec![("BG061", 1.1), ("BG013", 1.2)];
-    let down: Vec<(&str, f64)> = vec![("BG060", 0.8), ("BG014", 0.5)];
+    let down: Vec<(&str, f64)> = vec![("BG060", 0.8), ("BG014", 0.56)];
     let crash: Vec<(&str, f64)> = fallen.iter().map(|symbol| (symbol.as_str(), 0.2)).collect();
     let back: Vec<(&str, f64)> = fallen.iter().map(|symbol| (symbol.as_str(), 5.0)).collect();
     for moves in [up, down, Vec::new(), crash, back, vec![("BG030", 1.3)]] {

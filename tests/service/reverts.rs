@@ -52,9 +52,10 @@ impl World {
 }
 
 /// The caps of the sixty largest are halved over night.
+/// Nearly halved: a price of just a half would be taken for that of a split 2:1.
 async fn caps_are_halved(world: &World) {
     let symbols: Vec<String> = (1..=60).map(background).collect();
-    let moves: Vec<(&str, f64)> = symbols.iter().map(|symbol| (symbol.as_str(), 0.5)).collect();
+    let moves: Vec<(&str, f64)> = symbols.iter().map(|symbol| (symbol.as_str(), 0.56)).collect();
     world.close_next_day(&moves).await;
 }
 

@@ -17,7 +17,7 @@ use cache_sync::domain::universe::{CacheType, UniverseName};
 use cache_sync::wire::dead_letter::DeadReason;
 use cache_sync::wire::entry;
 use cache_sync::wire::event::{
-    ErrorReport, EventName, IpoAssignment, MAX_IPO_EVENTS, Occasion, Severity, Source, UniverseAction,
+    ErrorReport, EventName, IpoAssignment, MAX_IPO_EVENTS, Occasion, Origin, Severity, UniverseAction,
     service_error,
 };
 use cache_sync::wire::names::Names;
@@ -302,7 +302,7 @@ fn the_words_of_the_schemas_are_those_of_the_service() {
         ("status_hash", "/$defs/task_result/properties/status/enum".to_owned(), all(TaskStatus::ALL)),
         ("job_monitor", "/properties/current_symbol/enum".to_owned(), or_empty(&tasks)),
         ("dead_letter", "/properties/reason/enum".to_owned(), all(DeadReason::ALL)),
-        ("events/cache_sync_triggered", "/properties/source/enum".to_owned(), all(Source::ALL)),
+        ("events/cache_sync_triggered", "/properties/source/enum".to_owned(), all(Origin::ALL)),
         ("events/cache_sync_progress", format!("{payload}/current_task/enum"), tasks.clone()),
         ("events/universe_updated", format!("{payload}/action/enum"), all(UniverseAction::ALL)),
         ("events/universe_updated", format!("{payload}/cache_type/enum"), all(CacheType::ALL)),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hyper::Method;
+
 use crate::world::{
     Direction, Process, Proxy, ProxyFlow as Flow, SHORT_LEASE, Target, Which, World, request, standby_socket,
     until,
@@ -150,4 +152,26 @@ async fn no_attempt_is_burned_by_connections_that_can_not_be_had() {
     gate.open().await;
     assert_done_once(&world, "job").await;
     assert_eq!(world.job("job").await.attempt, 1);
+}
+
+#[tokio::test]
+async fn while_a_commit_does_not_return_it_is_spoken_of_and_nothing_is_called_well() {
+    let world = World::new().await;
+    let serving = world.serve("worker,api").await;
+    let ask = async |path: &str| serving.ask(Method::GET, path, &[], "").await;
+    until("readiness", async || ask("/ready").await.status == 200).await;
+    // As under synchronous replication without its standby: everything answers but COMMIT.
+    let gate = world.gate_in_commit().await;
+    world.submit(&request("job")).await;
+    gate.reached().await;
+    until("the log to say so", async || serving.process.log().contains("COMMIT has not returned for")).await;
+    let ready = ask("/ready").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text.contains("COMMIT does not return: 1 transactions wait for it"), "{}", ready.text);
+    assert_eq!(ask("/health").await.json()["services"]["database"], "unhealthy");
+    let doctor = world.run_command(&["doctor"]).await;
+    assert!(doctor.output.contains("COMMIT does not return"), "{}", doctor.output);
+    gate.open().await;
+    assert_done_once(&world, "job").await;
+    until("readiness", async || ask("/ready").await.status == 200).await;
 }

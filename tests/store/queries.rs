@@ -1,7 +1,7 @@
 //! Every file of `sql/queries` is a statement that Postgres takes over the migrated tables.
 
 use cache_sync::store::Limits;
-use cache_sync::store::read::source::{Source, Volumes};
+use cache_sync::store::read::source::{SourceTables, Volumes};
 
 use super::world::World;
 
@@ -44,7 +44,7 @@ async fn the_templates_can_be_prepared_over_the_usual_source() {
     let mut client = world.dedicated().await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
     for volumes in [Volumes::Unread, Volumes::Read] {
-        let source = Source::discover_with(&tx, &world.source, volumes).await.unwrap();
+        let source = SourceTables::discover_with(&tx, &world.source, volumes).await.unwrap();
         let of_all = [source.securities_sql(false), source.securities_sql(true)];
         assert!(of_all.iter().all(|sql| sql.contains("volume") == (volumes == Volumes::Read)), "{of_all:?}");
         let of_some = source.closes_sql();

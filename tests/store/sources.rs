@@ -4,7 +4,7 @@ use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::store::Limits;
-use cache_sync::store::read::source::{Source, Volumes, read_securities, read_volumes, reread_closes};
+use cache_sync::store::read::source::{SourceTables, Volumes, read_securities, read_volumes, reread_closes};
 use rust_decimal::Decimal;
 
 use super::world::{World, date};
@@ -223,7 +223,7 @@ async fn a_close_after_the_date_is_read_again_with_the_last_one_before_it() {
     let mut securities = world.read_market(None).await.securities;
     let mut client = world.dedicated().await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
-    let source = Source::discover(&tx, &world.source).await.unwrap();
+    let source = SourceTables::discover(&tx, &world.source).await.unwrap();
     let reread = reread_closes(&tx, &source, &mut securities, date("2026-07-21")).await.unwrap();
     assert_eq!(reread, 4 - 1);
     let close_of = |symbol: &str| {
@@ -254,13 +254,13 @@ async fn volumes_are_those_of_the_last_close_and_read_only_where_asked_for() {
         volumes.sort();
         volumes
     };
-    let source = Source::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
+    let source = SourceTables::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
     let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
     assert_eq!(volumes(&securities), [None, Some(200.into())]);
     reread_closes(&tx, &source, &mut securities, date("2026-07-21")).await.unwrap();
     assert_eq!(volumes(&securities), [None, Some(100.into())]);
 
-    let source = Source::discover(&tx, &world.source).await.unwrap();
+    let source = SourceTables::discover(&tx, &world.source).await.unwrap();
     let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
     assert_eq!(volumes(&securities), [None, None]);
     let doubted = |symbols: &[&str]| symbols.iter().filter_map(|symbol| Symbol::parse(symbol)).collect();
@@ -282,7 +282,7 @@ async fn volumes_are_those_of_the_last_close_and_read_only_where_asked_for() {
     // The rule asks, the column is not there: nothing is known of volumes, and that is all.
     world.sql("alter table ohlcv_daily drop column volume").await;
     let tx = client.begin_read_only(Limits::default()).await.unwrap();
-    let source = Source::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
+    let source = SourceTables::discover_with(&tx, &world.source, Volumes::Read).await.unwrap();
     let mut securities = read_securities(&tx, &source, None).await.unwrap().securities;
     assert_eq!(volumes(&securities), [None, None]);
     assert_eq!(read_volumes(&tx, &source, &mut securities, &doubted(&["A"]), as_of).await.unwrap(), 0);

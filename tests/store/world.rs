@@ -21,7 +21,7 @@ use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
 use cache_sync::store::read::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
-use cache_sync::store::read::source::{Market, Source, read_securities};
+use cache_sync::store::read::source::{SourceMarket, SourceTables, read_securities};
 use cache_sync::store::revert;
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -133,16 +133,16 @@ impl World {
     }
 
     /// The source as it is found, or the sentence that refuses it.
-    pub(crate) async fn discover(&self) -> Result<Source, String> {
+    pub(crate) async fn discover(&self) -> Result<SourceTables, String> {
         let mut client = self.db.client().await.unwrap();
         let tx = client.begin_read_only(Limits::default()).await.unwrap();
-        Source::discover(&tx, &self.source).await.map_err(|failure| failure.to_string())
+        SourceTables::discover(&tx, &self.source).await.map_err(|failure| failure.to_string())
     }
 
-    pub(crate) async fn read_market(&self, bound: Option<NaiveDate>) -> Market {
+    pub(crate) async fn read_market(&self, bound: Option<NaiveDate>) -> SourceMarket {
         let mut client = self.db.client().await.unwrap();
         let tx = client.begin_read_only(Limits::default()).await.unwrap();
-        let source = Source::discover(&tx, &self.source).await.unwrap();
+        let source = SourceTables::discover(&tx, &self.source).await.unwrap();
         let mut market = read_securities(&tx, &source, bound).await.unwrap();
         market.securities.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         market
@@ -245,7 +245,7 @@ impl World {
     ) -> Snapshot {
         let universes: Vec<UniverseName> = wanted.iter().map(|(name, _)| UniverseName::known(name)).collect();
         let protected = protected();
-        let source = Source::discover(tx, &self.source).await.unwrap();
+        let source = SourceTables::discover(tx, &self.source).await.unwrap();
         let market = read_securities(tx, &source, None).await.unwrap();
         let rows = WantedRows::Universe { clean_foreign: Some(&protected) };
         let state = read_state(tx, Wanted { universes: &universes, rows }).await.unwrap();

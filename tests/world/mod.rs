@@ -22,7 +22,7 @@ use cache_sync::service::{Cancellation, Service};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
-use cache_sync::wire::event::Source;
+use cache_sync::wire::event::Origin;
 use cache_sync::wire::names::{GROUP, Names};
 use cache_sync::worker::shutdown::Shutdown;
 use cache_sync::worker::{Until, Worker};
@@ -187,7 +187,7 @@ impl World {
 
     /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        let submitted = self.service().submit(request, Source::Job, Utc::now()).await.unwrap();
+        let submitted = self.service().submit(request, Origin::Job, Utc::now()).await.unwrap();
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 

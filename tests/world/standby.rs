@@ -27,7 +27,7 @@ async fn start() -> PathBuf {
     let script = format!(
         "set -e; cd {shown}; mkdir standby standby/socket; {programs}/pg_basebackup -h {shown} -p {port} -U tickstock \
          -D standby/data -R -c fast --no-sync; chmod 700 standby/data; \
-         ({programs}/postgres -D standby/data -c listen_addresses= -c port={port} -c hot_standby=on \
+         ({programs}/postgres -D standby/data -c listen_addresses= -c port={port} -c hot_standby=on -c max_connections=400 \
          -c unix_socket_directories={shown}/standby/socket > standby/log 2>&1 < /dev/null & server=$!; \
          while kill -0 $(head -1 {shown}/data/postmaster.pid) 2> /dev/null; do sleep 1; done; kill -INT $server) \
          > /dev/null 2>&1 < /dev/null &"

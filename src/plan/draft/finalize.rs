@@ -1,6 +1,6 @@
-//! Settles a universe: from indices and differences to what the plan says of it.
+//! Finalizes a universe: from indices and differences to what the plan says of it.
 //!
-//! A universe is settled in one of three ways:
+//! A universe is finalized in one of three ways:
 //!
 //! - [`Draft::accept`]: as proposed;
 //! - [`Draft::hold`]: as it was, without those that no longer trade, because a guard does not believe the proposal;
@@ -31,7 +31,7 @@ use crate::plan::members::universes::{Rule, Universe};
 const STOOD_IN_THE_ROW: &str = "stood in the row already";
 
 impl<'a> Draft<'a> {
-    /// Settles a universe as proposed.
+    /// Finalizes a universe as proposed.
     pub(crate) fn accept(&mut self, change: Change<'a>) {
         let Change { universe, prior, members, joined, left } = change;
         let renamed = self.renamed(&universe, &prior, &members);
@@ -46,10 +46,10 @@ impl<'a> Draft<'a> {
             .into_iter()
             .map(|(place, reason)| self.left(&universe, &prior.members[place], reason))
             .collect();
-        self.settle(
+        self.finalize(
             &universe,
             &prior,
-            Settled {
+            Finalized {
                 members: symbols,
                 metadata,
                 joined,
@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
         );
     }
 
-    /// Settles a universe as it was, but for those that no longer trade, because of `reason`.
+    /// Finalizes a universe as it was, but for those that no longer trade, because of `reason`.
     pub(crate) fn hold(&mut self, change: Change<'a>, reason: String) {
         let Change { universe, prior, members, joined, left } = change;
         let held_runs =
@@ -82,19 +82,19 @@ impl<'a> Draft<'a> {
     }
 
     /// Holds a universe that is judged by itself where there is a doubt about it, else accepts it.
-    pub(crate) fn settle_alone(&mut self, change: Change<'a>, doubt: Option<String>) {
+    pub(crate) fn finalize_alone(&mut self, change: Change<'a>, doubt: Option<String>) {
         match doubt {
             Some(doubt) => self.hold(change, guard::reason_to_hold(&[doubt])),
             None => self.accept(change),
         }
     }
 
-    /// Settles a universe as it was, but for those that no longer trade.
+    /// Finalizes a universe as it was, but for those that no longer trade.
     pub(crate) fn keep(&mut self, universe: &Universe, prior: &Prior<'a>) {
         self.retain(universe, prior, UniverseStatus::Ok, None);
     }
 
-    /// Settles a universe as it was, but for those that no longer trade, since what its rule goes by does not exist.
+    /// Finalizes a universe as it was, but for those that no longer trade, since what its rule goes by does not exist.
     pub(crate) fn keep_without_source(&mut self, universe: &Universe, prior: &Prior<'a>) {
         self.retain(universe, prior, UniverseStatus::NoSourceData, None);
     }
@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
             Some(self.joined(universe, index, place + 1, EntryReason::Listing))
         });
         let indices: Vec<u32> = seats.iter().filter_map(|(_, index)| *index).collect();
-        let settled = Settled {
+        let finalized = Finalized {
             joined: joined.collect(),
             left,
             renamed: self.renamed(universe, &prior, &indices),
@@ -128,7 +128,7 @@ impl<'a> Draft<'a> {
             status: UniverseStatus::Ok,
             hold: None,
         };
-        self.settle(universe, &prior, settled, &indices);
+        self.finalize(universe, &prior, finalized, &indices);
     }
 
     /// The members who stay, and those who leave whatever the rules say for a reason that counts here.
@@ -182,7 +182,7 @@ impl<'a> Draft<'a> {
         let why = match reason {
             EntryReason::Adopted => STOOD_IN_THE_ROW.to_owned(),
             EntryReason::Pin => self
-                .hands
+                .overrides
                 .pin(&universe.name, index)
                 .map_or_else(String::new, |pin| told(pin, &universe.name)),
             _ => self.why_joined(universe, index, rank),
@@ -201,7 +201,7 @@ impl<'a> Draft<'a> {
 
     /// Why the rule has it as a member, at `rank` from 1.
     fn why_joined(&self, universe: &Universe, index: u32, rank: usize) -> String {
-        let seats = self.seats.as_ref();
+        let seats = self.allocation.as_ref();
         let own = seats.and_then(|seats| seats.rank(universe.rule, index)).unwrap_or(rank);
         reason::joined(self.market, self.policy, universe, index, own, rank)
     }
@@ -226,7 +226,7 @@ impl<'a> Draft<'a> {
         let Some(index) = index else { return by_rule() };
         match reason {
             ExitReason::Ban => {
-                let ban = self.hands.ban(&universe.name, index);
+                let ban = self.overrides.ban(&universe.name, index);
                 ban.map_or_else(by_rule, |ban| told(ban, &universe.name))
             }
             ExitReason::Rule => self.why_left_by_rule(universe, index).unwrap_or_else(by_rule),
@@ -236,17 +236,17 @@ impl<'a> Draft<'a> {
 
     /// Why a stock gave way, where that does not lie in its own figures.
     fn why_left_by_rule(&self, universe: &Universe, index: u32) -> Option<String> {
-        if let Some(pin) = self.hands.pin_elsewhere(universe, index) {
+        if let Some(pin) = self.overrides.pin_elsewhere(universe, index) {
             return Some(told(pin, &universe.name));
         }
-        let seats = self.seats.as_ref()?;
+        let seats = self.allocation.as_ref()?;
         let goes_by_lines = matches!(universe.rule, Rule::Tier(_) | Rule::Ranking(_) | Rule::SectorLeader(_));
         let line = seats.line_instead(index).filter(|_| goes_by_lines);
         if let Some(line) = line {
             let line = &self.market.security(line).symbol;
             return Some(format!("{line} stands for its company, one line each"));
         }
-        reason::out_of_seats(self.market, self.policy, universe, seats, &self.hands, index)
+        reason::out_of_seats(self.market, self.policy, universe, seats, &self.overrides, index)
     }
 
     fn retain(&mut self, universe: &Universe, prior: &Prior<'a>, status: UniverseStatus, hold: Option<Hold>) {
@@ -263,8 +263,8 @@ impl<'a> Draft<'a> {
         let indices: Vec<u32> = stayers.iter().filter_map(|member| member.index).collect();
         let members = stayers.iter().map(|member| self.symbol_now(member).clone()).collect();
         let renamed = self.renamed(universe, prior, &indices);
-        let settled = Settled { members, metadata, joined, left, renamed, status, hold };
-        self.settle(universe, prior, settled, &indices);
+        let finalized = Finalized { members, metadata, joined, left, renamed, status, hold };
+        self.finalize(universe, prior, finalized, &indices);
     }
 
     /// A member that is kept in its own spelling, with a row in `symbols` or without.
@@ -296,11 +296,11 @@ impl<'a> Draft<'a> {
         kept
     }
 
-    fn settle(&mut self, universe: &Universe, prior: &Prior, settled: Settled, indices: &[u32]) {
+    fn finalize(&mut self, universe: &Universe, prior: &Prior, finalized: Finalized, indices: &[u32]) {
         let caps = || indices.iter().filter_map(|index| self.market.cap(*index));
         let total_cap: Usd = caps().sum();
         let members_with_cap = caps().count();
-        let Settled { members, metadata, joined, left, renamed, status, hold } = settled;
+        let Finalized { members, metadata, joined, left, renamed, status, hold } = finalized;
         let planned = PlannedUniverse {
             name: universe.name.clone(),
             cache_type: universe.cache_type(),
@@ -322,7 +322,7 @@ impl<'a> Draft<'a> {
 }
 
 /// What was decided of one universe.
-struct Settled {
+struct Finalized {
     members: Vec<Symbol>,
     metadata: Value,
     joined: Vec<Joined>,

@@ -6,7 +6,13 @@
 //! comes of it, what was counted stays in the draft as a [`Measure`].
 //!
 //! Every bound is for one session. It is multiplied by the sessions since the last run, or since the universe was last
-//! applied, up to five; a universe not applied for more than twenty counts as filled for the first time.
+//! applied, up to five. A session in which the universe was held does not count: the bad list of one night is no better
+//! for standing a second one. After a long gap the widest bound holds still, and only `accept_churn` opens it.
+//!
+//! # What is held together
+//! Tiers are disjoint and rankings nested only as long as all come from the same night, so all of them are held or none.
+//! Caps that are not believed for tiers or rankings are not believed for anything else that ranks by them, either:
+//! sector leaders, and the themes whose seats go by cap.
 //!
 //! # What is no churn
 //! The first fill, adoption, new listings, ends of their windows, returns, renames and delistings, and what people have
@@ -16,23 +22,24 @@
 use chrono::NaiveDate;
 
 use crate::domain::calendar;
-use crate::domain::change::{EntryReason, ExitReason};
+use crate::domain::change::{EntryReason, ExitReason, UniverseStatus};
 use crate::domain::sector::Sector;
 use crate::domain::task::SyncTask;
 
 use super::measure::{Guard, Measure};
 use super::{Change, Draft};
 use crate::domain::wording::{counted, first_few, grouped, percent};
+use crate::plan::Order;
 use crate::plan::draft::planned::Before;
 use crate::plan::given::notice::Refusal;
-use crate::plan::given::policy::{Guards, Method};
-use crate::plan::given::snapshot::{RunState, StoredUniverse};
+use crate::plan::given::policy::{Guards, Method, Policy};
+use crate::plan::given::snapshot::{RunState, Snapshot, StoredUniverse, UniverseState};
 use crate::plan::market::run_state::Since;
 use crate::plan::members::universes::{Rule, Universe, theme};
 
 /// A bound grows with the sessions since the last run, up to so many.
 const MAX_SCALE_SESSIONS: u32 = 5;
-/// Nothing that was applied longer ago than this says anything about today.
+/// A universe that was not applied for longer than this is warned about.
 const MAX_GAP_SESSIONS: u32 = 20;
 /// Fewer changed members than this are never too many, except in `top_100`.
 const MIN_CHURN: usize = 5;
@@ -78,10 +85,7 @@ pub(crate) fn check_cache_types(draft: &Draft) -> Result<(), Refusal> {
 /// Why sector leaders and what else goes by sector are not believed; `None` where they are.
 pub(crate) fn sector_doubt(draft: &mut Draft, since: &Since) -> Option<String> {
     let last = draft.snapshot.last_run.as_ref()?;
-    let sessions = calendar::sessions_between(sectors_applied(draft, last), draft.order.as_of);
-    if sessions > MAX_GAP_SESSIONS {
-        return None;
-    }
+    let sessions = sessions_of_sectors(draft, last);
     let measure = Measure {
         counted: since.sectors_changed.len(),
         of: since.sectors_before,
@@ -107,8 +111,7 @@ pub(crate) fn sector_doubt(draft: &mut Draft, since: &Since) -> Option<String> {
 
 /// Why the change of one universe is not believed; `None` where it is.
 pub(crate) fn doubt(draft: &mut Draft, change: &Change) -> Option<String> {
-    let is_first = change.prior.before != Before::Managed || change.prior.members.is_empty();
-    if is_first {
+    if is_first(change) {
         return None;
     }
     let measure = would_be_empty(draft, change).or_else(|| churn(draft, change))?;
@@ -120,20 +123,76 @@ pub(crate) fn doubt(draft: &mut Draft, change: &Change) -> Option<String> {
 
 /// As [`doubt`], of a universe that is held or not by itself: what goes by sector is doubted with the sectors.
 pub(crate) fn doubt_alone(draft: &mut Draft, change: &Change, sector_doubt: Option<&str>) -> Option<String> {
-    let by_sector = match change.universe.rule {
-        Rule::SectorLeader(_) => true,
+    let (by_sector, by_cap) = match change.universe.rule {
+        Rule::SectorLeader(_) => (true, true),
         Rule::Theme(place) => match theme(draft.policy, place).method {
-            Method::SectorLeaders(_) | Method::EsgScore(_) => true,
-            Method::Evidence(_) | Method::DividendGrowth { .. } => false,
+            Method::SectorLeaders(_) | Method::EsgScore(_) => (true, true),
+            Method::Evidence(_) => (false, true),
+            Method::DividendGrowth { .. } => (false, false),
         },
         Rule::Tier(_)
         | Rule::Ranking(_)
         | Rule::AllStocks
         | Rule::NewListing
         | Rule::FundCategory(_)
-        | Rule::AllFunds => false,
+        | Rule::AllFunds => (false, false),
     };
-    sector_doubt.filter(|_| by_sector).map(ToOwned::to_owned).or_else(|| doubt(draft, change))
+    let sector_doubt = sector_doubt.filter(|_| by_sector).map(ToOwned::to_owned);
+    let cap_doubt = draft.cap_doubt.clone().filter(|_| by_cap && !is_first(change));
+    sector_doubt.or(cap_doubt).or_else(|| doubt(draft, change))
+}
+
+/// Why the market caps are not believed, where tiers or rankings are held: what ranks by caps is held with them. Before
+/// the sub-task that decides about tiers, and without it, they are doubted where they were held last.
+pub(crate) fn cap_doubt_of_last_run(snapshot: &Snapshot, policy: &Policy, order: Order) -> Option<String> {
+    if order.accept_churn || order.mode.runs(SyncTask::MarketCapRecalculation) {
+        return None;
+    }
+    let is_held = |universe: &Universe| {
+        let state = snapshot.universes.get(&universe.name).and_then(|stored| stored.state.as_ref());
+        state.is_some_and(|state| state.held_runs > 0)
+    };
+    let by_cap = |universe: &Universe| matches!(universe.rule, Rule::Tier(_) | Rule::Ranking(_));
+    let mut universes = Universe::of_task(policy, SyncTask::MarketCapRecalculation).into_iter();
+    let held = universes.find(|universe| by_cap(universe) && is_held(universe))?;
+    Some(doubt_of_caps(&held))
+}
+
+/// Tells the draft that the guard of a tier or ranking has just doubted its caps.
+pub(crate) fn doubt_caps(draft: &mut Draft, change: &Change) {
+    // A universe that would be empty says little about the caps of a market.
+    let is_of_caps = draft.measures.last().is_some_and(|measure| measure.guard != Guard::WouldBeEmpty);
+    if is_of_caps && draft.cap_doubt.is_none() {
+        draft.cap_doubt = Some(doubt_of_caps(&change.universe));
+    }
+}
+
+fn doubt_of_caps(universe: &Universe) -> String {
+    format!("it ranks by market caps, which are not believed while {} is held", universe.name)
+}
+
+/// Names the universes that are held no longer.
+pub(crate) fn warn_of_ended_holds(draft: &mut Draft) {
+    let ended = draft.universes.values().filter_map(|planned| {
+        let state = draft.snapshot.universes.get(&planned.name)?.state.as_ref()?;
+        (state.held_runs > 0 && planned.hold.is_none() && planned.status == UniverseStatus::Ok).then(|| {
+            format!(
+                "{} ({}, since {})",
+                planned.name,
+                counted(state.held_runs as usize, "run"),
+                state.last_as_of
+            )
+        })
+    });
+    let ended: Vec<String> = ended.collect();
+    if !ended.is_empty() {
+        draft.warn("hold_ended", format!("no longer held: {}", ended.join(", ")));
+    }
+}
+
+/// A universe that is filled for the first time, or taken over.
+fn is_first(change: &Change) -> bool {
+    change.prior.before != Before::Managed || change.prior.members.is_empty()
 }
 
 /// The reason to hold a universe, from the doubts about it and those that are held with it.
@@ -141,7 +200,7 @@ pub(crate) fn reason_to_hold(doubts: &[String]) -> String {
     format!("{}; {REMEDY}", doubts.join("; "))
 }
 
-/// Tells of universes that were not applied for so long that nothing can be compared.
+/// Names universes that were not applied for so long that much may have changed for good.
 pub(crate) fn warn_of_long_gaps<'c, 'd: 'c>(
     draft: &mut Draft<'d>,
     changes: impl Iterator<Item = &'c Change<'d>>,
@@ -155,7 +214,7 @@ pub(crate) fn warn_of_long_gaps<'c, 'd: 'c>(
     let names: Vec<&str> = changes.filter(has_gap).map(|change| change.universe.name.as_str()).collect();
     if !names.is_empty() {
         let text = format!(
-            "{} not applied for more than {MAX_GAP_SESSIONS} sessions, taken as filled for the first time: {}",
+            "{} not applied for more than {MAX_GAP_SESSIONS} sessions, compared with the widest bound: {}",
             counted(names.len(), "universe"),
             first_few(names.iter())
         );
@@ -275,10 +334,19 @@ fn foreign_cache_type(universe: &Universe, found: Option<&str>) -> Refusal {
     }
 }
 
-/// The day for which sector leaders were last applied, else that of the last run.
-fn sectors_applied(draft: &Draft, last: &RunState) -> NaiveDate {
-    let stored = Sector::ALL.iter().map(|sector| draft.snapshot.universes.get(&sector.universe()));
-    stored.filter_map(last_applied).max().unwrap_or(last.as_of)
+/// The sessions for which sector leaders could have been applied since they were, else those since the last run.
+fn sessions_of_sectors(draft: &Draft, last: &RunState) -> u32 {
+    let stored = Sector::ALL.iter().filter_map(|sector| draft.snapshot.universes.get(&sector.universe()));
+    let newest = stored.filter_map(|stored| stored.state.as_ref()).max_by_key(|state| state.last_as_of);
+    newest.map_or_else(
+        || calendar::sessions_between(last.as_of, draft.order.as_of),
+        |state| sessions_open(state, draft.order.as_of),
+    )
+}
+
+/// The sessions since a universe was last applied for which it could have been: in the others it was held.
+fn sessions_open(state: &UniverseState, as_of: NaiveDate) -> u32 {
+    calendar::sessions_between(state.last_as_of, as_of).saturating_sub(state.held_runs)
 }
 
 fn last_applied(stored: Option<&StoredUniverse>) -> Option<NaiveDate> {
@@ -303,11 +371,7 @@ fn would_be_empty(draft: &Draft, change: &Change) -> Option<Measure> {
 
 /// What changes of a universe, against its bound; `None` where it has none.
 fn churn(draft: &Draft, change: &Change) -> Option<Measure> {
-    let applied = last_applied(change.prior.stored)?;
-    let sessions = calendar::sessions_between(applied, draft.order.as_of);
-    if sessions > MAX_GAP_SESSIONS {
-        return None;
-    }
+    let sessions = sessions_open(change.prior.stored?.state.as_ref()?, draft.order.as_of);
     let guards = &draft.policy.guards;
     let (added, removed) = (added(change), removed(draft, change));
     // A pin or a ban in a universe with so many seats moves another one, too.
@@ -378,7 +442,7 @@ fn removed(draft: &Draft, change: &Change) -> usize {
     };
     let is_moved_by_hand = |place: usize| {
         let index = change.prior.members[place].index;
-        index.is_some_and(|index| draft.hands.pin_elsewhere(&change.universe, index).is_some())
+        index.is_some_and(|index| draft.overrides.pin_elsewhere(&change.universe, index).is_some())
     };
     change.left.iter().filter(|(place, reason)| is_churn(*reason) && !is_moved_by_hand(*place)).count()
 }

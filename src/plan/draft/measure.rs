@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::domain::universe::UniverseName;
 
 use crate::domain::wording::{grouped, percent, share};
+use crate::plan::given::policy::Guards;
 
 crate::domain::words! {
     /// A guard. Those of the market as a whole come first and refuse the job; the others hold universes.
@@ -32,18 +33,52 @@ crate::domain::words! {
     }
 }
 
+/// The entry of a guard in the table of guards.
+struct Entry {
+    setting: Option<&'static str>,
+    heading: Option<&'static str>,
+    bound: fn(&Guards) -> f64,
+}
+
 impl Guard {
+    /// The table of guards: the setting that bounds each, its heading in a replay, and its bound for one session.
+    fn entry(self) -> Entry {
+        let entry = |setting, heading, bound| Entry { setting, heading, bound };
+        match self {
+            Self::TooFewStocks => entry(Some("guards.min_active_stocks"), None, |_| 0.0),
+            Self::ActiveDrop => {
+                entry(Some("guards.max_active_drop_pct"), Some("ACTIVE"), |guards| guards.max_active_drop_pct)
+            }
+            Self::CapsMissing => {
+                entry(Some("guards.max_caps_missing_pct"), Some("CAPS"), |guards| guards.max_caps_missing_pct)
+            }
+            Self::SectorsChanged => entry(None, Some("SECTOR"), |_| Guards::MAX_SECTORS_CHANGED_PCT),
+            Self::TierChurn => {
+                entry(Some("guards.tier_churn_pct"), Some("CHURN"), |guards| guards.tier_churn_pct)
+            }
+            Self::Top100Added => {
+                entry(Some("guards.top_100_added_pct"), Some("TOP100"), |guards| guards.top_100_added_pct)
+            }
+            Self::RankingAdded => {
+                entry(Some("guards.ranking_added_pct"), Some("RANKING"), |guards| guards.ranking_added_pct)
+            }
+            Self::WouldBeEmpty => entry(None, None, |_| 0.0),
+        }
+    }
+
     /// The setting that bounds it, where there is one.
     pub fn setting(self) -> Option<&'static str> {
-        match self {
-            Self::TooFewStocks => Some("guards.min_active_stocks"),
-            Self::ActiveDrop => Some("guards.max_active_drop_pct"),
-            Self::CapsMissing => Some("guards.max_caps_missing_pct"),
-            Self::TierChurn => Some("guards.tier_churn_pct"),
-            Self::Top100Added => Some("guards.top_100_added_pct"),
-            Self::RankingAdded => Some("guards.ranking_added_pct"),
-            Self::SectorsChanged | Self::WouldBeEmpty => None,
-        }
+        self.entry().setting
+    }
+
+    /// The heading of its column in a replay, where it has one.
+    pub fn heading(self) -> Option<&'static str> {
+        self.entry().heading
+    }
+
+    /// Its bound for one session, in percent.
+    pub fn bound(self, guards: &Guards) -> f64 {
+        (self.entry().bound)(guards)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The plan in the making: what the sub-tasks have decided so far.
 //!
 //! A sub-task proposes members for its universes ([`Draft::compare`]), lets the [guards](guard) judge the
-//! difference, and [settles](finalize) each universe. Members are indices into the snapshot until then; two
+//! difference, and [finalizes](finalize) each universe. Members are indices into the snapshot until then; two
 //! spellings of a symbol are one member.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,9 +21,9 @@ use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{Snapshot, StoredUniverse};
 use crate::plan::market::identity::{Identities, Successor};
 use crate::plan::market::{Market, Standing};
-use crate::plan::members::allocation::Seats;
+use crate::plan::members::allocation::Allocation;
 use crate::plan::members::eligibility::is_of_funds;
-use crate::plan::members::overrides::Hands;
+use crate::plan::members::overrides::Overrides;
 use crate::plan::members::universes::{Rule, Universe, theme};
 use measure::Measure;
 
@@ -40,15 +40,17 @@ pub(crate) struct Draft<'a> {
     pub(crate) order: &'a Order,
     pub(crate) market: &'a Market<'a>,
     /// What people have decided.
-    pub(crate) hands: Hands<'a>,
+    pub(crate) overrides: Overrides<'a>,
     /// The seats by rank and size, from the sub-task that gives them out on.
-    pub(crate) seats: Option<Seats<'a>>,
+    pub(crate) allocation: Option<Allocation<'a>>,
     pub(crate) identities: &'a Identities,
     pub(crate) universes: BTreeMap<UniverseName, PlannedUniverse>,
     pub(crate) foreign: Vec<ForeignCleanup>,
     pub(crate) warnings: Vec<Warning>,
     /// What the guards measured so far.
     pub(crate) measures: Vec<Measure>,
+    /// Why the market caps are not believed, where they are not.
+    pub(crate) cap_doubt: Option<String>,
     /// New listings that have their seats in themes already.
     pub(crate) seated: HashSet<(UniverseName, u32)>,
     /// By universe, those who went away a few sessions ago.
@@ -109,13 +111,14 @@ impl<'a> Draft<'a> {
             policy,
             order,
             market,
-            hands: Hands::new(snapshot, market, policy),
-            seats: None,
+            overrides: Overrides::new(snapshot, market, policy),
+            allocation: None,
             identities,
             universes: BTreeMap::new(),
             foreign: Vec::new(),
             warnings: market.warnings(),
             measures: Vec::new(),
+            cap_doubt: None,
             seated: HashSet::new(),
             recent_exits,
             marks: vec![0; market.len()],
@@ -207,7 +210,7 @@ impl<'a> Draft<'a> {
         Change { universe, prior, members, joined, left }
     }
 
-    /// How a sub-task went, from what is settled so far.
+    /// How a sub-task went, from what is finalized so far.
     pub(crate) fn report(&self, task: SyncTask, status: TaskStatus) -> TaskReport {
         // A mode that does not run the clean-up counts delistings where they were found, so that the changes of a
         // job's sub-tasks always add up to those of the job.
@@ -267,7 +270,7 @@ impl<'a> Draft<'a> {
             Before::Unmanaged => !prior.members.is_empty(),
             Before::Managed => true,
         };
-        let is_pinned = self.hands.pin(&universe.name, index).is_some();
+        let is_pinned = self.overrides.pin(&universe.name, index).is_some();
         let is_told_as_listing = universe.rule == Rule::NewListing && self.market.is_new_listing(index);
         if is_pinned && !is_told_as_listing {
             EntryReason::Pin
@@ -285,7 +288,7 @@ impl<'a> Draft<'a> {
     fn exit_reason(&self, universe: &Universe, index: Option<u32>) -> ExitReason {
         let Some(index) = index else { return ExitReason::Missing };
         let is_of_funds = is_of_funds(universe.rule);
-        let is_banned = self.hands.ban(&universe.name, index).is_some();
+        let is_banned = self.overrides.ban(&universe.name, index).is_some();
         match self.market.standing(index) {
             Standing::Delisted => ExitReason::Delisted,
             Standing::Fund if is_of_funds && is_banned => ExitReason::Ban,

@@ -10,13 +10,13 @@ use crate::domain::universe::{LISTING_DAYS, SECTOR_LEADERS};
 use crate::domain::wording::{bound, counted, grouped};
 use crate::plan::given::policy::{EvidenceRules, FundKind, Method, Policy, Theme};
 use crate::plan::market::Market;
-use crate::plan::members::allocation::{Seats, band, buffer};
+use crate::plan::members::allocation::{Allocation, band, buffer};
 use crate::plan::members::candidates;
 use crate::plan::members::candidates::goes_by_list;
 use crate::plan::members::eligibility::{delisted, ineligible};
 use crate::plan::members::evidence::{Facts, Found, in_words, weigh};
 use crate::plan::members::funds;
-use crate::plan::members::overrides::Hands;
+use crate::plan::members::overrides::Overrides;
 use crate::plan::members::universes::{Rule, Universe, theme, tier_bounds};
 
 /// Why the security at `index` is a member, at `place` from 1; `rank` is what its seat goes by.
@@ -171,8 +171,8 @@ pub(crate) fn out_of_seats(
     market: &Market,
     policy: &Policy,
     universe: &Universe,
-    seats: &Seats,
-    hands: &Hands,
+    seats: &Allocation,
+    overrides: &Overrides,
     index: u32,
 ) -> Option<String> {
     let (limit, of) = match universe.rule {
@@ -185,7 +185,7 @@ pub(crate) fn out_of_seats(
         _ => return None,
     };
     let (rank, last) = (seats.rank(universe.rule, index)?, buffer(policy, universe.rule)?.last);
-    let pinned = hands.pins(&universe.name).len();
+    let pinned = overrides.pins(&universe.name).len();
     let own = format!("rank {rank}{of}");
     Some(if rank <= last && pinned > 0 {
         format!("{own}, {pinned} of {} in {} by hand", counted(limit, "seat"), universe.name)

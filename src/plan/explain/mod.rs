@@ -36,10 +36,10 @@ use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::{Instrument, Snapshot};
 use crate::plan::market::Market;
 use crate::plan::market::identity::Identities;
-use crate::plan::members::allocation::Seats;
+use crate::plan::members::allocation::Allocation;
 use crate::plan::members::candidates::{Judge, Marks};
-use crate::plan::members::overrides::Hands;
-use crate::plan::members::theme_seats::{ByHand, Seating};
+use crate::plan::members::overrides::Overrides;
+use crate::plan::members::theme_seats::{Seating, ThemeOverrides};
 use crate::plan::members::universes::{Rule, Universe, theme};
 use crate::plan::plan_on;
 use crate::plan::result::{Plan, PlannedUniverse};
@@ -56,7 +56,7 @@ pub use findings::Check;
 pub use subject::{StandingWord, Subject};
 
 use findings::{Case, Findings};
-use stocks::SeatsOf;
+use stocks::AllocationFor;
 
 /// Everything about one symbol. Its JSON is what the command and the API give to programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -125,7 +125,7 @@ words! {
 
 /// A membership as history knows it, of a symbol that was or is in a universe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Episode {
+pub struct KnownMembership {
     /// The universe.
     pub universe: String,
     /// The first date.
@@ -157,8 +157,8 @@ pub struct Explainer<'a> {
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     judge: Judge<'a>,
-    hands: Hands<'a>,
-    seats: Seats<'a>,
+    overrides: Overrides<'a>,
+    seats: Allocation<'a>,
     /// By theme that is kept up; none where it has no source.
     seatings: BTreeMap<UniverseName, Option<Seating>>,
     /// What a sync would do; where it would be refused, what it would do with its guards open.
@@ -180,10 +180,11 @@ impl<'a> Explainer<'a> {
             Err(refused) => (decide(true).ok(), Some(refused.refusal)),
         };
         let judge = Judge::new(market, policy);
-        let hands = Hands::new(snapshot, market, policy);
-        let seats = Seats::new(market, snapshot, policy, &hands);
+        let overrides = Overrides::new(snapshot, market, policy);
+        let seats = Allocation::new(market, snapshot, policy, &overrides);
         let seatings = BTreeMap::new();
-        let mut explainer = Self { market, snapshot, policy, judge, hands, seats, seatings, plan, refusal };
+        let mut explainer =
+            Self { market, snapshot, policy, judge, overrides, seats, seatings, plan, refusal };
         explainer.seatings = explainer.seat();
         explainer
     }
@@ -195,7 +196,7 @@ impl<'a> Explainer<'a> {
 
     /// Explains `symbol`, in whatever spelling of its share class; `history` is all of its memberships. `None` for a
     /// symbol that neither the source, nor a universe, nor history knows.
-    pub fn explain(&self, symbol: &Symbol, history: &[Episode]) -> Option<Explanation> {
+    pub fn explain(&self, symbol: &Symbol, history: &[KnownMembership]) -> Option<Explanation> {
         let index = self.market.index_of(symbol);
         let is_known = index.is_some() || !history.is_empty() || self.is_anywhere(symbol);
         if !is_known {
@@ -261,7 +262,7 @@ impl<'a> Explainer<'a> {
             let known = stored.iter().filter_map(|symbol| self.market.index_of_member(symbol));
             let members = Marks::new(self.market, known);
             let theme = theme(self.policy, place);
-            let decided = ByHand::of(self.market, &self.hands, &universe);
+            let decided = ThemeOverrides::of(self.market, &self.overrides, &universe);
             let seating = Seating::new(&self.judge, theme, members, stored.is_empty(), decided);
             seatings.insert(universe.name, seating);
         }
@@ -278,7 +279,7 @@ impl<'a> Explainer<'a> {
         members.any(|member| member.is_spelling_of(symbol))
     }
 
-    fn verdict(&self, case: &Case, history: &[Episode]) -> Verdict {
+    fn verdict(&self, case: &Case, history: &[KnownMembership]) -> Verdict {
         let universe = case.universe;
         let place = self.place(case, self.members(&universe.name));
         let is_member = place.is_some();
@@ -296,7 +297,9 @@ impl<'a> Explainer<'a> {
             valid_from: open.map(|episode| episode.valid_from),
             entry_reason: open.map(|episode| episode.entry_reason.clone()),
             entry_evidence: open.and_then(|episode| episode.evidence.clone()),
-            last_membership: of_universe().filter_map(Episode::ended).max_by_key(|ended| ended.valid_to),
+            last_membership: of_universe()
+                .filter_map(KnownMembership::ended)
+                .max_by_key(|ended| ended.valid_to),
             outlook,
             hold: planned.and_then(|planned| planned.hold.as_ref()).map(|hold| hold.reason.clone()),
             why: findings.why(),
@@ -363,11 +366,11 @@ impl<'a> Explainer<'a> {
         let (market, policy) = (self.market, self.policy);
         // What a theme without source has, it keeps, whatever anybody says.
         let has_source = !matches!(self.seatings.get(&case.universe.name), Some(None));
-        let decided = overrides::by_hand(market, policy, &self.seats, &self.hands, case);
+        let decided = overrides::by_override(market, policy, &self.seats, &self.overrides, case);
         if let Some(findings) = decided.filter(|_| has_source) {
             return findings;
         }
-        let seats = SeatsOf { seats: &self.seats, hands: &self.hands, is_member };
+        let seats = AllocationFor { seats: &self.seats, overrides: &self.overrides, is_member };
         match case.universe.rule {
             Rule::Tier(tier) => stocks::tier(market, policy, case, tier, &seats),
             Rule::Ranking(limit) => stocks::ranking(market, policy, case, limit, &seats),
@@ -394,7 +397,7 @@ impl Outlook {
     }
 }
 
-impl Episode {
+impl KnownMembership {
     fn ended(&self) -> Option<PastMembership> {
         Some(PastMembership {
             valid_from: self.valid_from,

@@ -7,23 +7,23 @@ use super::{funds, stocks};
 use crate::domain::wording::grouped;
 use crate::plan::given::policy::Policy;
 use crate::plan::market::Market;
-use crate::plan::members::allocation::Seats;
+use crate::plan::members::allocation::Allocation;
 use crate::plan::members::eligibility::is_of_funds;
-use crate::plan::members::overrides::{Hands, told};
+use crate::plan::members::overrides::{Overrides, told};
 use crate::plan::members::universes::Rule;
 
 /// A pin to the universe, a ban from it, or a pin to another one that shares nobody with it; `None` without any.
-pub(super) fn by_hand(
+pub(super) fn by_override(
     market: &Market,
     policy: &Policy,
-    seats: &Seats,
-    hands: &Hands,
+    seats: &Allocation,
+    overrides: &Overrides,
     case: &Case,
 ) -> Option<Findings> {
     let (index, universe) = (case.index?, case.universe);
     let symbol = &market.security(index).symbol;
     let mut findings = Findings::default();
-    if let Some(pin) = hands.pin(&universe.name, index) {
+    if let Some(pin) = overrides.pin(&universe.name, index) {
         if is_of_funds(universe.rule) {
             funds::all(market, policy, case).checks.into_iter().for_each(|check| findings.checks.push(check));
         } else {
@@ -39,19 +39,19 @@ pub(super) fn by_hand(
         findings.leaves = format!("`cache-sync unpin {symbol} {}`{until}", pin.universe);
         return Some(findings);
     }
-    if let Some(ban) = hands.ban(&universe.name, index) {
+    if let Some(ban) = overrides.ban(&universe.name, index) {
         let remedy = format!("`cache-sync unban {symbol} {}`", ban.universe);
         findings.unmet("ban", told(ban, &universe.name), remedy);
         return Some(findings);
     }
-    let pin = hands.pin_elsewhere(universe, index)?;
+    let pin = overrides.pin_elsewhere(universe, index)?;
     let remedy = format!("`cache-sync unpin {symbol} {}`", pin.universe);
     findings.unmet("pin", told(pin, &universe.name), remedy);
     Some(findings)
 }
 
 /// Where the rule alone has a stock: `mid_cap`, `rank 104`.
-fn by_rule(market: &Market, policy: &Policy, seats: &Seats, rule: Rule, index: u32) -> Option<String> {
+fn by_rule(market: &Market, policy: &Policy, seats: &Allocation, rule: Rule, index: u32) -> Option<String> {
     match rule {
         Rule::Tier(_) => {
             let tier = policy.tier_of(market.cap(index)?);

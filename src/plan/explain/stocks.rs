@@ -13,21 +13,27 @@ use crate::domain::universe::{LISTING_DAYS, SECTOR_LEADERS};
 use crate::domain::wording::{bound, counted, grouped, percent};
 use crate::plan::given::policy::{Buffer, Policy};
 use crate::plan::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
-use crate::plan::members::allocation::{Seats, band};
+use crate::plan::members::allocation::{Allocation, band};
 use crate::plan::members::eligibility;
-use crate::plan::members::overrides::Hands;
+use crate::plan::members::overrides::Overrides;
 use crate::plan::members::universes::tier_bounds;
 
 /// Who has the seats that are given out by rank and size.
-pub(super) struct SeatsOf<'s, 'a> {
-    pub(super) seats: &'s Seats<'a>,
-    pub(super) hands: &'s Hands<'a>,
+pub(super) struct AllocationFor<'s, 'a> {
+    pub(super) seats: &'s Allocation<'a>,
+    pub(super) overrides: &'s Overrides<'a>,
     /// Whether the symbol has one now.
     pub(super) is_member: bool,
 }
 
 /// A cap within the bounds of a tier, or within its band for a member.
-pub(super) fn tier(market: &Market, policy: &Policy, case: &Case, tier: Tier, seats: &SeatsOf) -> Findings {
+pub(super) fn tier(
+    market: &Market,
+    policy: &Policy,
+    case: &Case,
+    tier: Tier,
+    seats: &AllocationFor,
+) -> Findings {
     let mut findings = Findings::default();
     let Some((index, cap)) = ranked_stock(&mut findings, market, policy, case) else { return findings };
     if !stands_for_its_company(&mut findings, market, case, index, seats) {
@@ -177,7 +183,7 @@ pub(super) fn ranking(
     policy: &Policy,
     case: &Case,
     limit: usize,
-    seats: &SeatsOf,
+    seats: &AllocationFor,
 ) -> Findings {
     let mut findings = Findings::default();
     let Some((index, cap)) = ranked_stock(&mut findings, market, policy, case) else { return findings };
@@ -204,7 +210,7 @@ pub(super) fn sector_leader(
     policy: &Policy,
     case: &Case,
     sector: Sector,
-    seats: &SeatsOf,
+    seats: &AllocationFor,
 ) -> Findings {
     let mut findings = Findings::default();
     let Some(index) = eligible(&mut findings, market, policy, case) else { return findings };
@@ -225,7 +231,7 @@ fn stands_for_its_company(
     market: &Market,
     case: &Case,
     index: u32,
-    seats: &SeatsOf,
+    seats: &AllocationFor,
 ) -> bool {
     let is_seated = seats.seats.of(&case.universe.name).contains(&index);
     let Some(line) = seats.seats.line_instead(index).filter(|_| !is_seated) else { return true };
@@ -382,7 +388,7 @@ struct Row<'r, 'a> {
     buffer: Buffer,
     /// What the row is of: nothing, or ` in Technology`.
     of: String,
-    seats: &'r SeatsOf<'r, 'a>,
+    seats: &'r AllocationFor<'r, 'a>,
 }
 
 impl Row<'_, '_> {
@@ -410,7 +416,7 @@ impl Row<'_, '_> {
         };
         findings.met("rank", text.clone());
         let Some((next, cap, name)) = self.first_outside().and_then(|rank| self.holder(rank)) else {
-            let all = grouped(self.contest().len());
+            let all = grouped(self.contenders().len());
             findings.margin = format!("rank {} of {all}{}, {taken}", grouped(rank), self.of);
             "to lose its cap, while there are so few".clone_into(&mut findings.leaves);
             return;
@@ -427,9 +433,9 @@ impl Row<'_, '_> {
         findings.leaves = format!("a cap below {name} ({})", less(self.cap, cap));
     }
 
-    /// Its rank would do, but others have a right to their seats.
+    /// Its rank would do, but others are entitled to their seats.
     fn finds_no_seat(&self, findings: &mut Findings, own: &str) {
-        let pinned = self.seats.hands.pins(&self.case.universe.name).len();
+        let pinned = self.seats.overrides.pins(&self.case.universe.name).len();
         let by = if self.has_room() && self.seats.is_member {
             " by those before it".to_owned()
         } else if self.has_room() {
@@ -472,8 +478,8 @@ impl Row<'_, '_> {
         findings.unmet("rank", text, remedy);
     }
 
-    fn contest(&self) -> &[u32] {
-        self.seats.seats.contest(self.case.universe.rule)
+    fn contenders(&self) -> &[u32] {
+        self.seats.seats.contenders(self.case.universe.rule)
     }
 
     /// Whether members may fall behind a little.
@@ -489,13 +495,13 @@ impl Row<'_, '_> {
         let universe = &self.case.universe.name;
         let seated = self.seats.seats.of(universe);
         let is_outside =
-            |index: &u32| !seated.contains(index) && self.seats.hands.ban(universe, *index).is_none();
-        self.contest().iter().position(is_outside).map(|place| place + 1)
+            |index: &u32| !seated.contains(index) && self.seats.overrides.ban(universe, *index).is_none();
+        self.contenders().iter().position(is_outside).map(|place| place + 1)
     }
 
     /// A rank, the cap of the stock that has it, and both in words.
     fn holder(&self, rank: usize) -> Option<(usize, Usd, String)> {
-        let index = *self.contest().get(rank.checked_sub(1)?)?;
+        let index = *self.contenders().get(rank.checked_sub(1)?)?;
         let cap = self.market.cap(index)?;
         let symbol = &self.market.security(index).symbol;
         Some((rank, cap, format!("{}, that of {symbol} at rank {}", cap.short(), grouped(rank))))

@@ -125,7 +125,7 @@ pub(super) fn cap_basis(market: &Market, index: u32) -> String {
         let found = entry.found().map_or_else(|| "nothing".to_owned(), Usd::short);
         let basis = found_basis(market, index);
         let Quarantined { since, .. } = entry;
-        return format!("{} since {since}: {}; found {found}, {basis}", entry.keeps(), entry.anomaly.title());
+        return format!("carried since {since}: {}; found {found}, {basis}", entry.anomaly.title());
     }
     found_basis(market, index)
 }
@@ -211,10 +211,9 @@ pub(super) fn sector_basis(policy: &Policy, security: &Security) -> String {
 fn quarantine(market: &Market, index: u32) -> Option<String> {
     let entry = market.quarantined_at(index)?;
     Some(format!(
-        "{} instead of what was found: {}; {} {}, or say that it is right: cache-sync approve {}",
+        "{} instead of what was found: {}; carried {}, or say that it is right: cache-sync approve {}",
         entry.cap().short(),
         entry.seen(),
-        entry.keeps(),
         entry.until(),
         entry.symbol
     ))

@@ -1,7 +1,6 @@
 //! Which date a job syncs, or why it has to wait.
 //!
-//! The date comes from the data, never from a clock: it is the newest day for which prices have arrived in the usual
-//! number. [`Coverage`] holds counts only, taken from the securities with their latest close of any date and from the
+//! The date comes from the data, never from a clock: it is the newest day that has about as many prices as usual. [`Coverage`] holds counts only, taken from the securities with their latest close of any date and from the
 //! runs that are kept, so choosing a date never scans prices.
 //!
 //! | asked for | data complete | incomplete |
@@ -17,10 +16,10 @@
 //! A date older than the last applied one is refused in every case: universes never go back.
 //!
 //! # Why later closes count for a date
-//! A security whose latest close is of Tuesday was there on Monday too. Counting it for Monday keeps a day that was
-//! once complete complete, however much has arrived since.
+//! A security whose latest close is of Tuesday was there on Monday too. Counting it for Monday, too, means that a day
+//! that was complete once stays complete, whatever arrives later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -29,6 +28,7 @@ use crate::domain::job::JobRequest;
 use crate::domain::security::Security;
 use crate::domain::task::Mode;
 
+use super::closes::Repeats;
 use crate::domain::wording::grouped;
 use crate::plan::given::notice::{Refusal, Warning};
 
@@ -45,16 +45,18 @@ pub const DATA_STALE: &str = "data_stale";
 /// How far the data reaches: counts, from which the date of a sync follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// For each date, how many active securities have their latest close on it, closes of any date considered.
+    /// For each date, how many active stocks have their latest close on it, closes of any date considered.
     pub latest_closes: BTreeMap<NaiveDate, usize>,
-    /// How many active securities there are, with closes or without.
+    /// How many active stocks there are, with closes or without.
     pub active: usize,
     /// The date of the last applied run.
     pub last_applied: Option<NaiveDate>,
     /// The modes that were applied for that date.
     pub last_modes: Vec<Mode>,
-    /// [`RunState::closes`](super::snapshot::RunState::closes) of the last runs applied, at most 20.
+    /// Closes of eligible stocks that the last runs applied saw, at most 20.
     pub applied_closes: Vec<usize>,
+    /// Whether the closes of the last applied date are others than those that were synced.
+    pub is_corrected: bool,
 }
 
 /// What to do about the date.
@@ -85,14 +87,28 @@ pub enum DateChoice {
 }
 
 impl Coverage {
-    /// How far the closes of these securities reach; nothing is known of applied runs.
-    pub fn of(securities: &[Security]) -> Self {
-        let active = || securities.iter().filter(|security| security.active == Some(true));
+    /// How far the closes of these securities reach; nothing is known of applied runs. Counted are stocks of these types:
+    /// whether an import brings warrants and preferreds says nothing about the universes of stocks. Where there is none of
+    /// them, all securities are.
+    pub fn of(securities: &[Security], eligible_types: &BTreeSet<String>) -> Self {
+        let is_active = |security: &&Security| security.active == Some(true);
+        let is_eligible = |security: &Security| eligible_types.contains(&*security.kind);
+        let are_stocks = securities.iter().filter(is_active).any(is_eligible);
+        let counts = |security: &&Security| is_active(security) && (is_eligible(security) || !are_stocks);
+        let active = || securities.iter().filter(counts);
         let mut latest_closes = BTreeMap::new();
         for close in active().filter_map(|security| security.close) {
             *latest_closes.entry(close.date).or_insert(0) += 1;
         }
         Self { latest_closes, active: active().count(), ..Self::default() }
+    }
+
+    /// Leaves closes out of account that only repeat those of the last run.
+    pub fn discount(&mut self, repeats: &Repeats) {
+        let counted = self.latest_closes.entry(repeats.date).or_insert(0);
+        let discounted = repeats.stocks.min(*counted);
+        *counted -= discounted;
+        *self.latest_closes.entry(repeats.last).or_insert(0) += discounted;
     }
 
     /// The date for `request`, or why it needs none.
@@ -128,6 +144,7 @@ impl Coverage {
 
     fn already_done(&self, as_of: NaiveDate, mode: Mode) -> Option<Warning> {
         let is_done = self.last_applied == Some(as_of)
+            && !self.is_corrected
             && self.last_modes.iter().any(|done| [Mode::Full, mode].contains(done));
         is_done.then(|| Warning {
             code: "already_done",

@@ -2,8 +2,10 @@
 //!
 //! Nothing here decides on a member. The other stages read it and never change it.
 
+pub mod closes;
 pub mod date;
 pub mod notice;
 pub mod order;
 pub mod policy;
+pub mod quarantine;
 pub mod snapshot;

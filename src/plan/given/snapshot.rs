@@ -16,7 +16,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
-use crate::plan::market::screening::Quarantine;
+use super::quarantine::Quarantine;
 /// For how many sessions a membership that ended with its security is remembered.
 pub const EXIT_SESSIONS: u32 = 5;
 /// The reasons that lie in the security and not in the rules.

@@ -184,7 +184,8 @@ impl Identities {
 
     /// Believes no identifier of a market in which too many tickers changed hands at once.
     fn doubt(&mut self, market: &Market) {
-        let (seen, of) = (self.reused.len(), market.eligible() + market.funds().len());
+        let trading = (0..market.len() as u32).filter(|index| trades(market, *index));
+        let (seen, of) = (self.reused.len(), trading.count());
         if seen < MIN_REUSED || share(seen, of) <= MAX_REUSED_PCT {
             return;
         }

@@ -10,7 +10,7 @@
 //!
 //! What stands in a field and cannot be, from zero to 35 trillion, is passed over and reported. An exchange-traded
 //! product is worth its assets, where the source tells them, else its cap; it never ranks among stocks.
-//! [`Market::of`] compares stocks with the last run, and those in [quarantine] keep a cap that can be
+//! `Market::of` compares stocks with the last run, and those in [quarantine](screening) keep a cap that can be
 //! believed; [`Market::cap`] is that one, for every rule.
 //!
 //! # Two rows, one symbol
@@ -32,6 +32,7 @@ use crate::domain::money::{MAX_MARKET_CAP, Usd};
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::{Symbol, symbol_key};
+use crate::plan::Order;
 
 use crate::domain::universe::LISTING_DAYS;
 use crate::domain::wording::{bound, counted, first_few};
@@ -39,7 +40,7 @@ use crate::plan::given::notice::Warning;
 use crate::plan::given::policy::Policy;
 use crate::plan::given::snapshot::Snapshot;
 use identity::Identities;
-use screening::{Judgement, Kept, Quarantine, Quarantined, Released};
+use screening::{Carried, Quarantine, Quarantined, Released, Screening};
 
 pub mod identity;
 pub(crate) mod run_state;
@@ -70,7 +71,7 @@ pub struct Market<'a> {
     /// Securities whose ticker belonged to somebody else until now.
     reused: BTreeSet<u32>,
     faults: Vec<(u32, Fault)>,
-    judgement: Judgement,
+    screening: Screening,
 }
 
 /// How a security stands with stock universes.
@@ -153,18 +154,20 @@ impl<'a> Market<'a> {
         market
     }
 
-    /// The market of `snapshot` on `as_of`, in which what can't be believed beside the last run is in
-    /// [quarantine].
-    pub fn of(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Self {
-        let mut market = Self::appraised(&snapshot.securities, as_of, policy);
+    /// The market of `snapshot` on the date of `order`, with what was found out about the symbols of its instruments, in
+    /// which what can't be believed beside the last run is in [quarantine](screening).
+    pub(crate) fn of(snapshot: &'a Snapshot, policy: &Policy, order: Order) -> (Self, Identities) {
+        let mut market = Self::appraised(&snapshot.securities, order.as_of, policy);
+        let identities = Identities::find(&market, snapshot, order);
+        market.learn(&identities);
         if policy.guards.quarantine {
-            market.judgement = screening::judge(&market, snapshot, &policy.guards);
-            for kept in &market.judgement.kept {
-                market.appraisals[kept.index as usize].cap = Some(kept.entry.cap());
+            market.screening = screening::screen(&market, snapshot, &policy.guards);
+            for carried in &market.screening.carried {
+                market.appraisals[carried.index as usize].cap = Some(carried.entry.cap());
             }
         }
         market.order();
-        market
+        (market, identities)
     }
 
     /// Every security with its cap as found, not yet in order.
@@ -183,7 +186,7 @@ impl<'a> Market<'a> {
             renamed: BTreeMap::new(),
             reused: BTreeSet::new(),
             faults: Vec::new(),
-            judgement: Judgement::default(),
+            screening: Screening::default(),
         };
         market.index_symbols();
         market.appraise_all(policy);
@@ -201,7 +204,7 @@ impl<'a> Market<'a> {
     }
 
     /// Learns who has gone by which symbol before.
-    pub(crate) fn learn(&mut self, identities: &Identities) {
+    fn learn(&mut self, identities: &Identities) {
         self.former = identities.former().map(|(index, keys)| (index, keys.clone())).collect();
         self.renamed = identities.renamed().map(|(key, index)| (key.to_owned(), index)).collect();
         self.reused.clone_from(identities.reused());
@@ -281,7 +284,7 @@ impl<'a> Market<'a> {
 
     /// The market cap as found, believed or not.
     pub fn found_cap(&self, index: u32) -> Option<Usd> {
-        self.kept(index).map_or_else(|| self.cap(index), |kept| kept.found)
+        self.carried(index).map_or_else(|| self.cap(index), |carried| carried.found)
     }
 
     /// The last close in dollars, however old.
@@ -290,28 +293,33 @@ impl<'a> Market<'a> {
     }
 
     /// The last good values of a stock that is in quarantine.
-    pub(crate) fn kept(&self, index: u32) -> Option<&Kept> {
-        self.judgement.kept_at(index)
+    pub(crate) fn carried(&self, index: u32) -> Option<&Carried> {
+        self.screening.carried_at(index)
     }
 
     /// The stocks in quarantine, by symbol.
     pub fn quarantined(&self) -> impl Iterator<Item = &Quarantined> {
-        self.judgement.kept.iter().map(|kept| &kept.entry)
+        self.screening.carried.iter().map(|carried| &carried.entry)
     }
 
     /// What is said of a stock in quarantine.
     pub fn quarantined_at(&self, index: u32) -> Option<&Quarantined> {
-        self.kept(index).map(|kept| &kept.entry)
+        self.carried(index).map(|carried| &carried.entry)
     }
 
     /// The stocks that were in quarantine until now, by symbol.
     pub fn released(&self) -> &[Released] {
-        &self.judgement.released
+        &self.screening.released
     }
 
     /// What the next run has to know of values that are not believed.
     pub(crate) fn quarantine(&self) -> Quarantine {
-        Quarantine { symbols: self.quarantined().cloned().collect(), steps: self.judgement.steps.clone() }
+        Quarantine {
+            symbols: self.quarantined().cloned().collect(),
+            steps: self.screening.steps.clone(),
+            counts: self.screening.counts.clone(),
+            absent: self.screening.absent.clone(),
+        }
     }
 
     /// The sector of an eligible stock, where it is known.
@@ -410,12 +418,11 @@ impl<'a> Market<'a> {
         self.ranked.len() + self.unranked.len()
     }
 
-    /// How many active securities have a close on the date of the market or later.
+    /// How many eligible stocks have a close on the date of the market or later.
     pub fn closes(&self) -> usize {
-        let has_close = |security: &&Security| {
-            security.is_active(self.as_of) && security.close.is_some_and(|close| close.date >= self.as_of)
-        };
-        self.securities.iter().filter(has_close).count()
+        let has_close =
+            |index: &&u32| self.security(**index).close.is_some_and(|close| close.date >= self.as_of);
+        self.ranked.iter().chain(&self.unranked).filter(has_close).count()
     }
 
     /// How the market is made up.

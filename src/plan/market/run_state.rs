@@ -71,14 +71,15 @@ pub(crate) fn run_state(market: &Market, kept_sectors: &[(u32, Sector)]) -> RunS
     let sectors: HashMap<u32, Sector> = kept_sectors.iter().copied().collect();
     let state = |index: &u32| {
         let security = market.security(*index);
-        let kept = market.kept(*index);
+        let carried = market.carried(*index);
         StockState {
             symbol: security.symbol.clone(),
             cap_cents: market.cap(*index).map(|cap| cap.cents() as i64),
-            close_dollars: kept.map_or_else(|| market.close_dollars(*index), |kept| kept.close_dollars),
-            shares: kept.map_or_else(
+            close_dollars: carried
+                .map_or_else(|| market.close_dollars(*index), |carried| carried.close_dollars),
+            shares: carried.map_or_else(
                 || security.shares.positive().and_then(|shares| shares.to_f64()),
-                |kept| kept.shares,
+                |carried| carried.shares,
             ),
             sector: sectors.get(index).copied().or_else(|| market.sector(*index)),
         }

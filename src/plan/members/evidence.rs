@@ -1,8 +1,8 @@
-//! What speaks for a stock's being in a theme, and how much of it there is.
+//! The evidence that a stock belongs to a theme, and its score.
 //!
 //! Pieces of evidence add up. A name counts only where the line of business allows it: `Green` is a bank, `Cloud` sells
-//! furniture. That gate is the SIC code; only a stock without one is judged by its industry text. What a stock is
-//! seeded or denied for is decided by a person, so it comes before all rules.
+//! furniture. That gate is the SIC code; only a stock without one is judged by its industry text. Seeds and
+//! denials are decided by a person, so they come before all rules.
 
 use std::fmt::Write;
 
@@ -11,17 +11,13 @@ use crate::domain::sic::{Sic, SicSet};
 
 use crate::plan::given::policy::{Evidence, EvidenceRules, Scoring};
 
-/// Shell companies that look for a business to buy.
-const BLANK_CHECK_SIC: u16 = 6770;
-/// The industry text of the same.
-const BLANK_CHECK_INDUSTRY: &str = "blank checks";
-
 /// What is looked at in a stock, prepared once for all themes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
     sic: Option<Sic>,
     industry: Option<&'a str>,
     name: Option<&'a str>,
+    is_blank_check: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -31,6 +27,7 @@ impl<'a> Facts<'a> {
             sic: security.sic_code.as_deref().and_then(Sic::parse),
             industry: security.industry.as_deref(),
             name: security.name.as_deref(),
+            is_blank_check: security.is_blank_check(),
         }
     }
 
@@ -41,8 +38,7 @@ impl<'a> Facts<'a> {
 
     /// Whether it is a shell company that looks for a business to buy.
     pub(crate) fn is_blank_check(&self) -> bool {
-        self.sic.is_some_and(|sic| sic.code() == BLANK_CHECK_SIC)
-            || self.industry.is_some_and(|text| text.trim().eq_ignore_ascii_case(BLANK_CHECK_INDUSTRY))
+        self.is_blank_check
     }
 }
 

@@ -10,9 +10,9 @@
 //! so that what is nested stays nested. A pin to a tier, or to a category of funds, takes the symbol out of the others.
 //!
 //! # When a pin has no effect
-//! Where the symbol is inactive, of another type, without the cap that a rank needs, banned by one of the lines above,
-//! or pinned elsewhere among universes that share nobody; and where more are pinned than there are seats. Each is a
-//! warning, for whoever pinned it believes that it is there.
+//! A pin has no effect if the symbol is inactive, of another type, without the cap that a rank needs, banned by one of
+//! the lines above, or pinned to another universe that excludes this one; or if more symbols are pinned than there are
+//! seats. Each such pin is a warning, because the person who pinned the symbol expects it to be a member.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,25 +27,25 @@ use crate::plan::market::Market;
 
 /// The pins and bans in force.
 #[derive(Debug, Default)]
-pub(crate) struct Hands<'a> {
-    decided: HashMap<UniverseName, Decided<'a>>,
+pub(crate) struct Overrides<'a> {
+    decided: HashMap<UniverseName, UniverseOverrides<'a>>,
     /// Pins that have no effect, a sentence each.
     pub(crate) idle: Vec<String>,
 }
 
 /// What is decided of one universe, by the index of the security.
 #[derive(Debug, Default)]
-struct Decided<'a> {
+struct UniverseOverrides<'a> {
     pins: BTreeMap<u32, &'a Pin>,
     bans: BTreeMap<u32, &'a Pin>,
 }
 
-impl<'a> Hands<'a> {
+impl<'a> Overrides<'a> {
     /// The pins and bans of `snapshot` that are in force on the date of `market`.
     pub(crate) fn new(snapshot: &'a Snapshot, market: &Market, policy: &Policy) -> Self {
-        let mut hands = Self::default();
+        let mut overrides = Self::default();
         if snapshot.pins.is_empty() {
-            return hands;
+            return overrides;
         }
         let universes = Universe::all(policy);
         let place = |pin: &Pin| universes.iter().position(|universe| universe.name == pin.universe);
@@ -57,18 +57,18 @@ impl<'a> Hands<'a> {
             (place(pin), rank(pin).is_none(), rank(pin), pin.symbol.clone(), pin.reason.clone(), pin.until)
         });
         for ban in in_force.iter().copied().filter(|pin| pin.kind == PinKind::Ban) {
-            hands.ban_from(&universes, place(ban), market.index_of(&ban.symbol), ban);
+            overrides.ban_from(&universes, place(ban), market.index_of(&ban.symbol), ban);
         }
         for pin in in_force.into_iter().filter(|pin| pin.kind == PinKind::Pin) {
             let seated = match place(pin) {
-                Some(place) => hands.pin_to(&universes, place, market, policy, pin),
+                Some(place) => overrides.pin_to(&universes, place, market, policy, pin),
                 None => Err("which is no universe of ours now".to_owned()),
             };
             if let Err(problem) = seated {
-                hands.idle.push(format!("{} is pinned to {}, {problem}", pin.symbol, pin.universe));
+                overrides.idle.push(format!("{} is pinned to {}, {problem}", pin.symbol, pin.universe));
             }
         }
-        hands
+        overrides
     }
 
     /// Whether nobody has decided anything.
@@ -114,7 +114,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// Seats a pinned symbol, or says why not.
+    /// Allocation a pinned symbol, or says why not.
     fn pin_to(
         &mut self,
         universes: &[Universe],

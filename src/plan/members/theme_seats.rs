@@ -2,7 +2,7 @@
 //! far behind.
 
 use super::candidates::{Candidate, Judge, Marks};
-use super::overrides::Hands;
+use super::overrides::Overrides;
 use super::universes::Universe;
 use crate::plan::given::policy::Theme;
 use crate::plan::market::Market;
@@ -23,18 +23,21 @@ pub(crate) struct Seating {
 
 /// What people have decided of a theme.
 #[derive(Debug, Default)]
-pub(crate) struct ByHand {
+pub(crate) struct ThemeOverrides {
     pins: Vec<u32>,
     bans: Marks,
 }
 
-impl ByHand {
+impl ThemeOverrides {
     /// What they have decided of the theme with this universe.
-    pub(crate) fn of(market: &Market, hands: &Hands, universe: &Universe) -> Self {
-        if hands.are_empty() {
+    pub(crate) fn of(market: &Market, overrides: &Overrides, universe: &Universe) -> Self {
+        if overrides.are_empty() {
             return Self::default();
         }
-        Self { pins: hands.pins(&universe.name), bans: Marks::new(market, hands.bans(&universe.name)) }
+        Self {
+            pins: overrides.pins(&universe.name),
+            bans: Marks::new(market, overrides.bans(&universe.name)),
+        }
     }
 }
 
@@ -45,9 +48,9 @@ impl Seating {
         theme: &Theme,
         members: Marks,
         is_first_fill: bool,
-        decided: ByHand,
+        decided: ThemeOverrides,
     ) -> Option<Self> {
-        let ByHand { pins, bans } = decided;
+        let ThemeOverrides { pins, bans } = decided;
         let mut candidates = judge.candidates(theme, &members)?;
         candidates.retain(|candidate| !bans.has(candidate.index));
         let mut seating = Self { candidates, seated: Vec::new(), members, is_first_fill, pins };

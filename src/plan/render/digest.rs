@@ -1,7 +1,7 @@
 //! The result of a sync in a few words, for the log, the completion event and `jobs show`.
 //!
 //! It names what a trader would ask about first: who joined and left the two universes everybody watches, new
-//! listings, delistings, which values are not believed, and what a guard kept back. All else is a number.
+//! listings, delistings, which values are not believed, and what a guard kept back. Everything else is only counted.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! The history that replayed days make: memberships from one date to another, and the audit of every change.
 //!
-//! A chronicle leads up to the history that was recorded. Who is still a member at its end leaves on the first date that
-//! was recorded, for from there on the record counts: whoever is a member in it has a membership of its own that begins
-//! on that very date. Such an end is no decision of any rule, so the audit has nothing of it.
+//! A reconstructed history ends where the recorded history begins. Whoever is still a member then leaves on the first
+//! recorded date, because from there on the recorded membership counts, which begins on that date. No rule decided such an
+//! end, so the audit does not list it.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Goes through past days again: each is decided on what the day before left behind.
+//! Plans past days again, each from the state that the day before left behind.
 //!
 //! ```text
 //!   state ─┬─ securities of the day ──> plan ─┬─> state of the next day
@@ -19,7 +19,7 @@
 //! | the cap that the source stores | that of today (or of the kept run), moved with the price |
 //! | type, name, industry, codes, assets of funds | as today |
 //!
-//! Pins and bans count from the day they were made on; what was taken back since is not known any more.
+//! Pins and bans count from the day on which they were made; those that were removed since are unknown.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -114,7 +114,7 @@ impl<'p> Replay<'p> {
         let coverage = Coverage {
             applied_closes: self.closes.clone(),
             last_applied: self.state.last_run.as_ref().map(|run| run.as_of),
-            ..Coverage::of(&securities)
+            ..Coverage::of(&securities, &self.policy.eligible_types)
         };
         match coverage.choose_date(Some(date), false) {
             DateChoice::Sync { .. } => {}

@@ -1,7 +1,6 @@
 //! Counts replayed days: how much changed, how near the guards came to their bounds, what would have been kept back.
 //!
-//! Of each guard a day has one number, its measure nearest to its bound, for that is the one that a lower bound would
-//! stop first.
+//! A day has one number for each guard: the one nearest to its bound, because a lower bound would stop that one first.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Sub-task 3: what no longer trades leaves every universe, ours and foreign ones.
 //!
-//! The other sub-tasks leave out inactive securities anyway, so here remain the universes of ours that no sub-task has
-//! settled before, and the foreign rows. Nobody moves up into a free seat: that takes the sub-task that owns the
-//! universe. Where that one has its turn later in the same job, it settles the universe again, with the same leavers.
+//! The other sub-tasks leave out inactive securities anyway, so this one handles the universes of ours that no sub-task has
+//! finalized yet, and the foreign rows. Nobody moves up into a free seat: only the sub-task that owns the universe fills
+//! seats. If that one runs later in the same job, it finalizes the universe again, and the same members leave.
 //!
 //! A foreign row loses inactive symbols and nothing else. A symbol that `symbols` does not have is not known to be
 //! delisted: in a foreign row it may be an index, a crypto pair, or anything its owner wants there.
@@ -15,7 +15,7 @@ use crate::plan::draft::planned::{Before, ForeignCleanup};
 use crate::plan::given::snapshot::ForeignRow;
 use crate::plan::members::universes::Universe;
 
-/// Takes inactive securities out of whatever is not settled yet, and out of foreign rows.
+/// Takes inactive securities out of whatever is not finalized yet, and out of foreign rows.
 pub(crate) fn clean_up(draft: &mut Draft) {
     for universe in Universe::all(draft.policy) {
         if !draft.universes.contains_key(&universe.name) {
@@ -33,9 +33,9 @@ pub(crate) fn clean_up(draft: &mut Draft) {
 fn clean_ours(draft: &mut Draft, universe: &Universe) {
     let prior = draft.prior(&universe.name);
     let loses_some = prior.members.iter().any(|member| draft.departure(member).is_some());
-    let is_settled_later = draft.order.mode.runs(universe.task());
+    let is_finalized_later = draft.order.mode.runs(universe.task());
     let is_wanted = match prior.before {
-        Before::Managed => loses_some || !is_settled_later,
+        Before::Managed => loses_some || !is_finalized_later,
         // Left alone as long as possible: once adopted, its first recalculation would have to pass the guards.
         Before::Unmanaged => loses_some,
         Before::Nothing => false,

@@ -9,10 +9,10 @@ use crate::domain::universe::FundCategory;
 
 use crate::plan::draft::guard;
 use crate::plan::draft::{Change, Draft};
-use crate::plan::members::overrides::Hands;
+use crate::plan::members::overrides::Overrides;
 use crate::plan::members::universes::{Rule, Universe};
 
-/// Settles every universe of exchange-traded products.
+/// Finalizes every universe of exchange-traded products.
 pub(crate) fn maintain(draft: &mut Draft) {
     let funds = draft.market.funds();
     let mut sorter = draft.policy.funds.sorter();
@@ -21,11 +21,11 @@ pub(crate) fn maintain(draft: &mut Draft) {
         sorter.kind(&fund.symbol.key(), fund.etf_type.as_deref(), fund.name.as_deref()).category()
     };
     let categories: Vec<Option<FundCategory>> = funds.iter().map(category).collect();
-    let of_category = |hands: &Hands, universe: &Universe, wanted: FundCategory| {
+    let of_category = |overrides: &Overrides, universe: &Universe, wanted: FundCategory| {
         let fits = |index: u32, found: Option<FundCategory>| {
-            let by_rule = found == Some(wanted) && hands.pin_elsewhere(universe, index).is_none();
-            hands.pin(&universe.name, index).is_some()
-                || (by_rule && hands.ban(&universe.name, index).is_none())
+            let by_rule = found == Some(wanted) && overrides.pin_elsewhere(universe, index).is_none();
+            overrides.pin(&universe.name, index).is_some()
+                || (by_rule && overrides.ban(&universe.name, index).is_none())
         };
         let fitting = funds.iter().zip(&categories).filter(|(index, found)| fits(**index, **found));
         fitting.map(|(index, _)| *index).collect()
@@ -33,9 +33,9 @@ pub(crate) fn maintain(draft: &mut Draft) {
     let mut changes: Vec<Change> = Vec::new();
     for universe in Universe::of_task(draft.policy, SyncTask::EtfUniverseMaintenance) {
         let members = if let Rule::FundCategory(category) = universe.rule {
-            of_category(&draft.hands, &universe, category)
+            of_category(&draft.overrides, &universe, category)
         } else {
-            let is_free = |index: &u32| draft.hands.ban(&universe.name, *index).is_none();
+            let is_free = |index: &u32| draft.overrides.ban(&universe.name, *index).is_none();
             funds.iter().copied().filter(is_free).collect()
         };
         changes.push(draft.compare(universe, members));
@@ -43,6 +43,6 @@ pub(crate) fn maintain(draft: &mut Draft) {
     guard::warn_of_long_gaps(draft, changes.iter());
     for change in changes {
         let doubt = guard::doubt(draft, &change);
-        draft.settle_alone(change, doubt);
+        draft.finalize_alone(change, doubt);
     }
 }

@@ -1,15 +1,15 @@
 //! Sub-task 2: new listings, in `recent_ipos` and in the themes.
 //!
 //! A new listing is an eligible stock that was listed at most 30 calendar days before the date of the sync, the day of
-//! listing being day zero, and that has traded. Only the source's listing date says so: being new to a feed says
-//! nothing, since most of what a feed shows for the first time is old stock that returns.
+//! listing being day zero, and that has traded. Only the source's listing date counts. That a symbol is new to the feed
+//! does not, since most symbols that a feed shows for the first time are older stocks that return.
 //!
-//! Sector, SIC code and cap of a new listing arrive days late. So each is judged for every theme on every day of its
-//! window; nothing is remembered of the days on which it was not enough.
+//! Sector, SIC code and cap of a new listing arrive days late. So every theme judges each new listing again on every day
+//! of its window, without regard to earlier days.
 //!
 //! # Why a theme that is full waits
-//! Who has to make room is the business of [`themes`](super::themes). Here new listings take seats that are free, in themes that have
-//! been filled before and whose change a guard believes. The seats are those that the theme's own sub-task would give
+//! [`themes`](super::themes) decides who has to make room. Here new listings only take free seats, in themes that have
+//! been filled before and whose change a guard accepts. The seats are those that the theme's own sub-task would give
 //! them, so that running both one after the other and running them in one job come to the same.
 
 use std::cmp::Reverse;
@@ -25,7 +25,7 @@ use crate::plan::market::{Market, Standing};
 use crate::plan::members::candidates::Marks;
 use crate::plan::members::universes::Universe;
 
-/// Settles `recent_ipos` and gives new listings their seats in themes.
+/// Finalizes `recent_ipos` and gives new listings their seats in themes.
 pub(crate) fn assign<'a>(draft: &mut Draft<'a>, proposals: &mut Proposals<'a>, sector_doubt: Option<&str>) {
     let listings = new_listings(draft.market, &Marks::default());
     for universe in Universe::of_task(draft.policy, SyncTask::IpoAssignment) {
@@ -34,7 +34,7 @@ pub(crate) fn assign<'a>(draft: &mut Draft<'a>, proposals: &mut Proposals<'a>, s
         let members = as_decided(draft, &universe, new_listings(draft.market, &members));
         let change = draft.compare(universe, members);
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
-        draft.settle_alone(change, doubt);
+        draft.finalize_alone(change, doubt);
     }
     if listings.is_empty() {
         return;
@@ -62,8 +62,8 @@ fn new_listings(market: &Market, members: &Marks) -> Vec<u32> {
 
 /// The same without those who are banned, and with those who are pinned behind the others.
 fn as_decided(draft: &Draft, universe: &Universe, mut listings: Vec<u32>) -> Vec<u32> {
-    listings.retain(|index| draft.hands.ban(&universe.name, *index).is_none());
-    let mut pinned = draft.hands.pins(&universe.name);
+    listings.retain(|index| draft.overrides.ban(&universe.name, *index).is_none());
+    let mut pinned = draft.overrides.pins(&universe.name);
     pinned.retain(|index| !listings.contains(index));
     pinned.sort_by_key(|index| &draft.market.security(*index).symbol);
     listings.extend(pinned);

@@ -1,6 +1,6 @@
 //! Sub-task 1: tiers, rankings, sector leaders and `all_stocks`.
 //!
-//! All of them are cut from one order, cap down, by [`Seats`]. Tiers are disjoint and rankings nested only as long as
+//! All of them are cut from one order, cap down, by [`Allocation`]. Tiers are disjoint and rankings nested only as long as
 //! all of them come from the same day, so the guards hold all tiers or none, and all rankings or none.
 
 use crate::domain::task::SyncTask;
@@ -8,12 +8,12 @@ use crate::domain::task::SyncTask;
 use crate::plan::draft::guard;
 use crate::plan::draft::{Change, Draft};
 use crate::plan::given::policy::ShareClasses;
-use crate::plan::members::allocation::Seats;
+use crate::plan::members::allocation::Allocation;
 use crate::plan::members::universes::{Rule, Universe};
 
-/// Proposes and settles every universe that follows from market caps.
+/// Proposes and finalizes every universe that follows from market caps.
 pub(crate) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
-    let seats = Seats::new(draft.market, draft.snapshot, draft.policy, &draft.hands);
+    let seats = Allocation::new(draft.market, draft.snapshot, draft.policy, &draft.overrides);
     let (mut tiers, mut rankings, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for universe in Universe::of_task(draft.policy, SyncTask::MarketCapRecalculation) {
         let members = match universe.rule {
@@ -27,13 +27,13 @@ pub(crate) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
             _ => others.push(change),
         }
     }
-    draft.seats = Some(seats);
+    draft.allocation = Some(seats);
     guard::warn_of_long_gaps(draft, tiers.iter().chain(&rankings));
-    settle_together(draft, tiers);
-    settle_together(draft, rankings);
+    finalize_together(draft, tiers);
+    finalize_together(draft, rankings);
     for change in others {
         let doubt = guard::doubt_alone(draft, &change, sector_doubt);
-        draft.settle_alone(change, doubt);
+        draft.finalize_alone(change, doubt);
     }
     warn_of_missing_volumes(draft);
 }
@@ -41,15 +41,21 @@ pub(crate) fn recalculate(draft: &mut Draft, sector_doubt: Option<&str>) {
 /// The ranked stocks in order, then the others by symbol.
 fn all_stocks(draft: &Draft, universe: &Universe) -> Vec<u32> {
     let mut stocks = [draft.market.ranked(), draft.market.unranked()].concat();
-    if !draft.hands.are_empty() {
-        stocks.retain(|index| draft.hands.ban(&universe.name, *index).is_none());
+    if !draft.overrides.are_empty() {
+        stocks.retain(|index| draft.overrides.ban(&universe.name, *index).is_none());
     }
     stocks
 }
 
 /// Holds all of them where a guard doubts one, for the same reason.
-fn settle_together<'a>(draft: &mut Draft<'a>, changes: Vec<Change<'a>>) {
-    let doubts: Vec<String> = changes.iter().filter_map(|change| guard::doubt(draft, change)).collect();
+fn finalize_together<'a>(draft: &mut Draft<'a>, changes: Vec<Change<'a>>) {
+    let mut doubts = Vec::new();
+    for change in &changes {
+        if let Some(doubt) = guard::doubt(draft, change) {
+            guard::doubt_caps(draft, change);
+            doubts.push(doubt);
+        }
+    }
     for change in changes {
         if doubts.is_empty() {
             draft.accept(change);

@@ -7,16 +7,16 @@
 //!   ─ seeds, newcomers near the top, members ──────> seats, max_members of them
 //! ```
 //! A stock joins from the entry score and the entry floor on, and a member stays down to the exit score and the exit
-//! floor, so that nobody goes in and out with the wind. Ranks have the same kind of room: a newcomer needs one of the
+//! floor, so that membership does not flap. Ranks have the same kind of buffer: a newcomer needs one of the
 //! first nine tenths of the seats, a member may fall a fifth behind the last.
 //!
 //! # Why seeds sit first
-//! Rules alone find most biotech companies, but next to no cloud, crypto or fintech ones: nothing in their names or
-//! codes says so. Those themes are lists that people keep, and the rules see to it that what is on them is still there.
+//! Rules alone find most biotech companies, but next to no cloud, crypto or fintech ones: neither their names nor
+//! their codes say so. Those themes are lists that people keep; the rules check that each symbol on a list still trades.
 //!
 //! # Why a late listing is no seed
-//! A list names tickers. One that was listed after the list was last gone through is another company with an old
-//! ticker, or somebody forgot to write down the day. Either way a person should look, so it is left out and reported.
+//! A list names tickers. If a ticker was listed after the list was last reviewed, it now belongs to another company, or
+//! somebody forgot to update the date of the review. Either way a person should look, so it is left out and reported.
 
 use crate::domain::task::SyncTask;
 
@@ -26,7 +26,7 @@ use crate::plan::draft::{Change, Draft};
 use crate::plan::given::policy::Theme;
 use crate::plan::market::Standing;
 use crate::plan::members::candidates::{Judge, Marks, goes_by_list, is_listed_later};
-use crate::plan::members::theme_seats::{ByHand, Seating};
+use crate::plan::members::theme_seats::{Seating, ThemeOverrides};
 use crate::plan::members::universes::{Rule, Universe, theme};
 
 /// A list that nobody has gone through for so many days is reported.
@@ -55,7 +55,7 @@ impl<'a> Proposals<'a> {
     }
 }
 
-/// Settles every theme.
+/// Finalizes every theme.
 pub(crate) fn rebalance<'a>(draft: &mut Draft<'a>, proposals: Proposals<'a>, sector_doubt: Option<&str>) {
     let proposals = proposals.take(draft, sector_doubt);
     let changes = proposals.iter().filter_map(|proposal| match proposal {
@@ -65,7 +65,7 @@ pub(crate) fn rebalance<'a>(draft: &mut Draft<'a>, proposals: Proposals<'a>, sec
     guard::warn_of_long_gaps(draft, changes);
     for proposal in proposals {
         match proposal {
-            Proposal::Change { change, doubt } => draft.settle_alone(change, doubt),
+            Proposal::Change { change, doubt } => draft.finalize_alone(change, doubt),
             Proposal::NoSource(universe) => {
                 warn_of_pins_without_source(draft, &universe);
                 let prior = draft.prior(&universe.name);
@@ -87,7 +87,7 @@ fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposa
         let members = Marks::new(draft.market, prior.members.iter().filter_map(|member| member.index));
         let is_first_fill = prior.members.is_empty();
         let theme = theme(draft.policy, place);
-        let decided = ByHand::of(draft.market, &draft.hands, &universe);
+        let decided = ThemeOverrides::of(draft.market, &draft.overrides, &universe);
         let Some(seating) = Seating::new(&judge, theme, members, is_first_fill, decided) else {
             proposals.push(Proposal::NoSource(universe));
             continue;
@@ -100,7 +100,7 @@ fn propose<'a>(draft: &mut Draft<'a>, sector_doubt: Option<&str>) -> Vec<Proposa
 }
 
 fn warn_of_pins_without_source(draft: &mut Draft, universe: &Universe) {
-    let pins = draft.hands.pins(&universe.name);
+    let pins = draft.overrides.pins(&universe.name);
     if !pins.is_empty() {
         let symbols: Vec<&str> =
             pins.iter().map(|index| draft.market.security(*index).symbol.as_str()).collect();

@@ -1,10 +1,10 @@
-//! The one door through which events and status go to Redis.
+//! Publishes events and status of jobs; everything that goes to Redis about a job goes through here.
 //!
-//! A [`Delivery`] is one thing told of a job: an event, a status, or both. A Lua script looks at what was told before and
-//! writes all of it or nothing, so it may be delivered again as often as somebody is unsure whether it was:
+//! A [`Publication`] is an event of a job, a status, or both. A Lua script compares it with what was published before and
+//! writes all of it or nothing, so it can be delivered again whenever it is unclear whether it arrived:
 //!
 //! ```text
-//! outbox row ──▶ Delivery ──▶ script ─┬─ is seq after the last event?   XADD event stream, PUBLISH
+//! outbox row ──▶ Publication ──▶ script ─┬─ is seq after the last event?   XADD event stream, PUBLISH
 //!                                     └─ is seq after the hash's seq?   HSET, monitor text, expiry
 //! ```
 //!
@@ -13,12 +13,12 @@
 //! | the relay dies after the script, before it marks the row | the row is delivered again and is [`Delivered::Stale`] |
 //! | the events were trimmed from their stream | the stream still knows its last id: stale |
 //! | the event stream is gone but not the hash | the hash's `seq` decides |
-//! | Redis lost everything | all of it is told again, with the same `seq` |
-//! | a worker that lost its job speaks late | its event is told if it is the next one (it was committed), its status is not |
-//! | a status without an event got ahead | the events before it are still told, the status stays |
+//! | Redis lost everything | all of it is published again, with the same `seq` |
+//! | a worker that lost its job publishes late | its event is published if it is the next one (it was committed), its status is not |
+//! | a status without an event got ahead | the events before it are still published, the status stays |
 //!
 //! # Bounds
-//! A job tells at most [`MAX_IPO_EVENTS`](crate::wire::event::MAX_IPO_EVENTS) assignments, two events for each universe and
+//! A job publishes at most [`MAX_IPO_EVENTS`](crate::wire::event::MAX_IPO_EVENTS) assignments, two events for each universe and
 //! seven for each attempt: about 700. [`MAX_EVENTS`] trims far above that, in case a number above is wrong.
 
 use std::sync::LazyLock;
@@ -34,23 +34,23 @@ use crate::wire::monitor::{self, job_monitor};
 use crate::wire::names::Names;
 use crate::wire::status::StatusHash;
 
-/// The most entries of a job's event stream, roughly; more than ten times what a job can tell.
+/// The most entries of a job's event stream, roughly; more than ten times what a job can publish.
 pub const MAX_EVENTS: u32 = 10_000;
 /// The most recent jobs that are listed.
 pub const MAX_RECENT: u32 = 1_000;
 /// How long hash and event stream outlive a job's end, in seconds: 7 days.
 pub const KEEP_SECONDS: u32 = 7 * 24 * 60 * 60;
 
-/// How many things one script tells. Redis does nothing else meanwhile: less than a millisecond.
+/// Deliveries of one script. Redis does nothing else meanwhile: less than a millisecond.
 const BATCH: usize = 100;
 
 static DELIVER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(include_str!("../scripts/publish.lua"), include_str!("../scripts/publish_all.lua")))
 });
 
-/// One thing to tell of a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
+/// One thing to publish about a job. Begin with [`Publication::of_event`] or [`Publication::of_status`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
+pub struct Publication {
     job_id: JobId,
     seq: i64,
     event: Option<Event>,
@@ -65,11 +65,11 @@ pub struct Delivery {
 pub enum Delivered {
     /// It was news: the event, or the status of a delivery without one.
     Published,
-    /// It had been told before, or something later had. A hash that was behind is brought up to date all the same.
+    /// It had been published before, or something later had. A hash that was behind is brought up to date all the same.
     Stale,
 }
 
-impl Delivery {
+impl Publication {
     /// An event, in its job's stream and on its channels.
     pub fn of_event(job_id: JobId, event: Event) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Delivery {
     }
 
     /// Also writes the text for the job monitor page, as of `at`, wherever the status is written. Call it after
-    /// [`Delivery::with_status`]: without a status there is nothing to show.
+    /// [`Publication::with_status`]: without a status there is nothing to show.
     #[must_use]
     pub fn with_job_monitor(mut self, total_symbols: Option<u64>, at: DateTime<Utc>) -> Self {
         self.job_monitor = self.status.as_ref().map(|status| job_monitor(status, total_symbols, at));
@@ -119,7 +119,7 @@ impl Delivery {
         self
     }
 
-    /// Whether the event is published, besides being kept in the stream; it is, unless told otherwise.
+    /// Whether the event is published, besides being kept in the stream; it is, unless this says otherwise.
     #[must_use]
     pub fn notify(mut self, notify: bool) -> Self {
         self.notify = notify;
@@ -131,7 +131,7 @@ impl Delivery {
         &self.job_id
     }
 
-    /// Its place among what is told of the job.
+    /// Its place among the job's events.
     pub fn seq(&self) -> i64 {
         self.seq
     }
@@ -168,22 +168,22 @@ impl Delivery {
 pub async fn deliver(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    delivery: &Delivery,
+    delivery: &Publication,
 ) -> RedisResult<Delivered> {
-    deliver_all(connection, names, std::slice::from_ref(delivery)).await.map(|outcomes| outcomes[0])
+    publish_all(connection, names, std::slice::from_ref(delivery)).await.map(|outcomes| outcomes[0])
 }
 
 /// Tells many things in their order, in few round trips, and returns what became of each. Safe to repeat: after an
-/// error those before it were told, none after it was.
-pub async fn deliver_all(
+/// error those before it were published, none after it was.
+pub async fn publish_all(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    deliveries: &[Delivery],
+    publications: &[Publication],
 ) -> RedisResult<Vec<Delivered>> {
-    let mut outcomes = Vec::with_capacity(deliveries.len());
+    let mut outcomes = Vec::with_capacity(publications.len());
     // Not a pipeline of single scripts: the server would go on after one that failed, and what is told out of order
     // leaves the one that failed stale for ever.
-    for same_job in deliveries.chunk_by(|one, next| one.job_id == next.job_id) {
+    for same_job in publications.chunk_by(|one, next| one.job_id == next.job_id) {
         for batch in same_job.chunks(BATCH) {
             outcomes.extend(deliver_batch(connection, names, batch).await?);
         }
@@ -194,7 +194,7 @@ pub async fn deliver_all(
 async fn deliver_batch(
     connection: &mut impl ConnectionLike,
     names: &Names,
-    batch: &[Delivery],
+    batch: &[Publication],
 ) -> RedisResult<Vec<Delivered>> {
     let mut call = begin_call(&DELIVER, names, &batch[0].job_id);
     write_bounds(&mut call);

@@ -32,14 +32,14 @@ impl World {
         occasion.started(Started { run_id: None, total_items: 5 })
     }
 
-    async fn deliver(&mut self, delivery: &Delivery) -> Delivered {
+    async fn deliver(&mut self, delivery: &Publication) -> Delivered {
         deliver(&mut self.connection, &self.names, delivery).await.expect("delivered")
     }
 
     /// Delivers the event `seq` with a status.
     async fn publish(&mut self, seq: i64, status: JobStatus) -> Delivered {
         let delivery =
-            Delivery::of_event(job(), self.started(seq)).with_status(StatusHash::new(job(), status, 0));
+            Publication::of_event(job(), self.started(seq)).with_status(StatusHash::new(job(), status, 0));
         self.deliver(&delivery).await
     }
 
@@ -78,7 +78,7 @@ async fn an_event_is_kept_with_its_channels_and_published_on_each() {
     let mut listener = world.server.listen().await;
     let mut event = world.started(seq(1, 1));
     event.channels = vec!["one".to_owned(), "two".to_owned()];
-    let outcome = world.deliver(&Delivery::of_event(job(), event.clone())).await;
+    let outcome = world.deliver(&Publication::of_event(job(), event.clone())).await;
     assert_eq!(outcome, Delivered::Published);
 
     let kept: StreamRangeReply =
@@ -119,9 +119,9 @@ async fn told_twice_it_is_heard_once() {
 async fn without_notifications_an_event_is_kept_but_not_published() {
     let mut world = World::new().await;
     let mut listener = world.server.listen().await;
-    let quiet = Delivery::of_event(job(), world.started(1)).notify(false);
+    let quiet = Publication::of_event(job(), world.started(1)).notify(false);
     assert_eq!(world.deliver(&quiet).await, Delivered::Published);
-    world.deliver(&Delivery::of_event(job(), world.started(2))).await;
+    world.deliver(&Publication::of_event(job(), world.started(2))).await;
 
     let first_heard = listener.on_message().next().await.expect("a message");
     assert!(first_heard.get_payload::<String>().expect("a text").contains(r#""seq":2"#));
@@ -134,7 +134,7 @@ async fn without_notifications_an_event_is_kept_but_not_published() {
 async fn an_older_status_never_replaces_a_newer_one() {
     let mut world = World::new().await;
     world.publish(seq(2, 5), JobStatus::Running).await;
-    let late = Delivery::of_status(StatusHash::new(job(), JobStatus::Failed, seq(1, 9)));
+    let late = Publication::of_status(StatusHash::new(job(), JobStatus::Failed, seq(1, 9)));
     assert_eq!(world.deliver(&late).await, Delivered::Stale);
     assert_eq!(world.publish(seq(1, 9), JobStatus::Failed).await, Delivered::Stale);
     assert_eq!(world.status().await, ("running".to_owned(), "2000005".to_owned()));
@@ -146,7 +146,7 @@ async fn the_hash_always_has_every_field() {
     let mut status = StatusHash::new(job(), JobStatus::Running, seq(1, 1));
     status.current_task = Some(SyncTask::IpoAssignment);
     status.warnings = vec!["held: top_500, with \"quotes\" and ümlauts\u{0}".to_owned()];
-    assert_eq!(world.deliver(&Delivery::of_status(status.clone())).await, Delivered::Published);
+    assert_eq!(world.deliver(&Publication::of_status(status.clone())).await, Delivered::Published);
     let hash = world.hash().await;
     assert_eq!(hash.len(), status.to_fields().len());
     assert_eq!(StatusHash::from_fields(&hash), Ok(status));
@@ -156,7 +156,7 @@ async fn the_hash_always_has_every_field() {
 async fn a_status_that_got_ahead_does_not_swallow_events_that_were_committed() {
     let mut world = World::new().await;
     world.publish(seq(1, 1), JobStatus::Running).await;
-    world.deliver(&Delivery::of_status(StatusHash::new(job(), JobStatus::Running, seq(2, 1)))).await;
+    world.deliver(&Publication::of_status(StatusHash::new(job(), JobStatus::Running, seq(2, 1)))).await;
     assert_eq!(world.publish(seq(1, 2), JobStatus::Retrying).await, Delivered::Published);
     assert_eq!(world.event_ids().await, ["1000001-0", "1000002-0"]);
     assert_eq!(world.status().await, ("running".to_owned(), "2000001".to_owned()));
@@ -232,7 +232,7 @@ async fn hash_and_events_expire_seven_days_after_the_end_and_not_before() {
 #[tokio::test]
 async fn a_refusal_gives_way_to_a_job_and_never_replaces_one() {
     let mut world = World::new().await;
-    let refusal = Delivery::of_status(StatusHash::refused(job(), "mode is \"Full\"", at(0)));
+    let refusal = Publication::of_status(StatusHash::refused(job(), "mode is \"Full\"", at(0)));
     assert_eq!(world.deliver(&refusal).await, Delivered::Published);
     assert!(world.ttl(world.names.status(&job())).await > 0);
 
@@ -246,7 +246,7 @@ async fn a_refusal_gives_way_to_a_job_and_never_replaces_one() {
 #[tokio::test]
 async fn the_job_monitor_shows_what_the_hash_says_and_fades_after_a_day() {
     let mut world = World::new().await;
-    let monitor = |status: StatusHash| Delivery::of_status(status).with_job_monitor(Some(5_600), at(0));
+    let monitor = |status: StatusHash| Publication::of_status(status).with_job_monitor(Some(5_600), at(0));
     world.deliver(&monitor(StatusHash::new(job(), JobStatus::Completed, 2))).await;
     world.deliver(&monitor(StatusHash::new(job(), JobStatus::Running, 1))).await;
 
@@ -262,7 +262,7 @@ async fn the_recent_jobs_are_the_newest_thousand_by_time_of_request() {
     for n in 0..1_003 {
         let job_id = JobId::parse(&format!("job-{n}")).expect("valid");
         let status = StatusHash::new(job_id, JobStatus::Queued, 1);
-        world.deliver(&Delivery::of_status(status).listed_at(at(n))).await;
+        world.deliver(&Publication::of_status(status).listed_at(at(n))).await;
     }
     let recent: Vec<String> =
         world.connection.zrange(world.names.recent(), 0, -1).await.expect("a sorted set");
@@ -284,15 +284,15 @@ async fn a_thousand_events_are_told_in_order_and_in_few_round_trips() {
             total_symbols: None,
         })
     };
-    let deliveries: Vec<_> = (1..=1_000).map(|n| Delivery::of_event(job(), progress(n))).collect();
+    let publications: Vec<_> = (1..=1_000).map(|n| Publication::of_event(job(), progress(n))).collect();
     let calls_before = script_calls(&mut world.connection).await;
-    let told = deliver_all(&mut world.connection, &world.names, &deliveries).await.expect("delivered");
+    let told = publish_all(&mut world.connection, &world.names, &publications).await.expect("delivered");
     assert_eq!(told, vec![Delivered::Published; 1_000]);
     assert!(script_calls(&mut world.connection).await - calls_before <= 11);
     let ids: Vec<_> = (1..=1_000).map(|n| format!("{n}-0")).collect();
     assert_eq!(world.event_ids().await, ids);
 
-    let again = deliver_all(&mut world.connection, &world.names, &deliveries).await.expect("delivered");
+    let again = publish_all(&mut world.connection, &world.names, &publications).await.expect("delivered");
     assert_eq!(again, vec![Delivered::Stale; 1_000]);
 }
 
@@ -308,17 +308,17 @@ async fn script_calls(connection: &mut MultiplexedConnection) -> u64 {
 async fn what_is_told_of_several_jobs_stays_with_its_job() {
     let mut world = World::new().await;
     let other = JobId::parse("job-2").expect("valid");
-    let deliveries = [
-        Delivery::of_event(job(), world.started(1)),
-        Delivery::of_event(other.clone(), world.started(1)),
-        Delivery::of_event(job(), world.started(2)),
+    let publications = [
+        Publication::of_event(job(), world.started(1)),
+        Publication::of_event(other.clone(), world.started(1)),
+        Publication::of_event(job(), world.started(2)),
     ];
-    let told = deliver_all(&mut world.connection, &world.names, &deliveries).await.expect("delivered");
+    let told = publish_all(&mut world.connection, &world.names, &publications).await.expect("delivered");
     assert_eq!(told, [Delivered::Published; 3]);
     assert_eq!(world.event_ids().await, ["1-0", "2-0"]);
     let others: u64 = world.connection.xlen(world.names.events(&other)).await.expect("a stream");
     assert_eq!(others, 1);
-    assert_eq!(deliver_all(&mut world.connection, &world.names, &[]).await, Ok(Vec::new()));
+    assert_eq!(publish_all(&mut world.connection, &world.names, &[]).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -328,7 +328,7 @@ async fn a_key_of_another_kind_fails_the_script_before_it_writes() {
         let key =
             [world.names.status(&job()), world.names.events(&job()), world.names.recent()][kind].clone();
         let () = world.connection.set(&key, "a text").await.expect("set");
-        let delivery = Delivery::of_event(job(), world.started(1))
+        let delivery = Publication::of_event(job(), world.started(1))
             .with_status(StatusHash::new(job(), JobStatus::Running, 0))
             .with_job_monitor(None, at(0))
             .listed_at(at(0));
@@ -349,7 +349,7 @@ async fn a_server_without_memory_left_is_told_nothing_by_half() {
         command
     };
     let () = memory("1").query_async(&mut world.connection).await.expect("set");
-    let delivery = Delivery::of_event(job(), world.started(2)).with_status(StatusHash::new(
+    let delivery = Publication::of_event(job(), world.started(2)).with_status(StatusHash::new(
         job(),
         JobStatus::Completed,
         0,

@@ -26,8 +26,8 @@ pub enum Cancellation {
     Unknown,
 }
 
-/// Asks for a job's end. One that no worker holds ends here, with what `announce` owes the world about it; the worker of
-/// any other sees the wish at its heartbeat.
+/// Asks for a job's end. One that no worker owns ends here, with the events that `announce` makes of it; the worker of any
+/// other sees the request at its next heartbeat.
 ///
 /// The lock of the job's row makes this and a claim take turns: whoever comes second sees what the first has done.
 pub async fn cancel(
@@ -82,7 +82,7 @@ pub(super) async fn end_as_cancelled(
     let ending = Ending {
         status: JobStatus::Cancelled,
         error: Some("cancelled".to_owned()),
-        // A worker that died may have told progress under the last claim.
+        // A worker that died may have published progress under the last claim.
         last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };

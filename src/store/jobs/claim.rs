@@ -251,7 +251,7 @@ impl Owner {
     }
 
     /// How it lost the job that `terms` take from it. A worker that sees by itself that it does not get on says so before
-    /// anybody takes over, so what is told apart here is what no worker could say of itself.
+    /// anybody takes over, so these are the cases that no worker could report itself.
     fn lost(&self, terms: &ClaimTerms<'_>) -> Lost {
         let (worker, step) = (&self.worker, self.step.as_deref().unwrap_or("unknown"));
         Lost(if self.worker == terms.worker {
@@ -334,13 +334,13 @@ mod tests {
         JobRow::accepted(JobRequest::new(id, Mode::Full, "a test", at(0)), at(0))
     }
 
-    fn owner(worker: &str, is_expired: bool) -> Option<Owner> {
-        Some(Owner { worker: worker.to_owned(), lease_number: 7, step: Some("plan".to_owned()), is_expired })
+    fn owner(worker: &str, is_expired: bool) -> Owner {
+        Owner { worker: worker.to_owned(), lease_number: 7, step: Some("plan".to_owned()), is_expired }
     }
 
     /// This worker's own claim, of which it never heard that it had it.
-    fn unanswered() -> Option<Owner> {
-        owner("me", false).map(|owner| Owner { lease_number: 8, ..owner })
+    fn unanswered() -> Owner {
+        Owner { lease_number: 8, ..owner("me", false) }
     }
 
     /// The decision in a word, as a worker called `me` takes it that knows `dead` to be dead and allows two attempts.
@@ -385,21 +385,21 @@ mod tests {
             (known(row()), None, "begin"),
             (other(), None, "duplicate of other"),
             (known(of(Completed)), None, "ended"),
-            (known(of(Failed)), owner("dead", true), "ended"),
+            (known(of(Failed)), Some(owner("dead", true)), "ended"),
             (known(of(Cancelled)), None, "ended"),
             (known(due(11)), None, "not due"),
             (known(due(10)), None, "begin"),
-            (known(running(1)), owner("alive", false), "held by alive"),
-            (known(cancelled(running(1))), owner("alive", false), "held by alive"),
-            (known(running(1)), owner("alive", true), "begin silent"),
-            (known(running(1)), owner("dead", false), "begin died"),
-            (known(running(1)), owner("me", false), "begin interrupted"),
-            (known(running(2)), owner("alive", false), "held by alive"),
-            (known(running(2)), owner("dead", false), "give up died"),
+            (known(running(1)), Some(owner("alive", false)), "held by alive"),
+            (known(cancelled(running(1))), Some(owner("alive", false)), "held by alive"),
+            (known(running(1)), Some(owner("alive", true)), "begin silent"),
+            (known(running(1)), Some(owner("dead", false)), "begin died"),
+            (known(running(1)), Some(owner("me", false)), "begin interrupted"),
+            (known(running(2)), Some(owner("alive", false)), "held by alive"),
+            (known(running(2)), Some(owner("dead", false)), "give up died"),
             (known(running(2)), None, "give up"),
-            (known(running(2)), owner("me", false), "give up interrupted"),
-            (known(running(2)), unanswered(), "begin interrupted"),
-            (known(cancelled(running(2))), owner("dead", false), "cancel"),
+            (known(running(2)), Some(owner("me", false)), "give up interrupted"),
+            (known(running(2)), Some(unanswered()), "begin interrupted"),
+            (known(cancelled(running(2))), Some(owner("dead", false)), "cancel"),
             (known(cancelled(row())), None, "cancel"),
             (known(cancelled(of(Completed))), None, "ended"),
             (known(cancelled(due(11))), None, "not due"),

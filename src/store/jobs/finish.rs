@@ -160,7 +160,7 @@ pub async fn postpone(
     close(transaction, postponed, now, announce).await
 }
 
-/// The common end of both: what is owed, the ownership given up, the commit.
+/// The common end of both: the events, the end of the ownership, the commit.
 pub(super) async fn close(
     transaction: Transaction<'_>,
     changed: Option<JobRow>,

@@ -31,4 +31,4 @@ pub use finish::{Ended, Ending, Postponement, end, end_within, postpone, record_
 pub use prune::forget_old;
 pub use queries::{is_entry_known, load, load_within, next_due, of_key, recent, without_worker};
 pub use result::JobResult;
-pub use row::JobRow;
+pub use row::{JobRow, is_unreadable};

@@ -7,7 +7,7 @@ use crate::store::{Client, Limits};
 
 /// Days a job is kept after its end.
 const KEEP_JOBS_DAYS: i32 = 400;
-/// Days an event is kept after it was told.
+/// Days an event is kept after it was sent.
 const KEEP_EVENTS_DAYS: i32 = 7;
 /// Rows forgotten in one go, so that no round holds locks for long; the rest goes in the next.
 const FORGET_AT_ONCE: i64 = 10_000;

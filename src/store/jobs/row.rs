@@ -54,16 +54,22 @@ pub struct JobRow {
     pub policy_fingerprint: Option<String>,
 }
 
+/// A column of a job's row holds what this version does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("column {0} holds an unknown value")]
+struct UnknownValue(String);
+
+/// Whether a job could not be read for what its row holds; nothing is wrong with the server then, nor with other jobs.
+pub fn is_unreadable(failure: &Failure) -> bool {
+    matches!(failure, Failure::Permanent { source, .. } if source.is::<UnknownValue>())
+}
+
 impl JobRow {
     pub(in crate::store) fn from_row(row: &Row) -> Result<Self, Failure> {
         let text = |column: &str| row.get::<_, Option<String>>(column);
         let job_id = row.get::<_, String>("job_id");
-        let corrupt = |column: &str| {
-            Failure::permanent(
-                format!("read job {job_id}"),
-                format!("column {column} holds an unknown value"),
-            )
-        };
+        let corrupt =
+            |column: &str| Failure::permanent(format!("read job {job_id}"), UnknownValue(column.to_owned()));
         let request = JobRequest {
             job_id: JobId::parse(&job_id).ok_or_else(|| corrupt("job_id"))?,
             mode: Mode::from_text(row.get("mode")).ok_or_else(|| corrupt("mode"))?,

@@ -47,7 +47,7 @@ pub fn project(
     snapshot: &Snapshot,
     now: DateTime<Utc>,
 ) -> Vec<RowToWrite> {
-    let known = Known::new(plan, snapshot);
+    let known = PlannedSecurities::new(plan, snapshot);
     let mut wanted = Vec::new();
     for universe in &plan.universes {
         let slot = universe.name.as_str();
@@ -96,12 +96,12 @@ fn is_same(stored: &str, wanted: &Value) -> bool {
 }
 
 /// What is known of the securities of a plan.
-struct Known<'a> {
+struct PlannedSecurities<'a> {
     securities: HashMap<&'a str, &'a Security>,
     states: HashMap<&'a str, &'a StockState>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> PlannedSecurities<'a> {
     fn new(plan: &'a Plan, snapshot: &'a Snapshot) -> Self {
         let securities = snapshot.securities.iter();
         let stocks = plan.run.stocks.iter();

@@ -22,12 +22,12 @@ pub(in crate::store) struct SlotRead {
     pub(in crate::store) slot: Slot,
     pub(in crate::store) row: StoredRow,
     /// `None` for what was never ours.
-    pub(in crate::store) known: Option<Known>,
+    pub(in crate::store) known: Option<KnownUniverse>,
 }
 
 /// What is known of a universe.
 #[derive(Debug)]
-pub(in crate::store) struct Known {
+pub(in crate::store) struct KnownUniverse {
     /// When a plan for it was last applied.
     last_as_of: NaiveDate,
     /// How many runs in a row it has been held.
@@ -36,7 +36,7 @@ pub(in crate::store) struct Known {
     pub(in crate::store) members_digest: String,
 }
 
-impl Known {
+impl KnownUniverse {
     pub(in crate::store) fn state(&self) -> UniverseState {
         UniverseState { last_as_of: self.last_as_of, held_runs: self.held_runs }
     }
@@ -78,7 +78,7 @@ fn slot_read(slot: Slot, row: &Row) -> SlotRead {
         status: row.get("status"),
         cache_type: slot.cache_type,
     };
-    let known = row.get::<_, Option<NaiveDate>>("last_as_of").map(|last_as_of| Known {
+    let known = row.get::<_, Option<NaiveDate>>("last_as_of").map(|last_as_of| KnownUniverse {
         last_as_of,
         held_runs: row.get::<_, i32>("held_runs") as u32,
         members_digest: row.get("members_digest"),

@@ -7,19 +7,21 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use self::snapshot::{Applied, Completing, Wanted, WantedRows};
-use self::source::{Market, Source, Volumes};
+use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
+use self::source::{SourceMarket, SourceTables, Volumes};
 use super::layout::appv2::{Rows, misnamed, slots};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
 use crate::domain::job::JobRequest;
 use crate::domain::task::SyncTask;
 use crate::domain::universe::UniverseName;
+use crate::domain::wording::grouped;
 use crate::failure::Failure;
+use crate::plan::given::closes::{Repeats, are_corrected, suspected_repeats};
 use crate::plan::given::date::{Coverage, DateChoice, closes_text};
 use crate::plan::given::notice::{Refusal, Warning};
 use crate::plan::given::policy::{Overridden, Policy, ShareClasses};
-use crate::plan::given::snapshot::Snapshot;
+use crate::plan::given::snapshot::{RunState, Snapshot};
 use crate::plan::market::identity::in_question;
 use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
@@ -115,7 +117,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     // What does not depend on each other is sent without waiting for answers.
     let (rules, source) = tokio::try_join!(
         read_rules(tx, from.entries, from.policy),
-        Source::discover_with(tx, from.source, volumes)
+        SourceTables::discover_with(tx, from.source, volumes)
     )?;
     let Rules { layout, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
@@ -135,11 +137,17 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         snapshot::read_state(tx, Wanted { universes: &universes, rows }),
         source::read_securities(tx, &source, None),
     )?;
-    let coverage = coverage_of(&market, applied);
+    let mut market = market;
+    let mut coverage = coverage_of(&market, applied, &policy);
+    let repeats = find_repeats(tx, &source, &mut market, &mut coverage, state.last_run.as_ref()).await?;
     let (as_of, passed_over) = match coverage.date_for(request) {
         DateChoice::Skip(why) => return Ok(Reading::Needless(why)),
         DateChoice::Wait { have, usual, date, .. } => {
-            return Ok(Reading::Incomplete { seen: format!("{} on {date}", closes_text(have, usual)) });
+            let repeats = repeats.filter(|repeats| repeats.date == date);
+            let repeats = repeats.map(|repeats| repeats_text(&repeats)).unwrap_or_default();
+            return Ok(Reading::Incomplete {
+                seen: format!("{} on {date}{repeats}", closes_text(have, usual)),
+            });
         }
         DateChoice::Refuse(refusal) => return Ok(Reading::Refused(refusal)),
         DateChoice::Sync { as_of, warning } => (as_of, warning),
@@ -188,12 +196,36 @@ fn refuse_misnamed(entries: &Entries, policy: &Policy) -> Option<Refusal> {
     })
 }
 
+/// Leaves out of account what only repeats the closes of the last run, and notes whether those of its date are corrected.
+async fn find_repeats(
+    tx: &Transaction<'_>,
+    source: &SourceTables,
+    market: &mut SourceMarket,
+    coverage: &mut Coverage,
+    last: Option<&RunState>,
+) -> Result<Option<Repeats>, Failure> {
+    let (Some(last), Some(newest)) = (last, coverage.newest()) else { return Ok(None) };
+    coverage.is_corrected = newest == last.as_of && are_corrected(&market.securities, last);
+    let Some(repeats) = suspected_repeats(&market.securities, last, newest) else { return Ok(None) };
+    source::read_volumes(tx, source, &mut market.securities, &repeats.sample, newest).await?;
+    if !repeats.are_confirmed_by(&market.securities) {
+        return Ok(None);
+    }
+    coverage.discount(&repeats);
+    Ok(Some(repeats))
+}
+
+fn repeats_text(repeats: &Repeats) -> String {
+    let Repeats { stocks, last, .. } = repeats;
+    format!("; {} more repeat close and volume of {last} and don't count", grouped(*stocks))
+}
+
 /// How far the data reaches, counted from what was read.
-pub fn coverage_of(market: &Market, applied: Applied) -> Coverage {
+pub fn coverage_of(market: &SourceMarket, applied: AppliedDates, policy: &Policy) -> Coverage {
     Coverage {
         last_applied: applied.last,
         last_modes: applied.last_modes,
         applied_closes: applied.recent_closes,
-        ..Coverage::of(&market.securities)
+        ..Coverage::of(&market.securities, &policy.eligible_types)
     }
 }

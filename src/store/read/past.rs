@@ -25,7 +25,7 @@ use crate::plan::replay::{
 use crate::store::Transaction;
 
 use super::snapshot::{read_exits, run_state};
-use super::source::{Source, Volumes, read_securities, reread_closes};
+use super::source::{SourceTables, Volumes, read_securities, reread_closes};
 use super::{Rules, Sources, read_rules};
 use crate::store::pins::{self, StoredPin};
 use crate::store::statement::{query, query_one};
@@ -40,8 +40,8 @@ pub struct Past {
     /// The rules in force.
     pub policy: Arc<Policy>,
     /// What was known of it.
-    pub known: Known,
-    source: Source,
+    pub known: KnownPast,
+    source: SourceTables,
     /// Every security as it is today.
     today: Vec<Security>,
     /// The kept runs, oldest first.
@@ -52,7 +52,7 @@ pub struct Past {
 
 /// What was known of the past, for those who read what was made of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownPast {
     /// The first and the last date whose run is kept, with its shares and sectors.
     pub kept_runs: Option<(NaiveDate, NaiveDate)>,
     /// Whether the universes begin as history has them; else the first day fills them.
@@ -82,12 +82,12 @@ impl Past {
         // Any close of these days may be in doubt, and bars that are read once more have their volumes anyway.
         let (rules, source) = tokio::try_join!(
             read_rules(tx, from.entries, from.policy),
-            Source::discover_with(tx, from.source, Volumes::Read)
+            SourceTables::discover_with(tx, from.source, Volumes::Read)
         )?;
         let Rules { policy, .. } = rules;
         let today = read_securities(tx, &source, None).await?.securities;
         let runs = kept_runs(tx).await?;
-        let mut past = Self { policy, known: Known::default(), source, today, runs, seen: None };
+        let mut past = Self { policy, known: KnownPast::default(), source, today, runs, seen: None };
         let evening = past.evening_before(tx, first).await?;
         let before = past.runs.iter().rev().filter(|run| run.as_of < first);
         let closes = before.map(|run| run.closes).take(USUAL_DATES).collect();
@@ -137,14 +137,14 @@ impl Past {
         Ok(EveningBefore { members, states, last_run, recent_exits })
     }
 
-    fn known(&self, evening: &EveningBefore, first: NaiveDate) -> Known {
+    fn known(&self, evening: &EveningBefore, first: NaiveDate) -> KnownPast {
         let dates = self.runs.iter().map(|run| run.as_of);
         let is_undated = |security: &&Security| {
             security.active == Some(false)
                 && security.delisted_date.is_none()
                 && security.close.is_some_and(|close| close.date >= first)
         };
-        Known {
+        KnownPast {
             kept_runs: dates.clone().min().zip(dates.max()),
             begins_with_history: !evening.members.is_empty(),
             last_run: evening.last_run.as_ref().map(|run| run.as_of),

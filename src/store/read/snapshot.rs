@@ -36,10 +36,10 @@ use crate::plan::given::snapshot::{
 use crate::plan::market::screening::{Quarantine, in_doubt};
 use crate::store::Transaction;
 
-use super::source::{Market, Source, read_volumes, reread_closes};
+use super::source::{SourceMarket, SourceTables, read_volumes, reread_closes};
 use crate::store::layout::Entries;
 use crate::store::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
-use crate::store::layout::rows::{self, Known, SlotRead};
+use crate::store::layout::rows::{self, KnownUniverse, SlotRead};
 use crate::store::pins;
 use crate::store::statement::query;
 
@@ -103,7 +103,7 @@ pub struct StateRead {
 
 /// The dates that were applied so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedDates {
     /// The newest one.
     pub last: Option<NaiveDate>,
     /// The modes that were applied for it.
@@ -115,13 +115,13 @@ pub struct Applied {
 /// Completes what was read to a snapshot of `as_of`: no close in it is later.
 pub async fn complete(
     tx: &Transaction<'_>,
-    source: &Source,
-    market: Market,
+    source: &SourceTables,
+    market: SourceMarket,
     state: StateRead,
     completing: Completing<'_>,
     as_of: NaiveDate,
 ) -> Result<(Snapshot, Entries), Failure> {
-    let Market { mut securities, unreadable_symbols } = market;
+    let SourceMarket { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
     let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
     // Who is in doubt is looked for while the server reads the others.
@@ -149,10 +149,10 @@ pub async fn complete(
 }
 
 /// Reads which dates were applied, to judge whether a date is complete.
-pub async fn read_applied(tx: &Transaction<'_>) -> Result<Applied, Failure> {
+pub async fn read_applied(tx: &Transaction<'_>) -> Result<AppliedDates, Failure> {
     let sql = include_str!("../../../sql/queries/applied_read.sql");
     let rows = query(tx, DOING, sql, &[(&USUAL_DATES, Type::INT8)]).await?;
-    Ok(Applied {
+    Ok(AppliedDates {
         last: rows.first().map(|row| row.get("as_of")),
         last_modes: rows.first().map(modes).unwrap_or_default(),
         recent_closes: rows.iter().map(|row| row.get::<_, i32>("closes") as usize).collect(),
@@ -285,7 +285,7 @@ fn universe_in_slot(
         members: if known.is_none() { without_repeats(members) } else { members },
         // What else stands in the row is compared when the plan is projected.
         content: value.map(|_| StoredContent::Malformed),
-        state: known.map(Known::state),
+        state: known.map(KnownUniverse::state),
     };
     Some((stored, believed))
 }

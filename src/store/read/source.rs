@@ -1,6 +1,6 @@
 //! Reads `symbols` and `ohlcv_daily` as they are found; writes nothing to them, ever.
 //!
-//! The source belongs to others, and its columns are called differently from place to place. [`Source::discover`]
+//! The source belongs to others, and its columns are called differently from place to place. [`SourceTables::discover`]
 //! looks them up in the catalogue, each by its aliases or by the name in `[source.columns]`, and builds the two
 //! statements of this module from their templates. Tables, views, partitioned tables and hypertables will do.
 //!
@@ -36,7 +36,7 @@ const READ: &str = "read the securities and their closes";
 
 /// What a column is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ColumnType {
     Text,
     Flag,
     Number,
@@ -47,55 +47,55 @@ enum Kind {
 struct Role {
     /// Its name in the templates and in `[source.columns]`.
     name: &'static str,
-    kind: Kind,
+    kind: ColumnType,
     /// What the column may be called; the first that exists is taken.
     aliases: &'static [&'static str],
 }
 
-const fn role(name: &'static str, kind: Kind, aliases: &'static [&'static str]) -> Role {
+const fn role(name: &'static str, kind: ColumnType, aliases: &'static [&'static str]) -> Role {
     Role { name, kind, aliases }
 }
 
 /// What is looked for in the table of symbols.
 const SYMBOL_ROLES: [Role; 20] = [
-    role("symbol", Kind::Text, &["symbol"]),
-    role("type", Kind::Text, &["type"]),
-    role("active", Kind::Flag, &["active", "is_active"]),
-    role("name", Kind::Text, &["name", "company_name"]),
-    role("market_cap", Kind::Number, &["market_cap"]),
+    role("symbol", ColumnType::Text, &["symbol"]),
+    role("type", ColumnType::Text, &["type"]),
+    role("active", ColumnType::Flag, &["active", "is_active"]),
+    role("name", ColumnType::Text, &["name", "company_name"]),
+    role("market_cap", ColumnType::Number, &["market_cap"]),
     role(
         "shares",
-        Kind::Number,
+        ColumnType::Number,
         &["weighted_shares_outstanding", "shares_outstanding", "share_class_shares_outstanding"],
     ),
-    role("sector", Kind::Text, &["sector"]),
-    role("industry", Kind::Text, &["industry"]),
-    role("sic_code", Kind::Text, &["sic_code"]),
-    role("exchange", Kind::Text, &["primary_exchange", "exchange"]),
-    role("list_date", Kind::Date, &["list_date", "listing_date"]),
-    role("delisted_date", Kind::Date, &["delisted_date"]),
-    role("cik", Kind::Text, &["cik"]),
-    role("composite_figi", Kind::Text, &["composite_figi"]),
-    role("share_class_figi", Kind::Text, &["share_class_figi"]),
-    role("etf_type", Kind::Text, &["etf_type"]),
-    role("issuer", Kind::Text, &["issuer"]),
-    role("aum_millions", Kind::Number, &["aum_millions"]),
-    role("dividend_growth_years", Kind::Number, &["dividend_growth_years"]),
-    role("esg_score", Kind::Number, &["esg_score"]),
+    role("sector", ColumnType::Text, &["sector"]),
+    role("industry", ColumnType::Text, &["industry"]),
+    role("sic_code", ColumnType::Text, &["sic_code"]),
+    role("exchange", ColumnType::Text, &["primary_exchange", "exchange"]),
+    role("list_date", ColumnType::Date, &["list_date", "listing_date"]),
+    role("delisted_date", ColumnType::Date, &["delisted_date"]),
+    role("cik", ColumnType::Text, &["cik"]),
+    role("composite_figi", ColumnType::Text, &["composite_figi"]),
+    role("share_class_figi", ColumnType::Text, &["share_class_figi"]),
+    role("etf_type", ColumnType::Text, &["etf_type"]),
+    role("issuer", ColumnType::Text, &["issuer"]),
+    role("aum_millions", ColumnType::Number, &["aum_millions"]),
+    role("dividend_growth_years", ColumnType::Number, &["dividend_growth_years"]),
+    role("esg_score", ColumnType::Number, &["esg_score"]),
 ];
 
 /// What is looked for in the table of bars. `bar_symbol` is the name in `[source.columns]` only, where `symbol` is
 /// the column of the other table.
 const BAR_ROLES: [Role; 4] = [
-    role("bar_symbol", Kind::Text, &["symbol"]),
-    role("date", Kind::Date, &["date", "timestamp"]),
-    role("close", Kind::Number, &["close"]),
-    role("volume", Kind::Number, &["volume"]),
+    role("bar_symbol", ColumnType::Text, &["symbol"]),
+    role("date", ColumnType::Date, &["date", "timestamp"]),
+    role("close", ColumnType::Number, &["close"]),
+    role("volume", ColumnType::Number, &["volume"]),
 ];
 
 /// The source as found in the catalogue, with the statements that read it.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SourceTables {
     /// What `{...}` stands for in the templates, but for the bound.
     expressions: BTreeMap<&'static str, String>,
     /// The volume of a bar, where there is such a column.
@@ -118,14 +118,14 @@ pub enum Volumes {
 
 /// What was read of the source.
 #[derive(Debug, Clone, Default)]
-pub struct Market {
+pub struct SourceMarket {
     /// Every row that is a security, in any order. Two spellings of one symbol are two securities.
     pub securities: Vec<Security>,
     /// The symbols of rows that are none (empty, too long, with control characters), escaped and shortened.
     pub unreadable_symbols: Vec<String>,
 }
 
-impl Source {
+impl SourceTables {
     /// Finds the source in the catalogue.
     ///
     /// A table or a required column that is missing, a column of another kind than needed and a name in
@@ -161,7 +161,7 @@ impl Source {
         let bar_symbol = bars.required("bar_symbol")?;
         let date = bars.required("date")?;
         let close = bars.optional("close")?;
-        let volume = bars.optional("volume")?.map(|column| expression("b", Kind::Number, Some(column)));
+        let volume = bars.optional("volume")?.map(|column| expression("b", ColumnType::Number, Some(column)));
         if symbols.optional("market_cap")?.is_none()
             && (symbols.optional("shares")?.is_none() || close.is_none())
         {
@@ -178,7 +178,7 @@ impl Source {
         }
         let raw_date = format!("b.{}", quoted(&date.name));
         let raw_close = close.map(|column| format!("b.{}", quoted(&column.name)));
-        expressions.insert("close", expression("b", Kind::Number, close));
+        expressions.insert("close", expression("b", ColumnType::Number, close));
         expressions
             .insert("has_close", raw_close.map_or("true".to_owned(), |close| format!("{close} is not null")));
         expressions.insert("same_symbol", same_symbol(symbol, bar_symbol));
@@ -213,7 +213,11 @@ impl Source {
                 "{and_volume}",
                 &volume.map(|raw| format!(",\n        {raw} as volume")).unwrap_or_default(),
             )
-            .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"));
+            .replace("{and_latest_volume}", volume.map_or("", |_| ",\n    latest.volume"))
+            .replace(
+                "{and_previous_volume}",
+                volume.map_or("", |_| ",\n    previous.volume as previous_volume"),
+            );
         for (name, expression) in &self.expressions {
             sql = sql.replace(&format!("{{{name}}}"), expression);
         }
@@ -224,14 +228,14 @@ impl Source {
 /// Reads every security with its last close; with a `bound`, the last close on or before it.
 pub async fn read_securities(
     tx: &Transaction<'_>,
-    source: &Source,
+    source: &SourceTables,
     bound: Option<NaiveDate>,
-) -> Result<Market, Failure> {
+) -> Result<SourceMarket, Failure> {
     let sql = source.securities_sql(bound.is_some());
     let has_volume = source.volume_of_all().is_some();
     let params = bound.map(|date| (date, Type::DATE));
     let mut rows = pin!(tx.query_typed_raw(&sql, params).await.map_err(postgres(READ))?);
-    let mut market = Market::default();
+    let mut market = SourceMarket::default();
     let mut texts = Texts::default();
     while let Some(row) = rows.try_next().await.map_err(postgres(READ))? {
         let raw: Option<&str> = row.try_get(0).map_err(postgres(READ))?;
@@ -250,7 +254,7 @@ pub async fn read_securities(
 /// it, or none, with its volume. Returns how many there were.
 pub async fn reread_closes(
     tx: &Transaction<'_>,
-    source: &Source,
+    source: &SourceTables,
     securities: &mut [Security],
     as_of: NaiveDate,
 ) -> Result<usize, Failure> {
@@ -262,7 +266,7 @@ pub async fn reread_closes(
 /// how many there were.
 pub async fn read_volumes(
     tx: &Transaction<'_>,
-    source: &Source,
+    source: &SourceTables,
     securities: &mut [Security],
     symbols: &BTreeSet<Symbol>,
     as_of: NaiveDate,
@@ -270,16 +274,18 @@ pub async fn read_volumes(
     if symbols.is_empty() || source.volume.is_none() {
         return Ok(0);
     }
-    let is_wanted =
-        |security: &Security| security.volume == Figure::Missing && symbols.contains(&security.symbol);
+    let is_wanted = |security: &Security| {
+        let is_unread = source.volumes == Volumes::Read || security.volume == Figure::Missing;
+        is_unread && security.previous_volume == Figure::Missing && symbols.contains(&security.symbol)
+    };
     reread_bars(tx, source, securities, is_wanted, as_of).await
 }
 
 /// Puts the last bar on or before `as_of`, or none, into the wanted securities: its close and its volume together, so
-/// that no volume is ever that of another day than the close.
+/// that no volume is ever that of another day than the close, and the volume of the bar before it.
 async fn reread_bars(
     tx: &Transaction<'_>,
-    source: &Source,
+    source: &SourceTables,
     securities: &mut [Security],
     is_wanted: impl Fn(&Security) -> bool,
     as_of: NaiveDate,
@@ -295,19 +301,20 @@ async fn reread_bars(
     let params: [Param<'_>; 2] = [(&as_of, Type::DATE), (&symbols, Type::TEXT_ARRAY)];
     let rows = query(tx, READ, &source.closes_sql(), &params).await?;
     let has_volume = source.volume.is_some();
-    let mut earlier: HashMap<&str, (Option<Close>, Figure)> = HashMap::with_capacity(rows.len());
+    let mut earlier: HashMap<&str, (Option<Close>, Figure, Figure)> = HashMap::with_capacity(rows.len());
     for row in &rows {
         earlier.insert(
             row.try_get(0).map_err(postgres(READ))?,
             (
                 close_at(row, 1).map_err(postgres(READ))?.filter(|close| close.date <= as_of),
                 volume_at(row, 3, has_volume).map_err(postgres(READ))?,
+                volume_at(row, 4, has_volume).map_err(postgres(READ))?,
             ),
         );
     }
     let mut reread = 0;
     for security in securities.iter_mut().filter(|security| is_wanted(security)) {
-        (security.close, security.volume) =
+        (security.close, security.volume, security.previous_volume) =
             earlier.get(security.symbol.as_str()).copied().unwrap_or_default();
         reread += 1;
     }
@@ -344,6 +351,7 @@ fn security(
         esg_score: row.try_get::<_, SqlFigure>(19)?.0,
         close: close_at(row, SYMBOL_ROLES.len())?,
         volume: volume_at(row, SYMBOL_ROLES.len() + 2, has_volume)?,
+        previous_volume: Figure::Missing,
     })
 }
 
@@ -472,40 +480,42 @@ fn refuse_unknown_roles(settings: &SourceSettings) -> Result<(), String> {
 fn fits(role: &Role, column: &Column) -> bool {
     let kind_fits = |fits: fn(&Type) -> bool| column.kind.as_ref().is_some_and(fits);
     match role.kind {
-        Kind::Text => true,
-        Kind::Flag => kind_fits(|kind| matches!(*kind, Type::BOOL | Type::INT2 | Type::INT4 | Type::INT8)),
-        Kind::Number => kind_fits(is_number) || column.is_text(),
-        Kind::Date if role.name == "date" => kind_fits(is_date),
-        Kind::Date => kind_fits(is_date) || column.is_text(),
+        ColumnType::Text => true,
+        ColumnType::Flag => {
+            kind_fits(|kind| matches!(*kind, Type::BOOL | Type::INT2 | Type::INT4 | Type::INT8))
+        }
+        ColumnType::Number => kind_fits(is_number) || column.is_text(),
+        ColumnType::Date if role.name == "date" => kind_fits(is_date),
+        ColumnType::Date => kind_fits(is_date) || column.is_text(),
     }
 }
 
 fn wanted(role: &Role) -> &'static str {
     match role.kind {
-        Kind::Text => "a text",
-        Kind::Flag => "a boolean or an integer",
-        Kind::Number => "a number",
-        Kind::Date => "a date or timestamp",
+        ColumnType::Text => "a text",
+        ColumnType::Flag => "a boolean or an integer",
+        ColumnType::Number => "a number",
+        ColumnType::Date => "a date or timestamp",
     }
 }
 
 /// A column of `alias` as the client wants it; a null of the right kind for one that does not exist.
-fn expression(alias: &str, kind: Kind, column: Option<&Column>) -> String {
+fn expression(alias: &str, kind: ColumnType, column: Option<&Column>) -> String {
     let Some(column) = column else {
         return match kind {
-            Kind::Text => "null::text",
-            Kind::Flag => "null::boolean",
-            Kind::Number => "null::numeric",
-            Kind::Date => "null::date",
+            ColumnType::Text => "null::text",
+            ColumnType::Flag => "null::boolean",
+            ColumnType::Number => "null::numeric",
+            ColumnType::Date => "null::date",
         }
         .to_owned();
     };
     let raw = format!("{alias}.{}", quoted(&column.name));
     match kind {
-        Kind::Flag if column.kind != Some(Type::BOOL) => format!("{raw} <> 0"),
-        Kind::Text => format!("{raw}::text"),
-        Kind::Number | Kind::Date if column.is_text() => format!("{raw}::text"),
-        Kind::Flag | Kind::Number | Kind::Date => raw,
+        ColumnType::Flag if column.kind != Some(Type::BOOL) => format!("{raw} <> 0"),
+        ColumnType::Text => format!("{raw}::text"),
+        ColumnType::Number | ColumnType::Date if column.is_text() => format!("{raw}::text"),
+        ColumnType::Flag | ColumnType::Number | ColumnType::Date => raw,
     }
 }
 

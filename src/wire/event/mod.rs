@@ -57,7 +57,7 @@ words! {
 
 words! {
     /// Who speaks; the field `source`.
-    Source {
+    Origin {
         /// The worker, the command line, the triggers.
         Job = "daily_cache_sync_job",
         /// The HTTP API.
@@ -261,7 +261,7 @@ pub struct ErrorReport<'a> {
 
 impl Occasion<'_> {
     /// Somebody asked for the job.
-    pub fn triggered(&self, source: Source, force: bool, triggered_by: &str) -> Event {
+    pub fn triggered(&self, source: Origin, force: bool, triggered_by: &str) -> Event {
         self.event(EventName::Triggered, source, json!({ "force": force, "triggered_by": triggered_by }))
     }
 
@@ -377,10 +377,10 @@ impl Occasion<'_> {
     }
 
     fn job_event(&self, name: EventName, details: Value) -> Event {
-        self.event(name, Source::Job, details)
+        self.event(name, Origin::Job, details)
     }
 
-    fn event(&self, name: EventName, source: Source, details: Value) -> Event {
+    fn event(&self, name: EventName, source: Origin, details: Value) -> Event {
         let envelope = envelope(name, source, &self.payload(details), self.at);
         Event { seq: self.seq, name, channels: self.names.channels(name), envelope }
     }
@@ -471,7 +471,7 @@ fn summaries(assignments: &[IpoAssignment<'_>]) -> Vec<Value> {
     order.into_iter().map(summary).collect()
 }
 
-fn envelope(name: EventName, source: Source, payload: &Value, at: DateTime<Utc>) -> Value {
+fn envelope(name: EventName, source: Origin, payload: &Value, at: DateTime<Utc>) -> Value {
     json!({
         "event": name,
         "timestamp": iso(at),
@@ -483,7 +483,7 @@ fn envelope(name: EventName, source: Source, payload: &Value, at: DateTime<Utc>)
 
 /// The envelope and, beside it in the same object, the flat record that the error page reads.
 fn error_envelope(report: &ErrorReport<'_>, id: &str, payload: &Value, at: DateTime<Utc>) -> Value {
-    let mut object = envelope(EventName::Error, Source::Job, payload, at);
+    let mut object = envelope(EventName::Error, Origin::Job, payload, at);
     if let Some(object) = object.as_object_mut() {
         object.insert("error_id".to_owned(), json!(id));
         object.insert("severity".to_owned(), json!(report.severity));

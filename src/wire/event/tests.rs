@@ -37,7 +37,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 #[test]
 fn triggered_says_who_asked_and_through_which_door() {
     let scene = Scene::new();
-    let event = Occasion { seq: 1, ..scene.occasion() }.triggered(Source::Api, true, "api");
+    let event = Occasion { seq: 1, ..scene.occasion() }.triggered(Origin::Api, true, "api");
     assert_eq!(
         event,
         Event {
@@ -53,7 +53,7 @@ fn triggered_says_who_asked_and_through_which_door() {
             }),
         }
     );
-    let by_command = scene.occasion().triggered(Source::Job, false, "cli");
+    let by_command = scene.occasion().triggered(Origin::Job, false, "cli");
     assert_eq!(by_command.envelope["source"], "daily_cache_sync_job");
 }
 

@@ -117,14 +117,31 @@ pub struct Guards {
     pub quarantine: bool,
     /// A split of n:1 is suspected only of a share that cost at least so many dollars.
     pub split_min_close: usize,
-    /// No split is suspected where in the session of the new close shares worth more than so many times the company
+    /// A split is suspected whatever the share cost, and 2:1 and 3:1 too, of a company worth at least so many dollars.
+    pub split_large_cap: i64,
+    /// No split is suspected where in the session of the new close shares worth more than so much of the last good cap
     /// were traded; 0 asks for no volume.
     pub split_max_turnover: f64,
+    /// The same of a merger of shares, as a share of the cap as found; 0 asks for no volume.
+    pub merger_max_turnover: f64,
+    /// No merger of shares is suspected where more than so many times as much was traded as in the session before; 0
+    /// does not ask.
+    pub merger_max_trade_growth: f64,
+    /// Shares that jump by 2x are doubted of companies worth at least so many dollars.
+    pub jump_min_cap: i64,
+    /// For so many sessions they are; 0 doubts none.
+    pub jump_sessions: u32,
 }
 
 impl Guards {
     /// Largest believable share of stocks whose sector is blank or another at once.
     pub const MAX_SECTORS_CHANGED_PCT: f64 = 10.0;
+
+    /// Whether any rule asks for volumes.
+    pub fn asks_for_volumes(&self) -> bool {
+        let bounds = [self.split_max_turnover, self.merger_max_turnover, self.merger_max_trade_growth];
+        bounds.into_iter().any(|bound| bound > 0.0)
+    }
 }
 
 impl Default for Guards {
@@ -137,8 +154,13 @@ impl Default for Guards {
             top_100_added_pct: 10.0,
             ranking_added_pct: 5.0,
             quarantine: true,
-            split_min_close: 10,
-            split_max_turnover: 1.0,
+            split_min_close: 40,
+            split_large_cap: 10_000_000_000,
+            split_max_turnover: 0.025,
+            merger_max_turnover: 0.15,
+            merger_max_trade_growth: 70.0,
+            jump_min_cap: 2_000_000_000,
+            jump_sessions: 5,
         }
     }
 }

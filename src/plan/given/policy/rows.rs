@@ -12,9 +12,9 @@
 //! A value may be wrapped as `{"value": ...}`, and a number may be a text, as `AppV2`'s pages write them. Rows of other
 //! names are settings of other programs.
 //!
-//! # Why a bad row is no reason to stop
-//! The file is checked by whoever starts the program; a row is changed by somebody at a web page while workers run. So
-//! what can't be used is left out, and every job says so.
+//! # Why a bad row does not stop a job
+//! The file is checked when the program starts; a row is changed on a web page while workers run. So a value that can't be
+//! used is ignored, and every job warns about it.
 
 use std::collections::BTreeSet;
 

@@ -26,10 +26,10 @@ pub struct Stability {
     pub share_classes: ShareClasses,
 }
 
-/// The ranks around the last seat between which only members have a right to their seats.
+/// The ranks around the last seat between which only members are entitled to their seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer {
-    /// The last rank with which anybody has a right to a seat.
+    /// The last rank with which anybody is entitled to a seat.
     pub first: usize,
     /// The last rank with which a member has one.
     pub last: usize,
@@ -42,7 +42,7 @@ impl Buffer {
     }
 
     /// Whether it makes any difference.
-    pub(in crate::plan) fn is_any(self) -> bool {
+    pub(crate) fn is_any(self) -> bool {
         self.first < self.last
     }
 }
@@ -75,28 +75,28 @@ impl Stability {
     }
 
     /// Whether members of a tier may be a little outside of it.
-    pub(in crate::plan) fn has_bands(&self) -> bool {
+    pub(crate) fn has_bands(&self) -> bool {
         self.tier_band_pct > 0.0
     }
 
     /// Down to where members of a tier with this floor stay.
-    pub(in crate::plan) fn below(&self, floor: i64) -> Usd {
+    pub(crate) fn below(&self, floor: i64) -> Usd {
         Usd::dollars(floor).times_parts(PARTS_OF_THE_WHOLE - parts(self.tier_band_pct), PARTS_OF_THE_WHOLE)
     }
 
     /// Up to below where members of a tier with this ceiling stay.
-    pub(in crate::plan) fn above(&self, ceiling: i64) -> Usd {
+    pub(crate) fn above(&self, ceiling: i64) -> Usd {
         Usd::dollars(ceiling).times_parts(PARTS_OF_THE_WHOLE + parts(self.tier_band_pct), PARTS_OF_THE_WHOLE)
     }
 
     /// The buffer of a ranking of so many.
-    pub(in crate::plan) fn buffer(&self, limit: usize) -> Buffer {
+    pub(crate) fn buffer(&self, limit: usize) -> Buffer {
         let last = limit as u64 * (PARTS_OF_THE_WHOLE + parts(self.rank_buffer_pct)) / PARTS_OF_THE_WHOLE;
         Buffer::around(limit, last as usize)
     }
 
     /// The buffer of the leaders of a sector.
-    pub(in crate::plan) fn sector_buffer(&self) -> Buffer {
+    pub(crate) fn sector_buffer(&self) -> Buffer {
         Buffer::around(SECTOR_LEADERS, self.sector_leader_keep)
     }
 

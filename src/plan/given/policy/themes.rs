@@ -17,7 +17,7 @@ use super::Pattern;
 pub struct ThemeRules {
     /// What evidence is worth, and how seats are given.
     pub scoring: Scoring,
-    /// The themes in the order in which they are settled, those that are switched off included.
+    /// The themes in the order in which they are finalized, those that are switched off included.
     pub themes: Vec<Theme>,
 }
 
