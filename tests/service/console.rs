@@ -19,7 +19,7 @@ const PAGES: [&str; 15] = [
     "/universes/mega_cap",
     "/universes/mega_cap/members.csv",
     "/symbols",
-    "/symbols/AAPL",
+    "/symbols/BG001",
     "/jobs",
     "/jobs/first",
     "/jobs/first/revert",
