@@ -1,28 +1,31 @@
 # shellcheck shell=bash
-# Checks the tools that demo.sh and test.sh need, and installs what is missing. Sourced, never run.
+# Finds the tools that the scripts of this folder need, and installs what is missing. Sourced, never run.
 #
-# Everything is looked at before anything is built, so nobody waits three minutes to learn that Redis is missing.
-# What root has to do is one line of plain sh, made by `install_script`. It is printed, and run if we are root or have sudo:
-# so the line that an administrator is asked to run is the line that is tested.
+# All tools are looked for before anything is built, so nobody waits minutes to learn that Redis is missing. What root has
+# to do is one line of plain sh, made by `install_script`. It is printed, and run if we are root or have sudo: the line that
+# an administrator is asked to run is the line that is tested.
 
 RUST_WANTED=1.85
 POSTGRES_WANTED=15
 REDIS_WANTED=7.0
+# The toolchain that the code is formatted and linted for. With any other one test.sh shows findings and never fails by them.
+# shellcheck disable=SC2034 # test.sh reads it
+STYLE_RUST=1.95
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Everything that is built stays in the checkout, whatever the user's cargo configuration says.
+# The build stays in the checkout, whatever the user's cargo configuration says.
 export CARGO_TARGET_DIR=$ROOT/target
 
-# One sentence for each tool that is missing, and the packages that bring them.
+# One sentence for each needed tool that is missing; the packages that bring it; and packages that are useful, not needed.
 missing=()
 packages=()
+useful=()
 
-# read_options ARGS...: takes --yes and --help off the front, which the scripts share; the others are left in `rest`. The
-# caller has a function `usage`.
-# shellcheck disable=SC2034 # yes and rest are for the caller
-read_options() {
-  yes=0
+# start ARGS...: what every script does first. Answers --help with the comment at the head of the script, reads --yes, finds
+# the tools and enters the checkout. Leaves the other arguments in `rest`.
+start() {
+  local yes=0
   while [ $# -gt 0 ]; do
     case $1 in
       --yes) yes=1 ;;
@@ -32,56 +35,92 @@ read_options() {
     esac
     shift
   done
+  # shellcheck disable=SC2034 # the script reads it
   rest=("$@")
+  ensure_tools "$yes" needed
+  cd "$ROOT" || exit
 }
 
-# wait_for FILE WORDS PROCESS: until the process has said so in the file.
-wait_for() {
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    if grep -q "$2" "$1"; then
-      return
-    fi
-    kill -0 "$3" 2>/dev/null || break
-    sleep 0.2
-  done
-  tail -n 20 "$1" >&2
-  echo "$1 never said: $2" >&2
-  exit 1
-}
-
-# can_not_run WHY: says as its last line why something could not be run, which is neither a failure nor a pass.
-can_not_run() {
-  echo "$1"
-  exit 4
-}
-
-# ensure_tools YES LINTS: returns when every tool is there, and exits with 3 when one is not.
-# YES=1 installs without asking. LINTS=1 wants rustfmt and clippy as well, and Python if it can be had.
-ensure_tools() {
-  local yes=$1 lints=$2
-  look_for_tools "$lints"
-  if [ ${#missing[@]} -eq 0 ] && [ ${#packages[@]} -gt 0 ]; then
-    echo "Python with venv and pip is missing; only the tests of the Python examples need it."
-    # In a shell of its own, which may give up.
-    (install_packages "$yes") || echo "Going on without it."
+# recorded FILE HEADING COMMAND...: runs the command with the script's own arguments. If --record was given, what it prints
+# becomes the section HEADING of FILE, with the machine and the versions it was measured on.
+recorded() {
+  local file=$1 heading=$2 output code=0
+  shift 2
+  if [ "${rest[0]:-}" != --record ]; then
+    "$@" "${rest[@]}"
+    return
   fi
+  output=$(mktemp)
+  "$@" "${rest[@]:1}" | tee "$output" || code=$?
+  {
+    # All sections but this one stay as they are.
+    awk -v heading="## $heading" '/^## / { own = $0 == heading } !own' "$file"
+    printf '## %s\n\n' "$heading"
+    measured_on
+    printf '\n'
+    cat "$output"
+  } >"$output.new"
+  mv "$output.new" "$file"
+  rm "$output"
+  return "$code"
+}
+
+# One sentence: where and when something was measured.
+measured_on() {
+  printf 'Measured on %s with "%s": %s cores (%s), load %s at the end, %s, Postgres %s, Redis %s.\n' \
+    "$(date -u +%F)" "deploy/$(basename "$0")${rest[*]:1:${#rest[@]}}" "$(nproc)" \
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(cut -d' ' -f1 /proc/loadavg)" \
+    "$(rustc --version | cut -d' ' -f1-2)" "$(postgres_version)" "$(version_of redis-server --version)"
+}
+
+usage() {
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+# ensure_tools YES EXTENT: returns when every needed tool is there, and exits with 3 when one is not. YES=1 installs without
+# asking. EXTENT is "needed", or "all" for the linters and Python as well, where a package can bring them.
+ensure_tools() {
+  look_for_tools "$2"
   if [ ${#missing[@]} -gt 0 ]; then
     print_missing
-    install_packages "$yes"
-    look_for_tools "$lints"
+    install_packages "$1"
+    look_for_tools "$2"
     if [ ${#missing[@]} -gt 0 ]; then
       print_missing
       exit 3
     fi
+  elif [ ${#useful[@]} -gt 0 ]; then
+    echo "These packages are missing, and some checks need them: ${useful[*]}."
+    # In a shell of its own, which may give up.
+    (install_packages "$1") || echo "Going on without them."
   fi
   keep_cargo_home_inside
-  printf 'Tools: %s, Postgres %s, Redis %s.\n' "$(rustc --version)" "$(postgres_version)" "$(redis_version)"
+  printf 'Tools: %s, Postgres %s, Redis %s.\n' "$(rustc --version)" "$(postgres_version)" "$(version_of redis-server --version)"
 }
 
 print_missing() {
   echo "These tools are missing or too old:" >&2
   printf '  - %s\n' "${missing[@]}" >&2
+}
+
+look_for_tools() {
+  missing=()
+  packages=()
+  useful=()
+  look_for_rust
+  look_for_c
+  look_for "The Postgres server programs" "$POSTGRES_WANTED" "$(postgres_version)" postgresql
+  look_for "redis-server" "$REDIS_WANTED" "$(version_of redis-server --version)" redis-server
+  look_for_certificates
+  if [ "$1" = all ] && supported_system; then
+    look_for_linters
+    has_python || useful+=(python3-venv)
+  fi
+}
+
+# look_for WHAT WANTED FOUND PACKAGE
+look_for() {
+  at_least "$3" "$2" || lack "$1, $2 or newer: $(found_or_missing "$3")" "install it" "$4"
 }
 
 # lack SENTENCE REMEDY [PACKAGE...]
@@ -92,19 +131,14 @@ lack() {
   if [ $# -gt 0 ] && supported_system; then
     remedy="install the package$([ $# -eq 1 ] || echo s) $*"
   fi
-  missing+=("$sentence: $remedy.")
+  missing+=("$sentence; $remedy.")
 }
 
-look_for_tools() {
-  missing=()
-  packages=()
-  look_for_rust "$1"
-  look_for_c
-  look_for_postgres
-  look_for_redis
-  look_for_certificates
-  if [ "$1" = 1 ]; then
-    look_for_python
+found_or_missing() {
+  if [ -n "$1" ]; then
+    echo "only $1 was found"
+  else
+    echo "missing"
   fi
 }
 
@@ -121,37 +155,19 @@ version_of() {
 # ---------------------------------------------------------------------------------------------------------------- Rust
 
 look_for_rust() {
-  local lints=$1 found
-  if ! found=$(rust_directory "$lints"); then
-    lack_rust "$found" "$lints"
-    return
-  fi
-  # Only where it must be: a folder put first would also decide which redis-server and postgres are found.
-  if [ "$(command -v cargo)" != "$found/cargo" ] || [ "$(command -v rustc)" != "$found/rustc" ]; then
-    export PATH=$found:$PATH
-  fi
-  if [ "$lints" = 1 ]; then
-    look_for_lints "$found"
-  fi
-}
-
-# Prints the first directory whose cargo and rustc are new enough, and fails, printing the version, if there is none.
-# For the lints a toolchain that brings them goes before one that does not.
-rust_directory() {
-  local lints=$1 directory version newest='' fallback=''
+  local directory version newest=''
   while read -r directory; do
     version=$(rust_version "$directory")
-    if ! at_least "$version" "$RUST_WANTED"; then
-      newest=${newest:-$version}
-    elif [ "$lints" = 0 ] || has_lints "$directory"; then
-      echo "$directory"
-      return 0
-    else
-      fallback=${fallback:-$directory}
+    if at_least "$version" "$RUST_WANTED"; then
+      # Only where it must be: a folder put first would also decide which redis-server and postgres are found.
+      if [ "$(command -v cargo)" != "$directory/cargo" ] || [ "$(command -v rustc)" != "$directory/rustc" ]; then
+        export PATH=$directory:$PATH
+      fi
+      return
     fi
+    newest=${newest:-$version}
   done < <(rust_directories)
-  echo "${fallback:-$newest}"
-  [ -n "$fallback" ]
+  lack_rust "Rust (cargo and rustc), $RUST_WANTED or newer: $(found_or_missing "$newest")"
 }
 
 # Where a toolchain may be, best first: the user's own, then the distribution's. Ubuntu 24.04 keeps each of its newer
@@ -168,78 +184,57 @@ rust_directories() {
 
 # The version of cargo and rustc in a directory: the older one if they differ, nothing if one is missing.
 rust_version() {
-  local cargo rustc
   [ -x "$1/cargo" ] && [ -x "$1/rustc" ] || return 0
-  cargo=$(version_of "$1/cargo" --version)
-  rustc=$(version_of "$1/rustc" --version)
-  if at_least "$cargo" "${rustc:-0}"; then
-    echo "$rustc"
-  else
-    echo "$cargo"
-  fi
-}
-
-has_lints() {
-  has_rustfmt "$1" && has_clippy "$1"
-}
-
-# rustfmt has version numbers of its own; 1.8 came with Rust 1.83 and is the first to know edition 2024 by itself.
-has_rustfmt() {
-  at_least "$(version_of env PATH="$1:$PATH" cargo fmt --version)" 1.8
-}
-
-has_clippy() {
-  at_least "$(version_of env PATH="$1:$PATH" cargo clippy --version)" "0.$RUST_WANTED"
+  printf '%s\n%s\n' "$(version_of "$1/cargo" --version)" "$(version_of "$1/rustc" --version)" | sort -V | head -n 1
 }
 
 lack_rust() {
-  local found=$1 lints=$2 sentence names
-  sentence="Rust $RUST_WANTED or newer (cargo and rustc) is needed and $(found_or_missing "$found")"
   # The package rustup would be removed by the package rustc, and the toolchains in it are not ours to take away.
   if has_package rustup; then
-    lack "$sentence" "run 'rustup toolchain install stable' and 'rustup default stable'"
-    return
+    lack "$1" "run 'rustup toolchain install stable' and 'rustup default stable'"
+  else
+    # shellcheck disable=SC2046 # one word for each package
+    lack "$1" "install it with rustup" $(rust_packages rustc cargo)
   fi
-  names=$(rust_packages)
-  if [ "$lints" = 1 ]; then
-    names="$names $(lint_packages)"
-  fi
-  # shellcheck disable=SC2086 # one word for each package
-  lack "$sentence" "install it from https://rustup.rs" $names
 }
 
-# Without the lints the tests can still run, so where no package can bring them they are only left out: test.sh says so.
-look_for_lints() {
-  local rustfmt clippy
-  case $1 in
-    /usr/bin | /usr/lib/*) ;;
-    *) return ;;
+# rust_packages NAME...: the names of the distribution's packages. Debian 12 has its newer Rust under the names made for its
+# web browsers, Ubuntu before 25.10 under names with a version: the oldest that will do.
+rust_packages() {
+  local form
+  case $(system ID)-$(system VERSION_ID) in
+    debian-12*) form='s/$/-web/; s/^rust-clippy-web$/rust-web-clippy/' ;;
+    ubuntu-24.* | ubuntu-25.04) form="s/\$/-$RUST_WANTED/; s/^rust-clippy-\(.*\)/rust-\1-clippy/" ;;
+    *) form='' ;;
   esac
-  read -r rustfmt clippy < <(lint_packages) || return 0
-  has_rustfmt "$1" || lack "rustfmt of Rust $RUST_WANTED or newer is missing" "" "$rustfmt"
-  has_clippy "$1" || lack "clippy of Rust $RUST_WANTED or newer is missing" "" "$clippy"
+  printf '%s\n' "$@" | sed "$form"
 }
 
-# --------------------------------------------------------------------------------------------- C, Postgres, Redis, TLS
+# The distribution's linters fit the distribution's Rust only; whoever has another one gets them from where it came.
+look_for_linters() {
+  command -v shellcheck >/dev/null || useful+=(shellcheck)
+  case $(command -v cargo || echo /usr/bin/cargo) in
+    /usr/bin/* | /usr/lib/*)
+      has_component fmt || useful+=("$(rust_packages rustfmt)")
+      has_component clippy || useful+=("$(rust_packages rust-clippy)")
+      ;;
+  esac
+}
+
+has_component() {
+  cargo "$1" --version >/dev/null 2>&1
+}
+
+# ------------------------------------------------------------------------------------- C, Postgres, certificates, Python
 
 # A compiler without the C library's headers is as good as none, so this compiles something.
 look_for_c() {
   local folder
   folder=$(mktemp -d)
   printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' >"$folder/probe.c"
-  if ! cc -o "$folder/probe" "$folder/probe.c" 2>/dev/null; then
-    lack "A C compiler (cc) with the C library's headers is needed and missing" "install gcc or clang" gcc libc6-dev
-  fi
+  cc -o "$folder/probe" "$folder/probe.c" 2>/dev/null ||
+    lack "A C compiler (cc) with the C library's headers: missing" "install gcc or clang" gcc libc6-dev
   rm -rf "$folder"
-}
-
-look_for_postgres() {
-  local version
-  version=$(postgres_version)
-  if ! at_least "$version" "$POSTGRES_WANTED"; then
-    lack "The Postgres server programs, $POSTGRES_WANTED or newer, are needed and $(found_or_missing "$version")" \
-      "install the PostgreSQL server" postgresql
-  fi
 }
 
 # The newest version whose postgres, initdb and pg_ctl are all there. Debian keeps them out of PATH.
@@ -253,19 +248,6 @@ postgres_version() {
   done | sort -V | tail -n 1
 }
 
-look_for_redis() {
-  local version
-  version=$(redis_version)
-  if ! at_least "$version" "$REDIS_WANTED"; then
-    lack "redis-server $REDIS_WANTED or newer is needed and $(found_or_missing "$version")" \
-      "install the Redis server" redis-server
-  fi
-}
-
-redis_version() {
-  version_of redis-server --version
-}
-
 # Cargo fetches the crates over HTTPS; a bare container has nothing to check the certificates with.
 look_for_certificates() {
   local bundle
@@ -275,30 +257,15 @@ look_for_certificates() {
       return
     fi
   done
-  lack "The root certificates that cargo needs to fetch crates are missing" "install ca-certificates" ca-certificates
+  lack "Root certificates, for cargo to fetch crates: missing" "install ca-certificates" ca-certificates
 }
 
-# Not a tool that is lacked: without it test.sh leaves out what needs it, and says so. Debian keeps venv and pip in a
-# package of its own.
-look_for_python() {
-  if ! has_python && supported_system; then
-    packages+=(python3-venv)
-  fi
-}
-
+# Debian keeps venv and pip in a package of their own.
 has_python() {
   python3 -c 'import venv, ensurepip' 2>/dev/null
 }
 
-found_or_missing() {
-  if [ -n "$1" ]; then
-    echo "only $1 was found"
-  else
-    echo "missing"
-  fi
-}
-
-# ---------------------------------------------------------------------------------------------------------- The system
+# ---------------------------------------------------------------------------------------------------------- Installing
 
 # system KEY: a value of /etc/os-release.
 system() {
@@ -316,50 +283,19 @@ supported_system() {
   esac
 }
 
-# The compiler's packages. Debian 12 has its newer Rust under the names made for its web browsers, Ubuntu before 25.10 under
-# names with a version; without network there is no telling which versions it has by now, so this is the oldest that will do.
-rust_packages() {
-  case $(rust_packaging) in
-    web) echo rustc-web cargo-web ;;
-    versioned) echo "rustc-$RUST_WANTED cargo-$RUST_WANTED" ;;
-    plain) echo rustc cargo ;;
-  esac
-}
-
-lint_packages() {
-  case $(rust_packaging) in
-    web) echo rustfmt-web rust-web-clippy ;;
-    versioned) echo "rustfmt-$RUST_WANTED rust-$RUST_WANTED-clippy" ;;
-    plain) echo rustfmt rust-clippy ;;
-  esac
-}
-
-rust_packaging() {
-  case $(system ID)-$(system VERSION_ID) in
-    debian-12*) echo web ;;
-    ubuntu-24.* | ubuntu-25.04) echo versioned ;;
-    *) echo plain ;;
-  esac
-}
-
 has_package() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# ---------------------------------------------------------------------------------------------------------- Installing
-
 install_packages() {
-  local yes=$1
-  if ! supported_system; then
+  packages+=("${useful[@]}")
+  supported_system ||
     give_up "Packages can be installed from here on Debian 12 or Ubuntu 24.04 and newer: install the tools above by other means."
-  fi
-  if [ ${#packages[@]} -eq 0 ]; then
-    give_up "No package brings what is missing."
-  fi
+  [ ${#packages[@]} -gt 0 ] || give_up "No package brings what is missing."
   printf "As root, this line installs them:\nsh -c '%s'\n" "$(install_script)" >&2
   may_be_root || give_up "Neither root nor sudo is at hand: have root run that line, then run this again."
-  agreed "$yes" || give_up "Nothing was installed."
-  as_root || give_up "Installing the packages failed."
+  agreed "$1" || give_up "Nothing was installed."
+  as_root "$(install_script)" || give_up "Installing the packages failed."
 }
 
 give_up() {
@@ -378,19 +314,14 @@ agreed() {
     return 0
   fi
   read -r -p "Install ${packages[*]} now? [Y/n] " answer || return 1
-  case $answer in
-    '' | [Yy]*) true ;;
-    *) false ;;
-  esac
+  [[ $answer =~ ^([Yy].*)?$ ]]
 }
 
 as_root() {
-  local script
-  script=$(install_script)
   if [ "$(id -u)" = 0 ]; then
-    sh -c "$script"
+    sh -c "$1"
   else
-    sudo sh -c "$script"
+    sudo sh -c "$1"
   fi
 }
 
@@ -438,8 +369,6 @@ wants_package() {
 is_new_service() {
   wants_package "$1" && ! has_package "$1" && ! [ -e "/etc/init.d/$1" ] && ! [ -e "/etc/systemd/system/$1.service" ]
 }
-
-# ------------------------------------------------------------------------------------------------------------- Building
 
 # Cargo keeps the crates it downloads in its home. One that exists may hold settings such as a mirror, so it is used; where
 # there is none, or one that can not be written, the crates go into the checkout too.

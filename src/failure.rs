@@ -168,7 +168,7 @@ pub fn redis(doing: &str) -> impl FnOnce(::redis::RedisError) -> Failure + '_ {
 
 /// The words that Redis answers with where it will go on answering so. By word, for the driver has no kind for most.
 fn is_permanent_code(code: &str) -> bool {
-    matches!(code, "WRONGTYPE" | "WRONGPASS" | "NOAUTH" | "NOPERM" | "CROSSSLOT")
+    matches!(code, "WRONGTYPE" | "WRONGPASS" | "NOAUTH" | "NOPERM" | "CROSSSLOT" | "OTHERDB")
 }
 
 /// What Redis says under the general word `ERR` and will go on saying: a right that is missing inside a script, and a
@@ -179,7 +179,8 @@ fn is_permanent_sentence(detail: &str) -> bool {
 
 /// Where in a script something was refused helps nobody who has to grant it.
 fn readable_of_redis(error: ::redis::RedisError) -> BoxError {
-    let is_refusal = error.code() == Some("NOPERM") || error.detail().is_some_and(is_permanent_sentence);
+    let is_refusal = matches!(error.code(), Some("NOPERM" | "OTHERDB"))
+        || error.detail().is_some_and(is_permanent_sentence);
     match error.detail() {
         Some(detail) if is_refusal => detail.split(" script: ").next().unwrap_or(detail).into(),
         _ => error.into(),
@@ -232,7 +233,19 @@ fn readable(error: tokio_postgres::Error) -> BoxError {
     if let Some(hint) = db.hint() {
         text = format!("{text}; {hint}");
     }
+    if let Some(remedy) = remedy(db) {
+        text = format!("{text}; {remedy}");
+    }
     text.into()
+}
+
+/// What Postgres does not say of its refusals. By its own function names, for its sentences come in many languages.
+fn remedy(db: &tokio_postgres::error::DbError) -> Option<&'static str> {
+    let is_of_a_policy = matches!(db.routine(), Some("check_enable_rls" | "ExecWithCheckOptions"));
+    (db.code() == &SqlState::INSUFFICIENT_PRIVILEGE && is_of_a_policy).then_some(
+        "its policies hide rows from this role, and nothing is decided on what is left: alter role ... bypassrls, or \
+         take row-level security off that table",
+    )
 }
 
 #[cfg(test)]

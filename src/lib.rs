@@ -46,7 +46,7 @@
 //! | [`domain`] | which types does everything else speak in? Symbols, money, the NYSE calendar, universes, jobs |
 //! | [`plan`] | what should change, and why? Why is a symbol where it is? Pure |
 //! | [`wire`] | which shapes and names does the outside know? Pure |
-//! | [`redis`](crate::redis) | how does a request come in, who owns it, and how are its events published? |
+//! | [`redis`] | how does a request come in, who owns it, and how are its events published? |
 //! | [`store`] | what is in Postgres, and how does it get there? |
 //! | [`worker`] | who does what when, and what if it dies? |
 //! | [`http`] | what can be asked and read over HTTP? |

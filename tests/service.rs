@@ -23,6 +23,8 @@ mod crashes;
 mod explaining;
 #[path = "service/failovers.rs"]
 mod failovers;
+#[path = "service/groups.rs"]
+mod groups;
 #[path = "service/guards.rs"]
 mod guards;
 #[path = "service/hostile.rs"]
@@ -33,6 +35,8 @@ mod http;
 mod identities;
 #[path = "service/imports.rs"]
 mod imports;
+#[path = "service/limits.rs"]
+mod limits;
 #[path = "service/losses.rs"]
 mod losses;
 #[path = "service/pins.rs"]

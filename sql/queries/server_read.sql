@@ -9,7 +9,4 @@ select current_setting('server_version_num')::int as version_number,
        current_setting('default_transaction_read_only')::bool as is_read_only,
        current_setting('fsync')::bool as fsync,
        current_setting('synchronous_commit') as synchronous_commit,
-       current_setting('max_connections')::int
-           - current_setting('superuser_reserved_connections')::int
-           - (select count(*) from pg_stat_activity where backend_type = 'client backend') as free_connections,
        clock_timestamp() as at;

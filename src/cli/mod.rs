@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::Utc;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::service::Service;
 use crate::settings::{LoadArgs, Settings};
@@ -65,6 +65,11 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The command line as the program understands it, for whoever checks an example without running it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 const HELP: &str = "\

@@ -171,8 +171,8 @@ mod tests {
         As of the sync of 2025-11-18
         SYMBOL  WHAT             SINCE       SESSIONS LEFT      CAP  CAP FOUND  WHAT WAS SEEN, AND HOW IT ENDS
         NFLX    suspected split  2025-11-17              3  472.59B     46.86B  close 1112.17 -> 110.29 as by a split of 10:1, with as
-                                                                                many shares; carried until the shares follow, the price comes
-                                                                                back, or 2025-11-24
+                                                                                many shares; carried until the shares follow, the price
+                                                                                comes back, or 2025-11-24
         SATL    vanished         2025-11-17              8  328.04M       none  neither close x shares nor a stored cap, close 3.29 ->
                                                                                 0.3800; approved, so until the next sync
         ");

@@ -1,15 +1,16 @@
 //! `submit`: asks for a job, and may wait for its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 use serde_json::json;
 
-use crate::domain::job::{JobId, JobRequest};
+use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
-
+use crate::redis::stream_state;
+use crate::render::picture::Picture;
 use crate::service::{Service, Submitted};
 use crate::wire::entry;
 use crate::wire::event::Origin;
@@ -18,6 +19,12 @@ use super::exit::Exit;
 use super::jobs::{look, show};
 use super::progress::{outcome, wait_for_end};
 use super::{Context, now, screen};
+
+/// How long a job may wait before somebody looks for a worker: one that lives takes it within a second.
+const LOOK_OUT_AFTER: Duration = Duration::from_secs(3);
+/// How long a worker that lives may be silent: it reads every second, and while it works it touches its entry at every
+/// heartbeat.
+const READER_LIVES_FOR: Duration = Duration::from_secs(15);
 
 /// Asks for a sync and prints the job's id
 ///
@@ -146,7 +153,13 @@ async fn wait(
         // At once: whoever breaks off the waiting has the id.
         screen::print(&format!("{job_id}\n"))?;
     }
-    let ended = wait_for_end(async || look(service, job_id).await, following.timeout()).await;
+    let mut lookout = Lookout::new();
+    let look = async || {
+        let picture = look(service, job_id).await?;
+        lookout.look(service, &picture).await;
+        Ok(picture)
+    };
+    let ended = wait_for_end(look, following.timeout()).await;
     if ended == Err(Exit::Interrupted) {
         screen::remark(&format!(
             "note: the job goes on; look again with: cache-sync status {job_id} --watch"
@@ -155,6 +168,31 @@ async fn wait(
     let picture = ended?;
     show(&picture, following.json, context)?;
     outcome(&picture)
+}
+
+/// Looks out for a worker while a job waits: without one it waits for ever.
+struct Lookout {
+    began: Instant,
+    is_said: bool,
+}
+
+impl Lookout {
+    fn new() -> Self {
+        Self { began: Instant::now(), is_said: false }
+    }
+
+    /// Says once that nobody reads the job stream, where that is so.
+    async fn look(&mut self, service: &Service, picture: &Picture) {
+        let is_waiting = matches!(picture.status(), Some(JobStatus::Queued | JobStatus::Retrying));
+        if self.is_said || !is_waiting || self.began.elapsed() < LOOK_OUT_AFTER {
+            return;
+        }
+        let Ok(state) = stream_state::look(&service.redis, &service.names).await else { return };
+        if state.readers.iter().all(|reader| reader.silent_for > READER_LIVES_FOR) {
+            self.is_said = true;
+            screen::remark("note: no worker reads the job stream; start one with: cache-sync worker");
+        }
+    }
 }
 
 /// What the id alone does not say.

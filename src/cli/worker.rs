@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
 
-use super::Context;
 use super::exit::Exit;
+use super::{Context, screen};
 
 /// Joins the consumer group and works on jobs until told to stop
 ///
@@ -27,7 +27,11 @@ pub struct WorkerArgs {
 pub async fn worker(args: &WorkerArgs, context: &Context) -> Result<(), Exit> {
     let shutdown = Shutdown::on_signals(context.settings.worker.drain)
         .map_err(|error| Exit::NotDone(format!("cannot listen for signals: {error}")))?;
-    let worker = Worker::new(&context.settings, shutdown).map_err(Exit::Usage)?;
+    let worker = Arc::new(Worker::new(&context.settings, shutdown).map_err(Exit::Usage)?);
     let until = if args.once { Until::Idle } else { Until::Stopped };
-    Ok(Arc::new(worker).run(until).await?)
+    Arc::clone(&worker).run(until).await?;
+    if let Some(failed) = worker.failed.sentence().filter(|_| args.once) {
+        screen::remark(&format!("note: {failed}"));
+    }
+    Ok(())
 }

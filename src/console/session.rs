@@ -187,6 +187,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().expect("an address"),
             api_key: None,
             base_path: String::new(),
+            max_queued_jobs: 100,
             keys: named.collect(),
             read_only_keys: BTreeMap::from([("desk".to_owned(), Sha256::digest("look").into())]),
         })

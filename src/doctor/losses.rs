@@ -7,13 +7,14 @@
 use chrono::SecondsFormat;
 
 use super::Finding;
-use crate::failure::Failure;
+use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::connection::Redis;
+use crate::redis::consumer;
 use crate::redis::stream_state::{self, StreamState};
 use crate::settings::Settings;
 use crate::store::figures::{self, Remembered};
 use crate::store::{Database, Limits};
-use crate::wire::names::COUNTER;
+use crate::wire::names::{COUNTER, Names, OWNER};
 
 const SUBJECT: &str = "jobs";
 
@@ -25,6 +26,7 @@ pub(super) async fn examine(settings: &Settings, findings: &mut Vec<Finding>) ->
     let database = Database::new(&settings.database).map_err(unusable)?;
     // Postgres first: what it remembers then, Redis must have had.
     let remembered = remembered(&database).await?;
+    findings.extend(owner(&database, &redis, &names).await?);
     let stream = stream_state::look(&redis, &names).await?;
     findings.extend(judge(&stream, remembered.as_ref(), &names.job_stream()));
     Ok(())
@@ -38,6 +40,24 @@ async fn remembered(database: &Database) -> Result<Option<Remembered>, Failure> 
     } else {
         Ok(None)
     }
+}
+
+/// Whether the jobs there are another database's.
+async fn owner(database: &Database, redis: &Redis, names: &Names) -> Result<Option<Finding>, Failure> {
+    let stream = names.job_stream();
+    let owner = consumer::owner(redis, &stream).await.map_err(redis_failure("look whose jobs these are"))?;
+    let own = database.identity().await?;
+    let other = owner.filter(|owner| owner != own);
+    Ok(other.map(|other| {
+        Finding::error(
+            SUBJECT,
+            format!("the jobs on {stream} belong to database {other}, and this one is {own}: no worker of it reads them"),
+            format!(
+                "give one of them another redis.prefix; or, where this one has taken the place of that one: \
+                 redis-cli XGROUP DESTROY {stream} {OWNER}{other}"
+            ),
+        )
+    }))
 }
 
 fn judge(stream: &StreamState, remembered: Option<&Remembered>, name: &str) -> Vec<Finding> {

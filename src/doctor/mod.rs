@@ -10,16 +10,18 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 pub mod coverage;
+mod groups;
 mod losses;
 mod postgres;
 mod redis;
+mod rights;
 
 /// What was looked at, what was seen, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// What it is about, in a word: `postgres`, `redis`, `source`, `data`.
+    /// What it is about, in a word: `postgres`, `redis`, `rights`, `source`, `data`.
     pub subject: &'static str,
     /// What was seen.
     pub what: String,
@@ -72,13 +74,23 @@ impl Report {
     }
 
     /// Adds what a part found, and what kept it from looking further.
-    fn add(&mut self, subject: &'static str, part: Part, remedy: &str) {
+    fn add(&mut self, subject: &'static str, part: Part, remedies: Remedies<'_>) {
         self.findings.extend(part.findings);
         if let Err(failure) = part.ended {
             self.out_of_reach |= failure.is_transient();
+            let remedy = if failure.is_transient() { remedies.out_of_reach } else { remedies.refused };
             self.findings.push(Finding::error(subject, failure.to_string(), remedy));
         }
     }
+}
+
+/// What to do about what keeps a part from looking further.
+#[derive(Clone, Copy)]
+struct Remedies<'a> {
+    /// Where the server does not answer.
+    out_of_reach: &'a str,
+    /// Where it answers that it won't.
+    refused: &'a str,
 }
 
 /// What one part found until it was done, or until something kept it from looking further.
@@ -91,32 +103,40 @@ struct Part {
 pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
     let postgres = async {
         let mut findings = Vec::new();
-        let ended = postgres::examine(settings, now, &mut findings).await;
+        let ended = Box::pin(postgres::examine(settings, now, &mut findings)).await;
         Part { findings, ended }
     };
     let redis = async {
         let mut findings = Vec::new();
-        let ended = redis::examine(settings, now, &mut findings).await;
+        let ended = Box::pin(redis::examine(settings, now, &mut findings)).await;
         Part { findings, ended }
     };
     let (postgres, redis) = tokio::join!(postgres, redis);
     let mut report = Report { findings: vec![configuration(settings)], out_of_reach: false };
     let at = settings.redis.address();
-    report.add(
-        "redis",
-        redis,
-        &format!("see that the server runs and REDIS_URL is right, which leads to {at}"),
-    );
+    let remedies = Remedies {
+        out_of_reach: &format!("see that the server runs and REDIS_URL is right, which leads to {at}"),
+        refused: &format!(
+            "the server at {at} answers: give its user what is missing (ACL SETUSER), or correct user, password or \
+             server in REDIS_URL"
+        ),
+    };
+    report.add("redis", redis, remedies);
     let at = settings.database.address();
-    report.add(
-        "postgres",
-        postgres,
-        &format!("see that the server runs and DATABASE_URL is right, which leads to {at}"),
-    );
+    let remedies = Remedies {
+        out_of_reach: &format!("see that the server runs and DATABASE_URL is right, which leads to {at}"),
+        refused: &format!(
+            "the server at {at} answers: give its role what is missing, or correct role, password or database in \
+             DATABASE_URL"
+        ),
+    };
+    report.add("postgres", postgres, remedies);
     if !report.out_of_reach {
         let mut findings = Vec::new();
         let ended = losses::examine(settings, &mut findings).await;
-        report.add("jobs", Part { findings, ended }, "see what the findings above say of both servers");
+        let remedy = "see what the findings above say of both servers";
+        let remedies = Remedies { out_of_reach: remedy, refused: remedy };
+        report.add("jobs", Part { findings, ended }, remedies);
     }
     report
 }
@@ -149,11 +169,14 @@ mod tests {
     fn a_server_that_is_away_is_an_error_and_told_from_one_that_refuses() {
         let part = |ended| Part { findings: vec![Finding::ok("redis", "version 7.2.4")], ended };
         let mut report = Report::default();
-        report.add("redis", part(Ok(())), "");
+        let remedies = Remedies { out_of_reach: "start it", refused: "grant it" };
+        report.add("redis", part(Ok(())), remedies);
         assert_eq!((report.worst(), report.out_of_reach), (Level::Ok, false));
-        report.add("redis", part(Err(Failure::permanent("ask", "NOPERM"))), "grant it");
+        report.add("redis", part(Err(Failure::permanent("ask", "NOPERM"))), remedies);
+        assert_eq!(report.findings.last().map(|finding| finding.remedy.as_str()), Some("grant it"));
         assert_eq!((report.worst(), report.out_of_reach), (Level::Error, false));
-        report.add("postgres", part(Err(Failure::transient("connect", "refused"))), "start it");
+        report.add("postgres", part(Err(Failure::transient("connect", "refused"))), remedies);
+        assert_eq!(report.findings.last().map(|finding| finding.remedy.as_str()), Some("start it"));
         assert!(report.out_of_reach);
         assert_eq!(report.findings.len(), 5, "what was found before is kept");
     }

@@ -14,17 +14,16 @@ use crate::store::figures;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
 use crate::store::migrations;
+use crate::store::read::bars_index;
 use crate::store::read::snapshot::{AppliedDates, read_applied};
 use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
 
-use super::{Finding, clock, coverage};
+use super::{Finding, Level, clock, coverage, groups, rights};
 
 /// The oldest major version that is tested.
 const OLDEST_MAJOR: i32 = 15;
-/// Connections that should be free: two workers' worth.
-const SPARE_CONNECTIONS: i64 = 10;
 /// Overlapping memberships that are named.
 const SHOWN_OVERLAPS: i64 = 5;
 const SUBJECT: &str = "postgres";
@@ -45,8 +44,13 @@ pub(super) async fn examine(
         let remedy = "see that the synchronous standbys run (pg_stat_replication), and that the disk answers";
         Finding::error(SUBJECT, commits.to_string(), remedy)
     }));
+    rights::of_connections(&transaction, settings, findings).await?;
     let tables = look_at_tables(&transaction, settings).await?;
     findings.extend(table_findings(&tables, &settings.database, &settings.source));
+    let known = findings.len();
+    rights::of_role(&transaction, settings, findings).await?;
+    // What may not be read would only end the look at everything else.
+    let may_read = findings[known..].iter().all(|finding| finding.level != Level::Error);
     if tables.has_jobs {
         let schema = &settings.database.schema;
         let missing = migrations::missing(&transaction, schema).await?;
@@ -57,10 +61,10 @@ pub(super) async fn examine(
     }
     let policy =
         entries(&transaction, &settings.entries, Arc::new(settings.policy()), &tables, findings).await?;
-    if tables.has_jobs {
+    if tables.has_jobs && may_read {
         findings.extend(history_findings(&overlapping(&transaction, SHOWN_OVERLAPS).await?));
     }
-    if tables.can_read_source() {
+    if tables.can_read_source() && may_read {
         data(&transaction, settings, &policy, &tables, now, findings).await?;
     }
     Ok(())
@@ -87,6 +91,7 @@ async fn entries(
     findings.push(Finding::ok("schema", layout_text(&settings.schema, &layout)));
     let rules = read_rules(transaction, settings, &policy).await?;
     findings.extend(rule_findings(&rules));
+    findings.extend(groups::examine(transaction, settings, &rules).await?);
     if tables.has_jobs {
         let remedy =
             "rename or remove that row, or set database.adopt_existing; until then every sync is refused";
@@ -152,7 +157,12 @@ async fn data(
         }
         Err(failure) => return Err(failure),
     };
-    let market = read_securities(transaction, &source, None).await?;
+    if let Some(unindexed) = bars_index::look(transaction, &settings.source, &source).await? {
+        // Nor is the market looked at: that would take as long.
+        findings.push(Finding::error("source", unindexed.to_string(), unindexed.statement));
+        return Ok(());
+    }
+    let market = Box::pin(read_securities(transaction, &source, None)).await?;
     // The tables that tell what is usual may not have been made yet.
     let applied = if tables.has_jobs { read_applied(transaction).await? } else { AppliedDates::default() };
     let coverage = coverage_of(&market, applied, policy);
@@ -177,7 +187,6 @@ struct Server {
     is_read_only: bool,
     fsync: bool,
     synchronous_commit: String,
-    free_connections: i64,
     at: DateTime<Utc>,
 }
 
@@ -192,14 +201,13 @@ impl Server {
             is_read_only: row.get("is_read_only"),
             fsync: row.get("fsync"),
             synchronous_commit: row.get("synchronous_commit"),
-            free_connections: row.get("free_connections"),
             at: row.get("at"),
         }
     }
 }
 
 fn server_findings(server: &Server, now: DateTime<Utc>) -> Vec<Finding> {
-    let Server { version, encoding, time_zone, free_connections, .. } = server;
+    let Server { version, encoding, time_zone, .. } = server;
     let mut findings = vec![if server.version_number / 10_000 < OLDEST_MAJOR {
         Finding::error(
             SUBJECT,
@@ -223,11 +231,8 @@ fn server_findings(server: &Server, now: DateTime<Utc>) -> Vec<Finding> {
             "let DATABASE_URL lead to the primary",
         ));
     } else if server.is_read_only {
-        findings.push(Finding::error(
-            SUBJECT,
-            "transactions are read-only by default",
-            "set default_transaction_read_only off for this role and database",
-        ));
+        // A default, and not a right: every transaction of ours says whether it writes.
+        findings.push(Finding::ok(SUBJECT, "transactions are read-only by default; those that write say so"));
     }
     if !server.fsync {
         findings.push(Finding::warn(SUBJECT, "fsync is off: a power cut ruins the database", "set fsync on"));
@@ -237,13 +242,6 @@ fn server_findings(server: &Server, now: DateTime<Utc>) -> Vec<Finding> {
             SUBJECT,
             "synchronous_commit is off: a crash of the server forgets the last commits, told to the world or not",
             "set synchronous_commit on for this role",
-        ));
-    }
-    if *free_connections < SPARE_CONNECTIONS {
-        findings.push(Finding::warn(
-            SUBJECT,
-            format!("{free_connections} connections are free; a worker takes up to 5"),
-            "raise max_connections, or put a pooler in between",
         ));
     }
     findings.extend(clock(SUBJECT, server.at, now));
@@ -337,7 +335,6 @@ fn table_findings(tables: &Tables, database: &DatabaseSettings, source: &SourceS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Level;
     use crate::settings::Secret;
 
     fn healthy() -> Server {
@@ -350,7 +347,6 @@ mod tests {
             is_read_only: false,
             fsync: true,
             synchronous_commit: "on".to_owned(),
-            free_connections: 90,
             at: DateTime::UNIX_EPOCH,
         }
     }
@@ -386,7 +382,6 @@ mod tests {
             is_replica: true,
             fsync: false,
             synchronous_commit: "off".to_owned(),
-            free_connections: 3,
             ..healthy()
         };
         let findings = server_findings(&server, DateTime::UNIX_EPOCH);
@@ -397,15 +392,15 @@ mod tests {
         error the server is a replica
         warn fsync is off: a power cut ruins the database
         warn synchronous_commit is off: a crash of the server forgets the last commits, told to the world or not
-        warn 3 connections are free; a worker takes up to 5
         ");
         let read_only = server_findings(&Server { is_read_only: true, ..healthy() }, DateTime::UNIX_EPOCH);
-        assert_eq!(read_only[1].level, Level::Error);
+        assert_eq!(read_only[1].level, Level::Ok);
     }
 
     #[test]
     fn missing_tables_are_told_from_forbidden_ones() {
-        let database = DatabaseSettings { url: Secret::new(""), schema: "app".to_owned() };
+        let database =
+            DatabaseSettings { url: Secret::new(""), schema: "app".to_owned(), max_connections: 6 };
         let source = SourceSettings {
             schema: "market".to_owned(),
             symbols_table: "symbols".to_owned(),

@@ -9,7 +9,7 @@ use crate::redis::connection::{Redis, Shared};
 use crate::settings::Settings;
 use crate::wire::names::Names;
 
-use super::{Finding, clock};
+use super::{Finding, clock, rights};
 
 /// The oldest version whose commands suffice.
 const OLDEST: (u32, u32) = (7, 0);
@@ -25,13 +25,21 @@ pub(super) async fn examine(
     let server = Redis::by(&settings.redis).map_err(unusable)?;
     let names = settings.redis.names().map_err(unusable)?;
     let mut connection = server.shared();
-    let info: String =
-        ::redis::cmd("INFO").query_async(&mut connection).await.map_err(redis("ask Redis about itself"))?;
-    findings.extend(server_findings(&Info::parse(&info)));
-    let (seconds, micros): (i64, u32) =
-        ::redis::cmd("TIME").query_async(&mut connection).await.map_err(redis("ask Redis for its time"))?;
-    let at = DateTime::from_timestamp(seconds, micros.saturating_mul(1_000));
-    findings.extend(at.and_then(|at| clock(SUBJECT, at, now)));
+    let info: ::redis::RedisResult<String> = ::redis::cmd("INFO").query_async(&mut connection).await;
+    match info.map_err(redis("ask Redis about itself")) {
+        Ok(info) => findings.extend(server_findings(&Info::parse(&info))),
+        Err(failure) if failure.is_transient() => return Err(failure),
+        // Its settings can't be judged then; everything else can.
+        Err(failure) => {
+            findings.push(Finding::warn(SUBJECT, failure.to_string(), "ACL SETUSER <user> +info"));
+        }
+    }
+    let time: ::redis::RedisResult<(i64, u32)> = ::redis::cmd("TIME").query_async(&mut connection).await;
+    if let Ok((seconds, micros)) = time {
+        let at = DateTime::from_timestamp(seconds, micros.saturating_mul(1_000));
+        findings.extend(at.and_then(|at| clock(SUBJECT, at, now)));
+    }
+    rights::of_user(&mut connection, settings, findings).await?;
     findings.extend(streams(&mut connection, &names).await?);
     Ok(())
 }
@@ -61,6 +69,14 @@ impl<'a> Info<'a> {
         self.0.get(field).copied().unwrap_or_default()
     }
 
+    /// What the server calls itself. Valkey also tells the version of Redis that it stands in for.
+    fn server(&self) -> String {
+        match self.get("valkey_version") {
+            "" => format!("version {}", self.get("redis_version")),
+            valkey => format!("Valkey {valkey}, with the commands of Redis {}", self.get("redis_version")),
+        }
+    }
+
     /// Major and minor version; `None` where it can't be read.
     fn version(&self) -> Option<(u32, u32)> {
         let mut parts = self.get("redis_version").split('.').map(str::parse);
@@ -74,13 +90,13 @@ fn server_findings(info: &Info<'_>) -> Vec<Finding> {
 }
 
 fn version(info: &Info<'_>) -> Finding {
-    let shown = info.get("redis_version");
+    let shown = info.server();
     let (major, minor) = OLDEST;
     match info.version() {
-        Some(version) if version >= OLDEST => Finding::ok(SUBJECT, format!("version {shown}")),
+        Some(version) if version >= OLDEST => Finding::ok(SUBJECT, shown),
         Some(_) => Finding::error(
             SUBJECT,
-            format!("version {shown} is older than {major}.{minor}"),
+            format!("{shown} is older than {major}.{minor}"),
             format!("update the server to {major}.{minor} or newer"),
         ),
         None => Finding::warn(
@@ -181,6 +197,15 @@ mod tests {
         ok maxmemory-policy noeviction
         ok the append-only file is on
         ");
+    }
+
+    #[test]
+    fn valkey_is_called_by_its_name() {
+        let valkey = HEALTHY.replace(
+            "redis_version:7.0.15",
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1",
+        );
+        assert_eq!(lines(&valkey).lines().next(), Some("ok Valkey 8.0.1, with the commands of Redis 7.2.4"));
     }
 
     #[test]

@@ -54,6 +54,10 @@ fn shown(status: &StatusHash) -> Value {
         "end_time": status.end_time.map(iso),
         "duration_seconds": status.duration_ms.map(|ms| ms as f64 / 1000.0),
         "triggered_by": status.triggered_by,
+        "total_changes": status.total_changes,
+        "held_universes": status.held_universes,
+        "warnings": status.warnings,
+        "has_warnings": !status.warnings.is_empty(),
     })
 }
 

@@ -110,6 +110,7 @@ mod tests {
             base_path: String::new(),
             keys: named.iter().map(|(name, key)| ((*name).to_owned(), sha256(key.as_bytes()))).collect(),
             read_only_keys: BTreeMap::from([("desk".to_owned(), sha256(b"look"))]),
+            max_queued_jobs: 100,
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `server` | who may connect, and how does it stop? |
+//! | `server`, `admission`, `stalled` | who may connect, for how long, and how does it stop? |
 //! | `door` | what is common to all requests? |
 //! | `keys` | who may come in? |
 //! | `routes` | which call goes where? |
@@ -32,6 +32,7 @@ use crate::settings::Settings;
 use crate::store::Limits;
 use crate::worker::shutdown::Shutdown;
 
+mod admission;
 mod cancel;
 mod events;
 mod explain;
@@ -44,6 +45,7 @@ mod openapi;
 mod problem;
 mod routes;
 pub(crate) mod server;
+mod stalled;
 mod stats;
 mod trigger;
 

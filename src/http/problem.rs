@@ -7,12 +7,19 @@ use serde_json::json;
 
 use crate::failure::Failure;
 
+/// Seconds until one of many jobs may have ended: a sync takes about one.
+const JOBS_RETRY_AFTER: u32 = 10;
+/// Seconds until a connection of somebody else may have ended.
+const CROWD_RETRY_AFTER: u32 = 5;
+
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     status: StatusCode,
     error: &'static str,
     message: String,
+    /// Seconds after which asking again may help.
+    retry_after: Option<u32>,
 }
 
 /// The sentence of an error answer, for the log.
@@ -21,7 +28,7 @@ pub(super) struct Message(pub(super) String);
 
 impl Problem {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
-        Self { status, error, message: message.into() }
+        Self { status, error, message: message.into(), retry_after: None }
     }
 
     /// Its sentence.
@@ -83,6 +90,22 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 
+    /// 429: as many jobs wait as may.
+    pub(super) fn too_many_jobs(most: u32) -> Self {
+        let message = format!(
+            "{most} jobs are unfinished already (http.max_queued_jobs); ask again later, or with a dedupe_key"
+        );
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", message);
+        Self { retry_after: Some(JOBS_RETRY_AFTER), ..problem }
+    }
+
+    /// 503: this connection is one too many.
+    pub(super) fn crowded() -> Self {
+        let message = "too many connections are open; close some, or ask again later";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        Self { retry_after: Some(CROWD_RETRY_AFTER), ..problem }
+    }
+
     /// 500: a mistake of ours.
     pub(super) fn internal() -> Self {
         let message = "this is a bug in cache-sync; its log says where";
@@ -117,6 +140,9 @@ impl IntoResponse for Problem {
             // A 401 has to name a scheme; there is no registered one for keys in a header of their own.
             let scheme = HeaderValue::from_static("ApiKey header=\"X-API-Key\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(Message(self.message));
         response

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::problem::Problem;
@@ -51,4 +52,15 @@ pub(super) fn router(api: Arc<Api>, pages: Router) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&api), middleware::handle))
         .with_state(api)
+}
+
+/// The same for connections beyond what there is room for: probes are answered, everything else comes back later.
+pub(super) fn only_probes(router: Router) -> Router {
+    router.layer(from_fn(async |request: Request, next: Next| {
+        if OPEN_PATHS.contains(&request.uri().path()) {
+            next.run(request).await
+        } else {
+            Problem::crowded().into_response()
+        }
+    }))
 }

@@ -1,28 +1,39 @@
 //! Who may connect, how long a client may take, and how it stops.
 //!
-//! axum's own server has no limit for the time that a client takes for its head, nor for the number of connections; so
-//! connections are served here, by hyper, with both.
+//! axum's own server has no limit for the time that a client takes for its head or for its answer, nor for the number of
+//! connections; so connections are served here, by hyper, with all three.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::Uri;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
+use super::admission::{Admission, Admitted, MAX_CONNECTIONS, MAX_OF_PEER, Place};
+use super::stalled::Unstalled;
 use super::{Api, routes};
 
-/// The most connections at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 512;
 /// How long a client may take for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take for more of an answer.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// The same two for a probe that comes when there is no room: it waits for its turn behind others of its kind.
+const PROBE_WITHIN: Duration = Duration::from_secs(1);
+/// The longest that such a probe keeps its place: its head, the answer, and taking it.
+const PROBE_ENDS_WITHIN: Duration = Duration::from_secs(4);
+/// How often it is said again that there is no room.
+const SAY_EVERY: Duration = Duration::from_secs(15);
 /// The most bytes of a head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long requests at hand may take once the server stops: longer than any answer.
@@ -73,15 +84,28 @@ impl Server {
         if let Ok(address) = listener.local_addr() {
             info!("the API listens on http://{address}");
         }
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (admission, mut crowd) = (Admission::new(), Crowd::default());
+        let (of_all, of_probes) = (router.clone(), routes::only_probes(router));
+        let answering = |router: &Router, address: SocketAddr| Answering {
+            router: TowerToHyperService::new(router.clone()),
+            base_path: Arc::clone(&base_path),
+            peer: Peer(address.ip()),
+        };
         let open = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&listener, &connections) => accepted,
+                accepted = listener.accept() => accepted,
                 () = shutdown.asked.cancelled() => break,
             };
             match accepted {
-                Ok(accepted) => serve(accepted, &router, &base_path, &open),
+                Ok((stream, address)) => match admission.admit(address.ip()) {
+                    Admitted::ForAll(place) => serve(stream, place, answering(&of_all, address), &open),
+                    Admitted::ForProbe(place) => {
+                        crowd.say(address);
+                        serve_probe(stream, place, answering(&of_probes, address), &open);
+                    }
+                    Admitted::Refused => crowd.say(address),
+                },
                 Err(error) => {
                     warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(AFTER_TROUBLE).await;
@@ -119,44 +143,83 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
     format!("cannot listen on {address}: {error}{what_to_do}")
 }
 
-/// A connection, who is at its other end, and its place among those there may be.
-struct Accepted {
-    stream: TcpStream,
+/// Says that there is no room, now and then.
+#[derive(Default)]
+struct Crowd {
+    said_at: Option<Instant>,
+}
+
+impl Crowd {
+    fn say(&mut self, address: SocketAddr) {
+        if self.said_at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            self.said_at = Some(Instant::now());
+            warn!(
+                "too many connections, of {MAX_CONNECTIONS} in all and {MAX_OF_PEER} of one peer: those beyond, the last \
+                 from {}, are for probes only",
+                address.ip()
+            );
+        }
+    }
+}
+
+/// What answers the requests of one connection: the routes, told who asks, and without the path of a proxy.
+struct Answering {
+    router: TowerToHyperService<Router>,
+    base_path: Arc<str>,
     peer: Peer,
-    permit: OwnedSemaphorePermit,
 }
 
-/// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> std::io::Result<Accepted> {
-    let permit = Arc::clone(connections).acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, address) = listener.accept().await?;
-    Ok(Accepted { stream, peer: Peer(address.ip()), permit })
-}
+impl Service<Request<Incoming>> for Answering {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
 
-fn serve(accepted: Accepted, router: &Router, base_path: &Arc<str>, open: &GracefulShutdown) {
-    let Accepted { stream, peer, permit } = accepted;
-    let (router, base_path) = (router.clone(), Arc::clone(base_path));
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
-        if let Some(uri) = without_base_path(request.uri(), &base_path) {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        if let Some(uri) = without_base_path(request.uri(), &self.base_path) {
             *request.uri_mut() = uri;
         }
-        TowerToHyperService::new(router.clone()).call(request)
-    });
-    // Answers are small and whole: waiting for more to send would only delay them.
-    let _ = stream.set_nodelay(true);
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = open.watch(connection);
+        self.router.call(request)
+    }
+}
+
+fn serve(stream: TcpStream, place: Place, answering: Answering, open: &GracefulShutdown) {
+    let protocol = protocol(HEAD_WITHIN);
+    let connection = open.watch(protocol.serve_connection(prepared(stream, TAKEN_WITHIN), answering));
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             debug!("a connection ended early: {error}");
         }
-        drop(permit);
+        drop(place);
     });
+}
+
+fn serve_probe(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    answering: Answering,
+    open: &GracefulShutdown,
+) {
+    let mut protocol = protocol(PROBE_WITHIN);
+    protocol.keep_alive(false);
+    let connection = open.watch(protocol.serve_connection(prepared(stream, PROBE_WITHIN), answering));
+    tokio::spawn(async move {
+        // Whatever it ends with, the next one waits for its place.
+        let _ = tokio::time::timeout(PROBE_ENDS_WITHIN, connection).await;
+        drop(place);
+    });
+}
+
+fn protocol(head_within: Duration) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(MAX_HEAD_BYTES);
+    protocol
+}
+
+fn prepared(stream: TcpStream, taken_within: Duration) -> TokioIo<Unstalled<TcpStream>> {
+    // Answers are small and whole: waiting for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    TokioIo::new(Unstalled::new(stream, taken_within))
 }
 
 /// The path and query behind the path that a proxy shows the server under; `None` where a request has no such, because

@@ -33,7 +33,12 @@ pub(super) async fn trigger(
     let body = read_body(request).await?;
     let now = Utc::now();
     let request = asked(&body, JobId::fresh(), now)?;
-    let submitted = api.service.submit(&request, Origin::Api, now).await?;
+    let most = api.settings.http.max_queued_jobs;
+    let submitted = api
+        .service
+        .submit_below(Some(most), &request, &[], Origin::Api, now)
+        .await?
+        .ok_or_else(|| Problem::too_many_jobs(most))?;
     let id = submitted.job_id.as_str();
     let mut answer = json!({
         "success": true,

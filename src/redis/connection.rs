@@ -2,14 +2,14 @@
 //!
 //! A blocking read holds up every other command on its connection, and a read whose future is dropped leaves its
 //! entry delivered to nobody. So the reader has a connection of its own, with a response timeout longer than the
-//! time it blocks, and so has whoever listens to channels; everything else goes over one that is [shared](super::shared).
+//! time it blocks, and so has whoever listens to channels; everything else goes over one that is shared.
 //!
 //! Where Redis is one server, all lead to it; behind [Sentinel](super::sentinel), each to the primary of the moment.
 //!
 //! # When a connection is replaced
 //! * it breaks, or does not answer within three seconds (a blocking read: three seconds after its block);
 //! * its server says that it is not, or no longer, the right one: `READONLY`, `MASTERDOWN`, `LOADING`
-//!   ([`tells_to_leave`]), or calls itself a replica when asked, which every connection is when it is made, the shared one
+//!   (`tells_to_leave`), or calls itself a replica when asked, which every connection is when it is made, the shared one
 //!   every ten seconds, and a subscription whenever nothing was published for five;
 //! * the kernel gives it up: bytes unacknowledged for ten seconds, or keepalive probes for fifteen.
 //!

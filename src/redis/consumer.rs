@@ -20,6 +20,7 @@ use super::connection::Redis;
 use super::identity::WorkerIdentity;
 use crate::fault;
 
+use crate::wire::names::OWNER;
 pub use crate::wire::names::{COUNTER, GROUP};
 /// The consumer under which a worker that stops leaves what it did not get to; nobody reads as this one.
 pub(super) const HANDED_BACK: &str = "handed-back";
@@ -56,15 +57,23 @@ pub struct Consumer {
     redis: Redis,
     stream: String,
     identity: WorkerIdentity,
+    database: String,
     lease: Duration,
     connection: Option<MultiplexedConnection>,
     looked_at: Option<Instant>,
 }
 
 impl Consumer {
-    /// A consumer of `stream` named after `identity`. Entries that nobody touched for `lease` are taken over.
-    pub fn new(redis: Redis, stream: String, identity: WorkerIdentity, lease: Duration) -> Self {
-        Self { redis, stream, identity, lease, connection: None, looked_at: None }
+    /// A consumer of `stream` named after `identity`, which reads the jobs of `database` and of no other.
+    /// Entries that nobody touched for `lease` are taken over.
+    pub fn new(
+        redis: Redis,
+        stream: String,
+        identity: WorkerIdentity,
+        database: String,
+        lease: Duration,
+    ) -> Self {
+        Self { redis, stream, identity, database, lease, connection: None, looked_at: None }
     }
 
     /// The next delivery, or `None` when nothing came within [`BLOCK`] (not at all with `is_patient` false).
@@ -102,15 +111,15 @@ impl Consumer {
     async fn connection(&mut self) -> RedisResult<&mut MultiplexedConnection> {
         if self.connection.is_none() {
             let mut connection = self.redis.reader(BLOCK).await?;
-            make_group(&mut connection, &self.stream).await?;
+            make_group(&mut connection, &self.stream, &self.database).await?;
             self.connection = Some(connection);
         }
         Ok(self.connection.as_mut().expect("it was just made"))
     }
 
     async fn make_group(&mut self) -> RedisResult<()> {
-        let stream = self.stream.clone();
-        make_group(self.connection().await?, &stream).await
+        let (stream, database) = (self.stream.clone(), self.database.clone());
+        make_group(self.connection().await?, &stream, &database).await
     }
 
     /// One XREADGROUP: from `>` a new entry, from `0` the first that is pending for this consumer.
@@ -258,6 +267,22 @@ pub async fn has_entry(redis: &Redis, stream: &str, entry_id: &str) -> RedisResu
     }
 }
 
+/// The database whose jobs are on a stream; `None` where nobody has said so yet.
+pub async fn owner(redis: &Redis, stream: &str) -> RedisResult<Option<String>> {
+    let mut command = redis::cmd("XINFO");
+    command.arg("GROUPS").arg(stream);
+    let groups: RedisResult<Vec<std::collections::HashMap<String, Value>>> =
+        command.query_async(&mut redis.shared()).await;
+    let groups = match groups {
+        // The server says so where there is no stream.
+        Err(error) if error.detail().is_some_and(|detail| detail.contains("no such key")) => return Ok(None),
+        groups => groups?,
+    };
+    let mut names =
+        groups.into_iter().filter_map(|mut group| String::from_redis_value(group.remove("name")?).ok());
+    Ok(names.find_map(|name| name.strip_prefix(OWNER).map(str::to_owned)))
+}
+
 /// Entries that were never delivered, and entries that are pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
@@ -303,10 +328,11 @@ impl OtherConsumer {
     }
 }
 
-async fn make_group(connection: &mut MultiplexedConnection, stream: &str) -> RedisResult<()> {
-    let script = Script::new(include_str!("scripts/group.lua"));
+async fn make_group(connection: &mut MultiplexedConnection, stream: &str, database: &str) -> RedisResult<()> {
+    let script =
+        Script::new(concat!(include_str!("scripts/database.lua"), include_str!("scripts/group.lua")));
     let mut call = script.key(stream);
-    call.arg(GROUP).arg(COUNTER);
+    call.arg(GROUP).arg(COUNTER).arg(OWNER).arg(database);
     let is_new: bool = call.invoke_async(connection).await?;
     if is_new {
         info!("made the consumer group {GROUP} on {stream}");

@@ -17,12 +17,16 @@ use crate::fault;
 use crate::redis::publisher::{Delivered, Publication, begin_call, write_bounds};
 use crate::wire::entry;
 use crate::wire::event::{Occasion, Origin};
-use crate::wire::names::Names;
+use crate::wire::names::{Names, OWNER};
 use crate::wire::seq;
 use crate::wire::status::StatusHash;
 
 static ENQUEUE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("scripts/publish.lua"), include_str!("scripts/enqueue.lua")))
+    Script::new(concat!(
+        include_str!("scripts/publish.lua"),
+        include_str!("scripts/database.lua"),
+        include_str!("scripts/enqueue.lua")
+    ))
 });
 
 /// A request on the stream.
@@ -46,11 +50,12 @@ pub fn announcement(names: &Names, request: &JobRequest, source: Origin, at: Dat
     .listed_at(request.requested_at)
 }
 
-/// Puts `request` on the stream and tells `announcement`, all or nothing. The request should have passed
-/// [`entry::check`], or workers will refuse it.
+/// Puts `request` on the stream and tells `announcement`, all or nothing: also not where the jobs there are those of
+/// another database than `database`. The request should have passed [`entry::check`], or workers will refuse it.
 pub async fn enqueue(
     connection: &mut impl ConnectionLike,
     names: &Names,
+    database: &str,
     request: &JobRequest,
     announcement: &Publication,
 ) -> RedisResult<Enqueued> {
@@ -58,6 +63,7 @@ pub async fn enqueue(
     let mut call = begin_call(&ENQUEUE, names, announcement.job_id());
     call.key(names.job_stream());
     write_bounds(&mut call);
+    call.arg(OWNER).arg(database);
     call.arg(fields.len() * 2);
     for (name, value) in fields {
         call.arg(name).arg(value);
@@ -112,7 +118,8 @@ mod tests {
         let mut listener = server.listen().await;
 
         let told = announcement(&names, &request(), Origin::Job, at(5)).with_job_monitor(None, at(5));
-        let enqueued = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
+        let enqueued =
+            enqueue(&mut connection, &names, "of-the-test", &request(), &told).await.expect("enqueued");
         assert_eq!(enqueued.announced, Delivered::Published);
 
         let jobs = entries(&mut connection, &names.job_stream()).await;
@@ -146,12 +153,14 @@ mod tests {
         let (server, names) = (PrivateRedis::start(), Names::default());
         let mut connection = server.connect().await;
         let told = announcement(&names, &request(), Origin::Api, at(5));
-        let first = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
+        let first =
+            enqueue(&mut connection, &names, "of-the-test", &request(), &told).await.expect("enqueued");
 
         let running = StatusHash::new(request().job_id, JobStatus::Running, seq(1, 1));
         deliver(&mut connection, &names, &Publication::of_status(running)).await.expect("delivered");
 
-        let again = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
+        let again =
+            enqueue(&mut connection, &names, "of-the-test", &request(), &told).await.expect("enqueued");
         assert_eq!(again.announced, Delivered::Stale);
         assert_ne!(again.entry_id, first.entry_id);
         assert_eq!(entries(&mut connection, &names.job_stream()).await.len(), 2);
@@ -168,7 +177,9 @@ mod tests {
         for key in [names.job_stream(), names.recent()] {
             let () = connection.set(&key, "a text").await.expect("set");
             let told = announcement(&names, &request(), Origin::Api, at(5));
-            let error = enqueue(&mut connection, &names, &request(), &told).await.expect_err("refused");
+            let error = enqueue(&mut connection, &names, "of-the-test", &request(), &told)
+                .await
+                .expect_err("refused");
             assert!(error.to_string().contains("WRONGTYPE"), "{error}");
             let keys: Vec<String> = connection.keys("*").await.expect("keys");
             assert_eq!(keys, [key.as_str()]);

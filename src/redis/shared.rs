@@ -15,7 +15,7 @@ use super::connection::{Place, is_replica, tells_to_leave};
 /// How often a connection over which only is read is asked whether its server is still a primary: a write would tell.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
-/// See the [module](self). Cheap to clone.
+/// The shared connection; the head of this module says how it is replaced. Cheap to clone.
 #[derive(Clone)]
 pub struct Shared {
     place: Place,

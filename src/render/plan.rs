@@ -224,7 +224,8 @@ fn summary(plan: &Plan) -> String {
     let adopted: usize = plan.universes.iter().map(adopted).sum();
     let rewritten =
         plan.universes.iter().filter(|universe| universe.rewrite && universe.changes() == 0).count();
-    let unchanged = plan.universes.iter().filter(|universe| !is_worth_showing(universe)).count();
+    let stays = |universe: &&PlannedUniverse| !is_worth_showing(universe) && !is_only_rewritten(universe);
+    let unchanged = plan.universes.iter().filter(stays).count();
     let mut parts = vec![if plan.total_changes() == 0 {
         "no memberships change".to_owned()
     } else {

@@ -119,20 +119,34 @@ impl Service {
         source: Origin,
         now: DateTime<Utc>,
     ) -> Result<Submitted, Failure> {
+        let submitted = self.submit_below(None, request, warnings, source, now).await?;
+        Ok(submitted.expect("without a bound there is always room"))
+    }
+
+    /// The same unless `most` jobs are unfinished and this one would be new: `None` then.
+    pub async fn submit_below(
+        &self,
+        most: Option<u32>,
+        request: &JobRequest,
+        warnings: &[String],
+        source: Origin,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Submitted>, Failure> {
         entry::check(request).map_err(|rejection| Failure::permanent("accept the job", rejection))?;
         let mut client = self.database.client().await?;
-        let accepted = jobs::accept(&mut client, request, warnings, now).await?;
+        let accepted = jobs::accept_below(&mut client, request, warnings, most, now).await?;
         drop(client);
-        match accepted {
-            Accepted::Duplicate { of } => Ok(Submitted { job_id: of, is_duplicate: true, delayed: None }),
+        let Some(accepted) = accepted else { return Ok(None) };
+        Ok(Some(match accepted {
+            Accepted::Duplicate { of } => Submitted { job_id: of, is_duplicate: true, delayed: None },
             Accepted::Known(row) => {
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None })
+                Submitted { job_id: row.request.job_id, is_duplicate: true, delayed: None }
             }
             Accepted::New(row) => {
                 let delayed = self.put_on_stream(request, source, now).await.err();
-                Ok(Submitted { job_id: row.request.job_id, is_duplicate: false, delayed })
+                Submitted { job_id: row.request.job_id, is_duplicate: false, delayed }
             }
-        }
+        }))
     }
 
     async fn put_on_stream(
@@ -146,8 +160,9 @@ impl Service {
             if self.job_monitor { announcement.with_job_monitor(None, now) } else { announcement };
         let doing = "put the job on the stream";
         let mut connection = self.redis.shared();
+        let database = self.database.identity().await?;
         let enqueueing = async {
-            match producer::enqueue(&mut connection, &self.names, request, &announcement).await {
+            match producer::enqueue(&mut connection, &self.names, database, request, &announcement).await {
                 Ok(enqueued) => Ok(enqueued),
                 Err(error) => {
                     Err(rights::named(&self.redis, &self.names, &request.job_id, doing, error).await)
@@ -285,14 +300,14 @@ pub async fn preview(
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let ready = match read::read(&transaction, from, request).await? {
+    let ready = match Box::pin(read::read(&transaction, from, request)).await? {
         Reading::Ready(ready) => ready,
         Reading::Incomplete { seen } => return Ok(Preview::Waiting { seen }),
         // Asked for by a person, so never by itself; told as what it would come to.
         Reading::Needless(Warning { code, text }) => return Ok(Preview::Refused(Refusal { code, text })),
         Reading::Refused(refusal) => return Ok(Preview::Refused(refusal)),
     };
-    let Ready { as_of, warnings, policy, snapshot, mut entries } = *ready;
+    let Ready { as_of, warnings, policy, snapshot, mut entries, .. } = *ready;
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
     match plan(&snapshot, &policy, &order, &mut |_| {}) {
         Ok(mut plan) => {
@@ -330,7 +345,7 @@ async fn read_newest(
     let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    Ok(match read::read(transaction, from, &request).await? {
+    Ok(match Box::pin(read::read(transaction, from, &request)).await? {
         Reading::Ready(ready) => Ok(*ready),
         Reading::Incomplete { seen } => Err(Refusal { code: "import_incomplete", text: seen }),
         Reading::Needless(Warning { code, text }) => Err(Refusal { code, text }),
@@ -513,6 +528,6 @@ pub async fn preview_revert(
 ) -> Result<Result<Plan, Refusal>, Failure> {
     let mut client = database.dedicated().await?;
     let transaction = client.begin_read_only(PREVIEW_LIMITS).await?;
-    let (target, _) = store::revert::read(&transaction, entries, job).await?;
+    let (target, ..) = store::revert::read(&transaction, entries, job).await?;
     Ok(plan::revert::plan(job, &target))
 }

@@ -96,7 +96,7 @@ pub async fn replay(
     let transaction = client.begin_read_only(LIMITS).await?;
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-    let (mut past, beginning) = Past::read(&transaction, from, order.from).await?;
+    let (mut past, beginning) = Box::pin(Past::read(&transaction, from, order.from)).await?;
     let policy = Arc::clone(&past.policy);
     let sessions = order.sessions(past.known.newest_close);
     let mut goes_on = watch(Turn::Begins { policy: &policy, known: &past.known, days: sessions.len() });

@@ -209,7 +209,7 @@ impl Layers {
             None | Some(Origin::Shipped) => (usize::MAX, String::new()),
             Some(origin) => (origin.line(), format!("{origin}: ")),
         };
-        self.problems.push((line, format!("{place}`{key}` {sentence}")));
+        self.problems.push((line, on_one_line(&format!("{place}`{key}` {sentence}"))));
     }
 
     /// Where the value of `key` came from.
@@ -336,6 +336,14 @@ pub(crate) fn nearest<'a>(key: &str, candidates: impl Iterator<Item = &'a str>) 
         .min()
         .filter(|(distance, candidate)| distance * 5 <= candidate.len() * 2)
         .map(|(_, candidate)| candidate)
+}
+
+/// A complaint fit for a log and a terminal: a line break or another control character in a value is shown by its escape.
+fn on_one_line(sentence: &str) -> String {
+    sentence
+        .chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 /// A value as a complaint shows it.

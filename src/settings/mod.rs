@@ -96,6 +96,8 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// The schema of our tables.
     pub schema: String,
+    /// The most connections that one role of a process opens.
+    pub max_connections: usize,
 }
 
 /// Where `cache_entries` is, how it looks, and which of its rows are ours.
@@ -111,6 +113,20 @@ pub struct EntriesSettings {
     pub bare_etf_lists: bool,
     /// The rankings that the layout of `AppV2` has beside those of the policy.
     pub appv2_rankings: Vec<Ranking>,
+    /// Whether the group tables of `AppV2` are written.
+    pub groups: Groups,
+    /// The universes that have a group there: kinds of universes, and single ones by name.
+    pub group_universes: Vec<String>,
+}
+
+words! {
+    /// Whether the group tables of `AppV2` are written.
+    Groups {
+        /// Where both are found.
+        Auto = "auto",
+        /// Never.
+        Off = "off",
+    }
 }
 
 words! {
@@ -215,6 +231,8 @@ pub struct HttpSettings {
     pub keys: BTreeMap<String, [u8; 32]>,
     /// Keys that may look but change nothing, likewise. No name is in both.
     pub read_only_keys: BTreeMap<String, [u8; 32]>,
+    /// Unfinished jobs from which on no further one is taken.
+    pub max_queued_jobs: u32,
 }
 
 /// One of the nine themes.

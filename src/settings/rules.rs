@@ -10,15 +10,15 @@ use redis::IntoConnectionInfo;
 use tokio_postgres::config::Host;
 use toml::Value;
 
-use crate::domain::universe::Tier;
+use crate::domain::universe::{Tier, UniverseName};
 use crate::plan::given::policy::{
     Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, ShareClasses, Stability, sort_rankings,
 };
 
 use super::layers::{Layers, Origin, number};
 use super::{
-    DatabaseSettings, EntriesSettings, HttpSettings, Layout, RedisSettings, Secret, Settings, SourceSettings,
-    SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors, themes,
+    DatabaseSettings, EntriesSettings, Groups, HttpSettings, Layout, RedisSettings, Secret, Settings,
+    SourceSettings, SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors, themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred
@@ -199,7 +199,11 @@ fn database(main: &mut Layers) -> DatabaseSettings {
             "is not set; set DATABASE_URL=postgresql://user:password@host:5432/database",
         );
     }
-    DatabaseSettings { url, schema: required_identifier(main, "database.schema") }
+    DatabaseSettings {
+        url,
+        schema: required_identifier(main, "database.schema"),
+        max_connections: main.whole("database.max_connections", 3..=100) as usize,
+    }
 }
 
 fn entries(main: &mut Layers, schema: &str) -> EntriesSettings {
@@ -213,7 +217,21 @@ fn entries(main: &mut Layers, schema: &str) -> EntriesSettings {
         }),
         bare_etf_lists: main.switch("database.bare_etf_lists"),
         appv2_rankings: appv2_rankings(main),
+        groups: main.word("database.groups", Groups::ALL, Groups::from_text),
+        group_universes: group_universes(main),
     }
+}
+
+/// Kinds of universes, and single ones by name.
+fn group_universes(main: &mut Layers) -> Vec<String> {
+    let key = "database.group_universes";
+    let words = main.texts(key);
+    for word in &words {
+        if let Err(sentence) = UniverseName::parse(word) {
+            main.refuse(key, &format!("has {word:?}, which names no universe: {sentence}"));
+        }
+    }
+    words
 }
 
 /// Those of the rankings of `AppV2` that `[universe_limits]` does not mention: it may give them another size, or none.
@@ -347,7 +365,8 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
     for name in read_only_keys.keys().filter(|name| keys.contains_key(*name)) {
         main.refuse(&format!("http.read_only_keys.{name}"), "is the name of a key in [http.keys] as well");
     }
-    HttpSettings { listen, api_key, base_path, keys, read_only_keys }
+    let max_queued_jobs = main.whole("http.max_queued_jobs", 1..=100_000);
+    HttpSettings { listen, api_key, base_path, keys, read_only_keys, max_queued_jobs }
 }
 
 /// The keys of a section: name to SHA-256.

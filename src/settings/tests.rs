@@ -121,6 +121,10 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             environment: "DEFAULT".to_owned(),
             bare_etf_lists: false,
             appv2_rankings: Ranking::of_appv2(),
+            groups: Groups::Auto,
+            group_universes: ["market_cap", "market_leader", "theme", "ipo", "etf", "complete"]
+                .map(str::to_owned)
+                .into(),
         }
     );
     let source = &settings.source;
@@ -516,6 +520,12 @@ fn sectors_are_told_by_symbol_then_by_the_texts_that_vendors_write() {
         ("GOOG", Some("Technology"), Some(Sector::CommunicationServices)),
         ("LRCX", Some("Industrials"), Some(Sector::Technology)),
         ("BRK.B", Some(""), Some(Sector::FinancialServices)),
+        ("WMB", Some("Utilities"), Some(Sector::Energy)),
+        ("BAM", Some("Consumer Discretionary"), Some(Sector::FinancialServices)),
+        ("TM", Some("Industrials"), Some(Sector::ConsumerDiscretionary)),
+        ("ECL", Some("Consumer Discretionary"), Some(Sector::Materials)),
+        ("GEV", None, Some(Sector::Industrials)),
+        ("CIEN", Some("Utilities"), Some(Sector::Technology)),
         ("XYZ", Some("Information Technology"), Some(Sector::Technology)),
         ("XYZ", Some("tech"), Some(Sector::Technology)),
         ("XYZ", Some(" HEALTH CARE "), Some(Sector::Healthcare)),

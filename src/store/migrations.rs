@@ -63,6 +63,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "plain_arrays",
         sql: include_str!("../../sql/migrations/0006_plain_arrays.sql"),
     },
+    Migration {
+        version: 7,
+        name: "group_tables",
+        sql: include_str!("../../sql/migrations/0007_group_tables.sql"),
+    },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
@@ -128,6 +133,12 @@ pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, 
     };
     let is_missing = |known: &&Migration| recorded.iter().all(|line| line.version != known.version);
     Ok(MIGRATIONS.iter().filter(is_missing).map(Migration::file_name).collect())
+}
+
+/// The tables and views that this version works with, `cache_entries` and the table of migrations included.
+pub fn relations() -> Vec<&'static str> {
+    let made = MIGRATIONS.iter().flat_map(Migration::tables);
+    made.chain(["cache_entries", MIGRATIONS_TABLE]).collect()
 }
 
 enum Step {

@@ -31,9 +31,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{CancelToken, Config, IsolationLevel, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -42,8 +44,8 @@ use self::watch::{Health, Watch};
 use crate::failure::{self, Failure, PostgresError};
 use crate::settings::DatabaseSettings;
 
-/// Connections a process keeps at most: one each for claiming, relaying, sweeping, and one to spare.
-const POOL_SIZE: usize = 4;
+/// Connections of a role that are not pooled: that of a sync, and that of its heartbeat.
+const DEDICATED: usize = 2;
 /// Longest wait for a connection, made or pooled: for the network, the server's greeting and the password.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Unacknowledged bytes after which the kernel gives a connection up.
@@ -72,6 +74,7 @@ pub struct Database {
     pool: Pool,
     config: Config,
     schema: String,
+    identity: Arc<OnceCell<String>>,
     health: Health,
 }
 
@@ -125,14 +128,30 @@ impl Database {
         let health = Health::default();
         let pool = Pool::builder(manager)
             .pre_recycle(ask_before_use(health.clone()))
-            .max_size(POOL_SIZE)
+            .max_size(settings.max_connections.saturating_sub(DEDICATED).max(1))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT))
             .recycle_timeout(Some(CONNECT_TIMEOUT))
             .build()
             .map_err(|error| format!("cannot make a connection pool: {error}"))?;
-        Ok(Self { pool, config, schema: settings.schema.clone(), health })
+        Ok(Self { pool, config, schema: settings.schema.clone(), identity: Arc::default(), health })
+    }
+
+    /// Which database it is, by the first answer: a name that no other has, copies of it included.
+    pub async fn identity(&self) -> Result<&str, Failure> {
+        let ask = async || {
+            let mut client = self.client().await?;
+            let transaction = client.begin_look().await?;
+            let sql = include_str!("../../sql/queries/database_identity.sql");
+            let rows = transaction
+                .query_typed(sql, &[(&self.schema, Type::TEXT)])
+                .await
+                .map_err(failure::postgres("ask which database this is"))?;
+            let missing = || Failure::permanent("ask which database this is", "the catalogue gave no answer");
+            Ok(rows.first().ok_or_else(missing)?.get("identity"))
+        };
+        self.identity.get_or_try_init(ask).await.map(String::as_str)
     }
 
     /// The schema of our tables.
@@ -338,10 +357,11 @@ impl Client {
         let doing = "open a transaction";
         // Only `set local` before the first real statement: a lease taken by LOCK TABLE must come before any
         // statement that takes a snapshot. Ten thousand cheap probes look expensive enough to be compiled, which costs
-        // more than it saves, so `jit` is off.
+        // more than it saves, so `jit` is off. Rows that a policy hides would look like symbols that are gone, so
+        // `row_security` is off too: Postgres then refuses to read such a table.
         let settings = format!(
             "set local search_path to {}; set local statement_timeout = {}; set local lock_timeout = {}; \
-             set local idle_in_transaction_session_timeout = {}; set local jit = off{}",
+             set local idle_in_transaction_session_timeout = {}; set local jit = off; set local row_security = off{}",
             quoted(&self.schema),
             unit.limits.statement.as_millis(),
             unit.limits.lock.as_millis(),

@@ -22,6 +22,8 @@ use crate::store::Transaction;
 
 use super::history::universes_now;
 use super::layout::appv2::{Location, Slot, Unique, tickers};
+use super::layout::groups::Groups;
+use super::layout::groups::tables::{self, GroupTables};
 use super::layout::{self, Entries, Layout};
 use super::read::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
 use super::statement::{Param, query};
@@ -34,11 +36,11 @@ pub async fn read(
     tx: &Transaction<'_>,
     settings: &EntriesSettings,
     job: &JobId,
-) -> Result<(Target, Entries), Failure> {
-    let layout = layout::resolve(tx, settings).await?;
+) -> Result<(Target, Entries, Option<Groups>), Failure> {
+    let (layout, group_tables) = tokio::try_join!(layout::resolve(tx, settings), tables::look(tx, settings))?;
     let sql = include_str!("../../sql/queries/revert_target.sql");
     let rows = query(tx, DOING, sql, &[(&job.as_str(), Type::TEXT)]).await?;
-    let Some(row) = rows.first() else { return Ok((Target::Unknown, Entries::Universe)) };
+    let Some(row) = rows.first() else { return Ok((Target::Unknown, Entries::Universe, None)) };
     let has_ended = JobStatus::from_text(row.get("status")).is_some_and(JobStatus::is_final);
     let target = match row.get::<_, Option<i64>>("run_id") {
         Some(run) if row.get("has_written") => {
@@ -47,7 +49,8 @@ pub async fn read(
                 Layout::AppV2(_) => row.get("wrote_universes"),
             };
             if !wrote_other {
-                return read_undoing(tx, &layout, row, run).await;
+                let (target, entries) = read_undoing(tx, &layout, row, run).await?;
+                return Ok((target, entries, read_groups(tx, settings, &group_tables, run).await?));
             }
             Target::OtherLayout
         }
@@ -55,7 +58,22 @@ pub async fn read(
         None if row.get("has_applied") => Target::Forgotten,
         Some(_) | None => Target::ChangedNothing,
     };
-    Ok((target, Entries::Universe))
+    Ok((target, Entries::Universe, None))
+}
+
+/// What stands in the group tables now, where they are written. Groups follow the memberships that come back.
+async fn read_groups(
+    tx: &Transaction<'_>,
+    settings: &EntriesSettings,
+    group_tables: &GroupTables,
+    run: i64,
+) -> Result<Option<Groups>, Failure> {
+    if !group_tables.is_written(&settings.schema)? {
+        return Ok(None);
+    }
+    let mut groups = Groups::read_all(tx, settings).await?;
+    groups.reverted_run = Some(run);
+    Ok(Some(groups))
 }
 
 async fn read_undoing(

@@ -8,7 +8,7 @@
 //! | [`event`] | the envelopes of pub/sub and of a job's event stream |
 //! | [`status`] | the status hash of a job |
 //! | [`monitor`] | the JSON text that the job monitor page reads |
-//! | [`seq`] | the numbers of events |
+//! | [`mod@seq`] | the numbers of events |
 //!
 //! What is published is a projection of what Postgres holds, so every shape can be built again from a job's row.
 

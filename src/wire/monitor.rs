@@ -4,6 +4,8 @@
 //! no nulls, whole numbers, times that Python's `fromisoformat` and a browser both read (without offset, in UTC), and
 //! plain text without `<`, `>`, `&` and `"`.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -19,11 +21,14 @@ const MAX_MESSAGE_CHARS: usize = 300;
 /// The text for a job with this status at the time `at`; `total_symbols` is the size of its snapshot, once known.
 pub fn job_monitor(status: &StatusHash, total_symbols: Option<u64>, at: DateTime<Utc>) -> String {
     let total = total_symbols.unwrap_or(0);
+    let progress = progress(status);
+    let processed = u128::from(total) * u128::from(progress) / 100;
     let started = status.start_time.or(status.created_at).unwrap_or(at);
     let mut object = json!({
         "status": status_word(status.status),
-        "progress": status.percentage(),
-        "processed_symbols": total * u64::from(status.percentage()) / 100,
+        "progress": progress,
+        // At most the total, so it fits.
+        "processed_symbols": u64::try_from(processed).unwrap_or(total),
         "total_symbols": total,
         "current_symbol": current_symbol(status),
         "message": plain(&message(status)),
@@ -34,6 +39,14 @@ pub fn job_monitor(status: &StatusHash, total_symbols: Option<u64>, at: DateTime
         object["completed_at"] = json!(local_iso(status.end_time.unwrap_or(at)));
     }
     object.to_string()
+}
+
+/// All sub-tasks are decided before anything is written, and writing may fail: only an end that went well is 100.
+fn progress(status: &StatusHash) -> u32 {
+    match status.status {
+        JobStatus::Completed => 100,
+        _ => status.percentage().min(99),
+    }
 }
 
 /// The page knows four states.
@@ -61,13 +74,32 @@ fn message(status: &StatusHash) -> String {
             format!("Running, {} of {} sub-tasks done", status.completed, status.total_items)
         }
         JobStatus::Retrying => with_error("Waiting to try again", &status.error),
-        JobStatus::Completed => {
-            let (changes, universes) = (status.total_changes, status.universes_updated.len());
-            format!("Completed, {changes} changes in {universes} universes")
-        }
+        JobStatus::Completed if status.is_skipped() => skipped(status),
+        JobStatus::Completed => completed(status),
         JobStatus::Failed => with_error("Failed", &status.error),
         JobStatus::Cancelled => "Cancelled".to_owned(),
     }
+}
+
+/// A skipped job did nothing, for the last of its warnings.
+fn skipped(status: &StatusHash) -> String {
+    let why = status.warnings.last().map_or("nothing was asked for", String::as_str);
+    format!("Skipped: {why}: nothing was done")
+}
+
+fn completed(status: &StatusHash) -> String {
+    let counted =
+        |count: u64, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    let mut text = format!(
+        "Completed: {} in {}",
+        counted(status.total_changes, "change", "changes"),
+        counted(status.universes_updated.len() as u64, "universe", "universes")
+    );
+    let held = &status.held_universes;
+    if !held.is_empty() {
+        let _ = write!(text, "; {} held: {}", held.len(), held.join(", "));
+    }
+    text
 }
 
 fn with_error(what: &str, error: &str) -> String {
@@ -96,7 +128,9 @@ fn local_iso(at: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::domain::job::{JobId, JobRequest};
+    use crate::domain::task::TaskStatus;
     use crate::domain::task::{Mode, SyncTask};
+    use crate::wire::status::TaskResult;
 
     fn at(ms: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_767_389_400_000 + ms).expect("in range")
@@ -145,10 +179,35 @@ mod tests {
             job_monitor(&ended, Some(10), at(1_250)),
             concat!(
                 r#"{"status":"completed","progress":100,"processed_symbols":10,"total_symbols":10,"current_symbol":"","#,
-                r#""message":"Completed, 12 changes in 1 universes","timestamp":"2026-01-02T21:30:01.250","#,
+                r#""message":"Completed: 12 changes in 1 universe","timestamp":"2026-01-02T21:30:01.250","#,
                 r#""started_at":"2026-01-02T21:30:00.000","completed_at":"2026-01-02T21:30:00.900"}"#
             )
         );
+    }
+
+    #[test]
+    fn a_job_that_held_something_back_or_was_skipped_does_not_look_like_one_that_did_it_all() {
+        let mut held = status(JobStatus::Completed);
+        (held.completed, held.total_changes) = (5, 68);
+        held.universes_updated = vec!["top_100".to_owned(), "top_500".to_owned()];
+        held.held_universes = vec!["mid_cap".to_owned(), "small_cap".to_owned()];
+        let wanted = "Completed: 68 changes in 2 universes; 2 held: mid_cap, small_cap";
+        assert_eq!(message(&held), wanted);
+
+        let mut skipped = status(JobStatus::Completed);
+        let result = TaskResult { status: TaskStatus::Skipped, changes: 0, duration_ms: 0 };
+        skipped.task_results = Mode::Full.tasks().iter().map(|task| (*task, result)).collect();
+        skipped.warnings = vec!["data_stale: the newest complete date is 2026-01-01".to_owned()];
+        let wanted = "Skipped: data_stale: the newest complete date is 2026-01-01: nothing was done";
+        assert_eq!(message(&skipped), wanted);
+    }
+
+    #[test]
+    fn progress_is_a_hundred_only_where_the_job_ended_well() {
+        for word in JobStatus::ALL {
+            let decided = StatusHash { completed: 5, ..status(*word) };
+            assert_eq!(progress(&decided) == 100, *word == JobStatus::Completed, "{word}");
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub const GROUP: &str = "cache-sync-workers";
 /// stream. Behind the other one in the order of names, for those who look at the first group only.
 pub const COUNTER: &str = "cache-sync-workers.taken-off";
 
+/// A group as which nobody reads either: how the name begins of the one that says whose jobs these are, before the identity
+/// of the database.
+pub const OWNER: &str = "cache-sync-workers.of.";
+
 /// The longest prefix or channel name, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
@@ -115,6 +119,11 @@ impl Names {
     /// The text that the job monitor page reads.
     pub fn job_monitor(&self, job_id: &JobId) -> String {
         format!("{}.jobs.status:{job_id}", self.prefix)
+    }
+
+    /// The same text where older versions of `AppV2` look for a single job. It has no prefix there.
+    pub fn single_job(job_id: &JobId) -> String {
+        format!("job:status:{job_id}")
     }
 
     /// The channels of an event, each once.

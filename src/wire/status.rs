@@ -139,6 +139,12 @@ impl StatusHash {
         }
     }
 
+    /// Whether nothing was done, because nothing needed to be.
+    pub fn is_skipped(&self) -> bool {
+        let mut results = self.task_results.values().peekable();
+        results.peek().is_some() && results.all(|result| result.status == TaskStatus::Skipped)
+    }
+
     /// How far it is, from 0 to 100: by sub-tasks, and 100 once it completed, also where nothing was to be done.
     pub fn percentage(&self) -> u32 {
         match self.status {

@@ -11,6 +11,7 @@ use crate::plan::result::{Plan, PlannedUniverse};
 use crate::store::jobs::{JobRow, Lost};
 use crate::store::outbox::PendingEvent;
 use crate::wire::event::{self, Ending, ErrorReport, Event, Occasion, Severity};
+use crate::wire::iso;
 use crate::wire::names::Names;
 use crate::wire::seq::{self, Numbers};
 use crate::wire::status::StatusHash;
@@ -235,9 +236,20 @@ pub fn status_of(row: &JobRow, seq: i64, at: DateTime<Utc>) -> StatusHash {
         held_universes: result.held_universes.clone(),
         task_results: result.task_results.clone(),
         warnings: row.warnings.clone(),
-        error: row.error.clone().unwrap_or_default(),
+        error: error_of(row),
         replay_of: row.request.replay_of.clone(),
         ..StatusHash::new(row.id().clone(), row.status, seq)
+    }
+}
+
+/// What went wrong last; of a job that is to be tried again, with when.
+fn error_of(row: &JobRow) -> String {
+    let error = row.error.clone().unwrap_or_default();
+    match row.not_before {
+        Some(due) if row.status == JobStatus::Retrying && !error.is_empty() => {
+            format!("{error}; next attempt at {}", iso(due))
+        }
+        Some(_) | None => error,
     }
 }
 

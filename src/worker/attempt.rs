@@ -28,6 +28,7 @@ use crate::store;
 use crate::store::apply::{self, ApplyContext};
 use crate::store::jobs::{self, Ending, JobResult, JobRow};
 use crate::store::layout::Entries;
+use crate::store::layout::groups::Groups;
 use crate::store::lease::Lease;
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
@@ -38,6 +39,8 @@ use crate::wire::seq::Numbers;
 const REDOS: u32 = 5;
 /// How often a worker that waits for the lease looks whether its holder is stuck, and whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the job monitor page hears of a job that waits for the lease; it gives one up after ten minutes of silence.
+const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// Pause between two signs of life of the transaction while the plan is made; a fifth of what the server allows.
 const KEEPALIVE: Duration = Duration::from_secs(2);
 /// How much longer than an attempt one of its statements may take: the attempt is to end by its own clock, which fails
@@ -129,8 +132,9 @@ async fn sync_once(
 
     heartbeat.step("apply", None);
     let now = Utc::now();
-    let Decision { plan, snapshot, entries, .. } = decision.as_ref();
-    let context = ApplyContext { job_id: row.id(), now, batch_size: worker.options.batch_size, entries };
+    let Decision { plan, snapshot, entries, groups, .. } = decision.as_ref();
+    let batch_size = worker.options.batch_size;
+    let context = ApplyContext { job_id: row.id(), now, batch_size, entries, groups: groups.as_ref() };
     fault::point("apply.before").await?;
     apply::apply(&lease, plan, snapshot, context).await?;
     fault::point("apply.after").await?;
@@ -168,6 +172,8 @@ struct Decision {
     snapshot: Arc<Snapshot>,
     /// What it is written to.
     entries: Entries,
+    /// The groups it is written to, where there are such.
+    groups: Option<Groups>,
     /// What the rules it was decided by are told by; `None` for those of the worker.
     fingerprint: Option<String>,
 }
@@ -181,7 +187,7 @@ async fn decide_sync(
 ) -> Result<Planning, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
-    let reading = read::read(lease.transaction(), from, request).await?;
+    let reading = Box::pin(read::read(lease.transaction(), from, request)).await?;
     fault::point("snapshot.after").await?;
     let ready = match reading {
         Reading::Ready(ready) => *ready,
@@ -190,32 +196,40 @@ async fn decide_sync(
         Reading::Refused(refusal) => return Ok(Planning::Otherwise(Outcome::Refused(refusal))),
     };
     heartbeat.step("plan", None);
-    let Ready { as_of, warnings, policy, snapshot, entries } = ready;
+    let Ready { as_of, warnings, policy, snapshot, entries, groups } = ready;
     let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
     let watched = Watched { announcer: progress, progress: heartbeat.progress() };
-    let planned = plan_aside(lease, &policy, &snapshot, entries, order, watched).await?;
-    let (mut plan, durations, entries) = match planned {
+    let planned = plan_aside(lease, &policy, &snapshot, (entries, groups), order, watched).await?;
+    let (mut plan, durations, (entries, groups)) = match planned {
         Ok(planned) => planned,
         Err(refusal) => return Ok(Planning::Otherwise(Outcome::Refused(refusal))),
     };
     plan.warnings.extend(warnings);
     let is_own = Arc::ptr_eq(&policy, &worker.policy);
     let fingerprint = (!is_own).then(|| policy.fingerprint());
-    Ok(Planning::Plan(Box::new(Decision { plan, durations, snapshot, entries, fingerprint })))
+    Ok(Planning::Plan(Box::new(Decision { plan, durations, snapshot, entries, groups, fingerprint })))
 }
 
 /// A revert looks at no market: what comes back is what stood there.
 async fn decide_revert(lease: &Lease<'_>, worker: &Worker, job: &JobId) -> Result<Planning, Failure> {
-    let (target, entries) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
+    let (target, entries, groups) = store::revert::read(lease.transaction(), &worker.entries, job).await?;
+    let mut groups = groups.map(|groups| groups.adopting(worker.policy.adopt_existing));
     Ok(match plan::revert::plan(job, &target) {
-        Ok(plan) => Planning::Plan(Box::new(Decision {
-            plan,
-            durations: BTreeMap::new(),
-            snapshot: Arc::default(),
-            entries,
-            fingerprint: None,
-        })),
+        Ok(plan) => {
+            let snapshot = Arc::default();
+            if let Some(groups) = &mut groups {
+                groups.project(&plan, &snapshot);
+            }
+            Planning::Plan(Box::new(Decision {
+                plan,
+                durations: BTreeMap::new(),
+                snapshot,
+                entries,
+                groups,
+                fingerprint: None,
+            }))
+        }
         Err(refusal) => Planning::Otherwise(Outcome::Refused(refusal)),
     })
 }
@@ -228,6 +242,7 @@ fn limits(worker: &Worker) -> Limits {
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
 async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Interruption {
     let mut is_logged = false;
+    let mut refreshed_at = Instant::now();
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -238,6 +253,12 @@ async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Int
         if !is_logged {
             info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
             is_logged = true;
+        }
+        if refreshed_at.elapsed() >= REFRESH_EVERY {
+            refreshed_at = Instant::now();
+            if let Err(failure) = worker.relay.refresh_monitor(row).await {
+                warn!("{failure}");
+            }
         }
         match free_stuck(worker).await {
             Ok(Some(freed)) => warn!(
@@ -256,7 +277,10 @@ async fn free_stuck(worker: &Worker) -> Result<Option<owners::Freed>, Failure> {
 }
 
 /// A plan, how long each of its sub-tasks took, in milliseconds, and the rows that show it.
-type Planned = (Plan, BTreeMap<SyncTask, u64>, Entries);
+type Planned = (Plan, BTreeMap<SyncTask, u64>, Targets);
+
+/// What a plan is written to: `cache_entries`, and the group tables where they are written.
+type Targets = (Entries, Option<Groups>);
 
 /// Who is told of each sub-task: the world, and the watch for standstills.
 struct Watched<'a> {
@@ -269,7 +293,7 @@ async fn plan_aside(
     lease: &Lease<'_>,
     policy: &Arc<Policy>,
     snapshot: &Arc<Snapshot>,
-    mut entries: Entries,
+    (mut entries, mut groups): Targets,
     order: Order,
     watched: Watched<'_>,
 ) -> Result<Result<Planned, Refusal>, Failure> {
@@ -287,7 +311,10 @@ async fn plan_aside(
         });
         plan.map(|mut plan| {
             entries.project(&mut plan, &snapshot, Utc::now());
-            (plan, durations, entries)
+            if let Some(groups) = &mut groups {
+                groups.project(&plan, &snapshot);
+            }
+            (plan, durations, (entries, groups))
         })
     });
     loop {

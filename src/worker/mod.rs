@@ -40,7 +40,7 @@ use self::disposition::Disposition;
 use self::process::process;
 use self::relay::Relay;
 use self::shutdown::Shutdown;
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobStatus};
 use crate::failure::{Failure, redis as redis_failure};
 use crate::plan::given::policy::Policy;
 use crate::redis::connection::Redis;
@@ -48,6 +48,7 @@ use crate::redis::consumer::{self, Consumer};
 use crate::redis::identity::WorkerIdentity;
 use crate::redis::rights;
 use crate::settings::{EntriesSettings, Settings, SourceSettings};
+use crate::store::jobs::JobRow;
 use crate::store::{Database, KeptConnection, figures, jobs, migrations};
 use crate::wire::names::Names;
 
@@ -57,6 +58,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const LOG_EVERY: Duration = Duration::from_secs(15);
 /// Middle pause between two jobs where one after the other fails; with its spread it stays below four seconds.
 const LONGEST_STREAK_PAUSE: Duration = Duration::from_secs(3);
+/// The most jobs that failed whose errors are told at the end.
+const NAMED_FAILURES: usize = 10;
 /// Pause between two rounds of relay and sweeper.
 const ROUND: Duration = Duration::from_secs(1);
 /// How far ahead `--once` looks: a retry that is due later is left to a later run.
@@ -111,6 +114,8 @@ pub struct Worker {
     pub shutdown: Shutdown,
     /// Whether attempts fail one after the other.
     pub failure_streak: FailureStreak,
+    /// Jobs that failed here.
+    pub failed: Failed,
     /// What attempts are made over.
     pub kept: KeptConnection,
     /// The last claim under which work began.
@@ -146,6 +151,7 @@ impl Worker {
             relay,
             shutdown,
             failure_streak: FailureStreak::default(),
+            failed: Failed::default(),
             kept: KeptConnection::default(),
             begun: Begun::default(),
             kept_pulse: KeptConnection::default(),
@@ -182,7 +188,7 @@ pub enum Until {
 impl Worker {
     /// Works. Servers that are away are waited for; only what trying again can't mend is an error.
     pub async fn run(self: Arc<Self>, until: Until) -> Result<(), Failure> {
-        self.wait_for_tables().await?;
+        let Some(database) = self.wait_for_tables().await? else { return Ok(()) };
         info!(worker = self.identity.name(), policy = %self.fingerprint, "worker {} begins", self.identity.name());
         let mut rounds = JoinSet::new();
         rounds.spawn(relay_rounds(Arc::clone(&self)));
@@ -191,6 +197,7 @@ impl Worker {
             self.redis.clone(),
             self.names.job_stream(),
             self.identity.clone(),
+            database,
             self.options.lease,
         );
         let ended = self.work(&mut consumer, until).await;
@@ -202,16 +209,22 @@ impl Worker {
         ended
     }
 
-    /// Waits for Postgres. Missing tables are an error, not something to wait for.
-    async fn wait_for_tables(&self) -> Result<(), Failure> {
+    /// Waits for Postgres, and returns which database it is, or nothing where the worker is to stop before. Missing tables
+    /// are an error, not something to wait for.
+    async fn wait_for_tables(&self) -> Result<Option<String>, Failure> {
         let mut backoff = ReconnectBackoff::new();
         while !self.shutdown.is_asked() {
-            match migrations::check(&self.database, &self.entries).await {
+            match self.check_tables().await {
                 Err(failure) if failure.is_transient() => backoff.wait(&failure, &self.shutdown).await,
-                checked => return checked,
+                checked => return checked.map(Some),
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    async fn check_tables(&self) -> Result<String, Failure> {
+        migrations::check(&self.database, &self.entries).await?;
+        self.database.identity().await.map(str::to_owned)
     }
 
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
@@ -411,6 +424,39 @@ impl FailureStreak {
     }
 }
 
+/// The jobs that failed under a worker, for whoever started it to work until nothing is left.
+#[derive(Debug, Default)]
+pub struct Failed(Mutex<FailedJobs>);
+
+#[derive(Debug, Default)]
+struct FailedJobs {
+    count: usize,
+    first: Vec<String>,
+}
+
+impl Failed {
+    /// Takes note of a job that has ended.
+    pub fn note(&self, row: &JobRow) {
+        if row.status == JobStatus::Failed {
+            let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.count += 1;
+            if failed.first.len() < NAMED_FAILURES {
+                let error = row.error.as_deref().unwrap_or_default();
+                failed.first.push(format!("{}: {error}", row.id()));
+            }
+        }
+    }
+
+    /// A sentence, where there were any.
+    pub fn sentence(&self) -> Option<String> {
+        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let FailedJobs { count, first } = &*failed;
+        let (jobs, more) = (if *count == 1 { "job" } else { "jobs" }, count - first.len());
+        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+        (*count > 0).then(|| format!("{count} {jobs} failed: {}{more}", first.join("; ")))
+    }
+}
+
 /// What one turn of the loop came to.
 enum Step {
     Worked,
@@ -463,7 +509,6 @@ impl LogOnce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::JobStatus;
 
     #[test]
     fn a_streak_of_failures_makes_a_worker_wait_and_the_first_success_ends_it() {

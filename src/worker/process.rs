@@ -160,6 +160,7 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     drop(heartbeat);
     match recorded {
         Some(row) if row.status.is_final() => {
+            worker.failed.note(&row);
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
@@ -361,6 +362,7 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
     let early = EarlyEnd { status: JobStatus::Failed, error: &error, is_dead_letter: true };
     match end(worker, &row, &[], early).await? {
         Ended::Done(row) => {
+            worker.failed.note(&row);
             relay(worker, &row).await;
             remove_entry(worker, entry, &row).await
         }

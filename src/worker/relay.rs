@@ -11,12 +11,14 @@
 
 use std::time::Duration;
 
+use super::announce::status_of;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
 use crate::redis::connection::Redis;
-use crate::redis::publisher::{Publication, publish_all};
+use crate::redis::publisher::{self, Publication, publish_all};
 use crate::redis::rights;
+use crate::store::jobs::JobRow;
 use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, Database};
 use crate::wire::event::Event;
@@ -146,6 +148,18 @@ impl Relay {
             .await
             .map_err(redis_failure("publish progress"))?;
         Ok(fault::point("progress.after").await?)
+    }
+
+    /// Has the job monitor page see that a job is alive which has no news to publish.
+    pub async fn refresh_monitor(&self, row: &JobRow) -> Result<(), Failure> {
+        if !self.job_monitor {
+            return Ok(());
+        }
+        let now = Utc::now();
+        let status = status_of(row, row.last_seq, now);
+        publisher::refresh_monitor(&mut self.redis.shared(), &self.names, &status, now)
+            .await
+            .map_err(redis_failure("refresh the job monitor's text"))
     }
 
     /// Publishes the pending events of all jobs, and returns how many jobs had some. A job that can't be published does not

@@ -2,7 +2,7 @@
 //!
 //! The first SIGTERM or SIGINT asks: nothing new is read, and the job at hand may finish. When the time to drain is
 //! over, the job is rolled back and handed to another worker without counting the attempt. A second signal ends the
-//! process at once; nothing is lost by that either, only found later.
+//! process at once; nothing is lost by that either, only found later. SIGHUP is logged and changes nothing.
 
 use std::time::Duration;
 
@@ -31,6 +31,15 @@ impl Shutdown {
         let shutdown = Self::default();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            // A terminal that was closed, or somebody who expects settings to be read again.
+            while hangup.recv().await.is_some() {
+                warn!(
+                    "SIGHUP changes nothing: settings are read at the start only; to read them again, restart"
+                );
+            }
+        });
         let listener = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

@@ -70,10 +70,12 @@ async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure>
     let announcement = announcement(row);
     let doing = "put a job on the stream";
     let (redis, names) = (&worker.redis, &worker.names);
-    let enqueued = match producer::enqueue(&mut redis.shared(), names, &row.request, &announcement).await {
-        Ok(enqueued) => enqueued,
-        Err(error) => return Err(rights::named(redis, names, row.id(), doing, error).await),
-    };
+    let database = worker.database.identity().await?;
+    let enqueued =
+        match producer::enqueue(&mut redis.shared(), names, database, &row.request, &announcement).await {
+            Ok(enqueued) => enqueued,
+            Err(error) => return Err(rights::named(redis, names, row.id(), doing, error).await),
+        };
     if row.status == JobStatus::Retrying {
         debug!(job.id = %row.id(), "job {} is due again, and was put on the stream", row.id());
     } else {

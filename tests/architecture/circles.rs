@@ -110,8 +110,8 @@ impl Imports {
             let place = |module: &Module| module.get(common).map_or("mod", String::as_str).to_owned();
             let (from, to) = (place(user), place(&used));
             if from != to {
-                let uses = folders.entry(user[..common].join("::")).or_default();
-                uses.entry(from).or_default().entry(to).or_default().insert(user.join("::"));
+                let within = folders.entry(user[..common].join("::")).or_default();
+                within.entry(from).or_default().entry(to).or_default().insert(user.join("::"));
             }
         }
         folders

@@ -214,7 +214,7 @@ impl Scene {
         let request = JobRequest::new(id, Mode::Full, "cli", chrono::Utc::now());
         let policy = Arc::new(self.policy.clone());
         let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-        let Reading::Ready(ready) = read::read(&transaction, from, &request).await? else {
+        let Reading::Ready(ready) = Box::pin(read::read(&transaction, from, &request)).await? else {
             return Err("nothing to plan from".into());
         };
         let Ready { as_of, snapshot, .. } = *ready;

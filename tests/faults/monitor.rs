@@ -77,7 +77,7 @@ fn parse(line: &str) -> Option<Command> {
     let (at, rest) = line.strip_prefix('+')?.split_once(' ')?;
     let mut words = Vec::new();
     let mut chars = rest.split_once("] ")?.1.chars();
-    while chars.find(|c| *c == '"').is_some() {
+    while chars.any(|c| c == '"') {
         let mut word = String::new();
         while let Some(c) = chars.next() {
             match c {

@@ -311,6 +311,13 @@ pub(crate) fn is_believed(rows: &[Row], universe: &str, was: &[String], wanted: 
     }
 }
 
+/// Whether a universe has its members by nothing but their caps: a tier or a ranking. While one of them is not believed,
+/// nothing else that ranks by caps is.
+pub(crate) fn goes_by_caps_alone(universe: &str) -> bool {
+    TIERS.iter().any(|(name, _, _)| *name == universe)
+        || RANKINGS.iter().any(|limit| universe == format!("top_{limit}"))
+}
+
 /// The universes that are held or go together with this one.
 pub(crate) fn together_with(universe: &str) -> Vec<String> {
     let tiers: Vec<String> = TIERS.iter().map(|(name, _, _)| (*name).to_owned()).collect();

@@ -142,12 +142,17 @@ proptest! {
         let verdict = |name: &String| oracle::is_believed(&now, name, &before[name], &wanted[name]);
         let sectors_believed = oracle::are_sectors_believed(&was, &now);
         let believed: BTreeMap<&String, bool> = wanted.keys().map(|name| (name, verdict(name))).collect();
+        // Caps that would empty a tier say little about the others.
+        let caps_believed = !wanted.iter().any(|(name, members)| {
+            oracle::goes_by_caps_alone(name) && !believed[name] && !members.is_empty()
+        });
         for universe in &plan.universes {
             let name = universe.name.as_str();
             let group = oracle::together_with(name);
             let by_sector = universe.cache_type.as_str() == "sector_leader";
             let sectors_hold = by_sector && !sectors_believed;
-            let is_held = sectors_hold || !group.iter().all(|name| believed[name]);
+            let caps_hold = by_sector && !caps_believed && !before[name].is_empty();
+            let is_held = sectors_hold || caps_hold || !group.iter().all(|name| believed[name]);
             prop_assert_eq!(universe.status == UniverseStatus::Held, is_held, "{}: {:?}", name, universe.hold);
             prop_assert_eq!(universe.hold.is_some(), is_held);
             // What a guard measured says the same.
@@ -156,9 +161,14 @@ proptest! {
                     measure.is_exceeded() && measure.universe.as_ref().is_some_and(|of| of.as_str() == *name)
                 })
             };
+            let caps_exceed = wanted.iter().any(|(name, members)| {
+                oracle::goes_by_caps_alone(name) && exceeds(name) && !members.is_empty()
+            });
+            prop_assert_eq!(caps_exceed, !caps_believed);
             let sectors_exceed =
                 plan.measures.iter().any(|measure| measure.guard == Guard::SectorsChanged && measure.is_exceeded());
-            prop_assert_eq!((by_sector && sectors_exceed) || group.iter().any(exceeds), is_held, "{}", name);
+            let one_exceeds = (by_sector && sectors_exceed) || group.iter().any(exceeds);
+            prop_assert_eq!(one_exceeds || caps_hold, is_held, "{}", name);
         }
     }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::world::{World, background, request, stock, until};
 
 /// What is unique in most installations, and what is in some.
-const KEYS: [&str; 2] = ["type, name, key, environment", "type, key, environment"];
+pub(crate) const KEYS: [&str; 2] = ["type, name, key, environment", "type, key, environment"];
 
 /// Rows of others, as `AppV2` and its tools keep them beside ours.
 const OTHERS: &str = r#"
@@ -44,7 +44,7 @@ const FUNDS: &str = "
 
 impl World {
     /// A world whose `cache_entries` is `AppV2`'s, with rows of others and a few funds.
-    async fn appv2(key: &str, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn appv2(key: &str, settings: &[(&str, &str)]) -> Self {
         let world = Self::with(settings).await;
         world
             .sql(&format!(
@@ -119,7 +119,7 @@ impl World {
         rewritten.map(|universe| universe.name.to_string()).collect()
     }
 
-    async fn members_in_history(&self, universe: &str) -> BTreeSet<String> {
+    pub(crate) async fn members_in_history(&self, universe: &str) -> BTreeSet<String> {
         let sql = "select symbol from universe_membership where valid_to is null and universe = ";
         self.ask(&format!("{sql}'{universe}'")).await.into_iter().collect()
     }
@@ -639,7 +639,7 @@ async fn a_worker_that_dies_while_it_writes_leaves_the_table_as_it_was() {
 
 impl World {
     /// Reverts a job, and works until that is done.
-    async fn undo(&self, job: &str) {
+    pub(crate) async fn undo(&self, job: &str) {
         let id = format!("revert-of-{job}");
         let revert = JobRequest { mode: Mode::Revert, revert_of: JobId::parse(job), ..request(&id) };
         self.submit(&revert).await;

@@ -628,9 +628,9 @@ async fn metrics_count_jobs_whoever_did_them_and_show_the_universes() {
         lines.map(|line| line.split([' ', '{']).next().unwrap().to_owned()).collect()
     };
     assert_eq!(words("# HELP "), words("# TYPE "), "each is described");
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/operating.md")).unwrap();
     for name in words("# TYPE ") {
-        assert!(readme.contains(&format!("`{name}")), "README.md does not list {name}");
+        assert!(page.contains(&format!("`{name}")), "deploy/operating.md does not list {name}");
     }
 }
 

@@ -201,6 +201,15 @@ async fn the_text_for_the_job_monitor_page_can_be_read_by_python() {
     assert!(!monitor["message"].as_str().unwrap().contains(['<', '>', '&', '"']));
     let ttl: i64 = world.ask_redis(redis::cmd("TTL").arg(key)).await;
     assert!((86_300..=86_400).contains(&ttl), "{ttl}");
+    // Older pages ask for a single job under another name.
+    let single: String = world.ask_redis(redis::cmd("GET").arg("job:status:job")).await;
+    assert_eq!(single, text);
+    let switched_off = World::with(&[("redis.job_monitor_keys", "false")]).await;
+    switched_off.sync("job").await;
+    for pattern in ["job:status:*", "tickstock.jobs.status:*"] {
+        let keys: Vec<String> = switched_off.ask_redis(redis::cmd("KEYS").arg(pattern)).await;
+        assert_eq!(keys, [""; 0]);
+    }
 }
 
 #[tokio::test]

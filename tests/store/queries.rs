@@ -7,12 +7,20 @@ use super::world::World;
 
 /// Templates: `store::read::source` fills their braces in, and its tests run them.
 const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
-/// Those that want `AppV2`'s table; the tests of that layout run them.
-const OF_APPV2: [&str; 5] = [
+/// Those that want a table of `AppV2`; the tests of that layout and of groups run them.
+const OF_APPV2: [&str; 13] = [
     "appv2_config_read.sql",
     "appv2_rows_read.sql",
     "appv2_rows_remove.sql",
     "appv2_rows_upsert.sql",
+    "groups_checks_try.sql",
+    "groups_keep.sql",
+    "groups_members_join.sql",
+    "groups_members_leave.sql",
+    "groups_read.sql",
+    "groups_remove.sql",
+    "groups_restore.sql",
+    "groups_upsert.sql",
     "revert_rows_appv2.sql",
 ];
 

@@ -15,7 +15,7 @@ use cache_sync::failure::Failure;
 use cache_sync::plan::given::policy::{Guards, Ranking};
 use cache_sync::plan::given::snapshot::{RunState, Snapshot, StoredUniverse};
 use cache_sync::plan::result::{Before, ForeignCleanup, Joined, Left, Plan, PlannedUniverse};
-use cache_sync::settings::{DatabaseSettings, EntriesSettings, Layout, Secret, SourceSettings};
+use cache_sync::settings::{DatabaseSettings, EntriesSettings, Groups, Layout, Secret, SourceSettings};
 use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
@@ -187,7 +187,8 @@ impl World {
         let mut plan = plan(&snapshot, as_of, wanted);
         adjust(&mut plan);
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &Entries::Universe };
+        let ctx =
+            ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &Entries::Universe, groups: None };
         let applied = apply(&lease, &plan, &snapshot, ctx).await.unwrap();
         lease.commit().await.unwrap();
         applied
@@ -209,10 +210,10 @@ impl World {
         let mut client = self.db.dedicated().await.unwrap();
         let lease = Lease::acquire(&mut client, Limits::default()).await.unwrap();
         let target = JobId::parse(target).unwrap();
-        let (found, entries) = revert::read(lease.transaction(), &self.entries, &target).await.unwrap();
+        let (found, entries, _) = revert::read(lease.transaction(), &self.entries, &target).await.unwrap();
         let Ok(plan) = cache_sync::plan::revert::plan(&target, &found) else { return false };
         let job_id = JobId::parse(job).unwrap();
-        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &entries };
+        let ctx = ApplyContext { job_id: &job_id, now, batch_size: 3, entries: &entries, groups: None };
         apply(&lease, &plan, &Snapshot::default(), ctx).await.unwrap();
         lease.commit().await.unwrap();
         true
@@ -233,6 +234,7 @@ impl World {
             now: evening_of(as_of),
             batch_size: 3,
             entries: &Entries::Universe,
+            groups: None,
         };
         apply(lease, &plan(snapshot, as_of, wanted), snapshot, ctx).await
     }
@@ -288,7 +290,8 @@ impl World {
 }
 
 fn database(url: &str, schema: &str) -> Database {
-    Database::new(&DatabaseSettings { url: Secret::new(url), schema: schema.to_owned() }).unwrap()
+    Database::new(&DatabaseSettings { url: Secret::new(url), schema: schema.to_owned(), max_connections: 6 })
+        .unwrap()
 }
 
 /// As shipped.
@@ -299,6 +302,8 @@ fn entries(schema: &str) -> EntriesSettings {
         environment: "DEFAULT".to_owned(),
         bare_etf_lists: false,
         appv2_rankings: Ranking::of_appv2(),
+        groups: Groups::Auto,
+        group_universes: Vec::new(),
     }
 }
 

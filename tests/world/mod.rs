@@ -344,6 +344,7 @@ impl World {
     }
 
     /// The socket of its Postgres, where a proxy may lead.
+    #[expect(clippy::unused_self, reason = "a world stands for its servers")]
     pub(crate) fn postgres_socket(&self) -> std::path::PathBuf {
         servers::postgres_socket()
     }

@@ -41,6 +41,12 @@ impl World {
         self
     }
 
+    /// Another database with all that a world needs, as the variable that leads a program of this world to it: its Redis
+    /// and its names stay this world's.
+    pub(crate) async fn database_beside(&self) -> (String, String) {
+        ("DATABASE_URL".to_owned(), super::servers::new_database().await)
+    }
+
     /// Runs statements in which `{role}` and `{database}` stand for the names.
     pub(crate) async fn sql_of_role(&self, statements: &str) {
         let (_, database) = self.database_url.rsplit_once('/').unwrap();

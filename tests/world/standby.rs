@@ -41,6 +41,11 @@ async fn caught_up() {
     let now = servers::ask_server("select pg_current_wal_lsn()").await;
     let replayed =
         format!("select coalesce(bool_or(replay_lsn >= '{now}'), false)::text from pg_stat_replication");
+    // The copy holds the databases of all tests that ran before, so it takes longer than other things that are waited for.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(240);
+    while std::time::Instant::now() < until && servers::ask_server(&replayed).await != "true" {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     eventually("a standby that has caught up", async || {
         (servers::ask_server(&replayed).await == "true").then_some(())
     })

@@ -1,7 +1,7 @@
 //! The plan in the making: what the sub-tasks have decided so far.
 //!
-//! A sub-task proposes members for its universes ([`Draft::compare`]), lets the [guards](guard) judge the
-//! difference, and [finalizes](finalize) each universe. Members are indices into the snapshot until then; two
+//! A sub-task proposes members for its universes (`Draft::compare`), lets the guards judge the
+//! difference, and finalizes each universe. Members are indices into the snapshot until then; two
 //! spellings of a symbol are one member.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

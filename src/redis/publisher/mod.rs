@@ -159,6 +159,7 @@ impl Publication {
         }
         call.arg(u8::from(self.is_end()))
             .arg(self.job_monitor.as_deref().unwrap_or_default())
+            .arg(Names::single_job(&self.job_id))
             .arg(self.requested_at.map(|at| at.timestamp_millis().to_string()).unwrap_or_default())
             .arg(self.job_id.as_str());
     }
@@ -223,6 +224,26 @@ pub async fn publish(
     for channel in channels {
         redis::cmd("PUBLISH").arg(channel).arg(&text).exec_async(connection).await?;
     }
+    Ok(())
+}
+
+/// Writes the text of the job monitor page again with the time `at`, where it is kept: `AppV2` takes a job without news
+/// for ten minutes for a dead one, and shows it as cancelled. Only to be used by whoever owns the job.
+pub async fn refresh_monitor(
+    connection: &mut impl ConnectionLike,
+    names: &Names,
+    status: &StatusHash,
+    at: DateTime<Utc>,
+) -> RedisResult<()> {
+    let text = job_monitor(status, None, at);
+    let set = |key: String| {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(&text).arg("XX").arg("EX").arg(monitor::TTL_SECONDS);
+        command
+    };
+    set(names.job_monitor(&status.job_id)).exec_async(connection).await?;
+    // Outside our prefix, so the user may lack the right to it.
+    let _ = set(Names::single_job(&status.job_id)).exec_async(connection).await;
     Ok(())
 }
 

@@ -362,3 +362,23 @@ async fn a_server_without_memory_left_is_told_nothing_by_half() {
     let () = memory("0").query_async(&mut world.connection).await.expect("set");
     assert_eq!(world.deliver(&delivery).await, Delivered::Published);
 }
+
+#[tokio::test]
+async fn the_monitor_hears_of_a_job_that_waits_and_of_none_that_it_does_not_know() {
+    let mut world = World::new().await;
+    let status = StatusHash::new(job(), JobStatus::Running, 1);
+    let names = world.names.clone();
+    refresh_monitor(&mut world.connection, &names, &status, at(60_000)).await.expect("refreshed");
+    let keys: Vec<String> = world.connection.keys("*").await.expect("keys");
+    assert_eq!(keys, [""; 0]);
+
+    let delivery = Publication::of_status(status.clone()).with_job_monitor(None, at(0));
+    assert_eq!(world.deliver(&delivery).await, Delivered::Published);
+    refresh_monitor(&mut world.connection, &names, &status, at(60_000)).await.expect("refreshed");
+    for key in [names.job_monitor(&job()), Names::single_job(&job())] {
+        let text: String = world.connection.get(&key).await.expect("a text");
+        assert!(text.contains(&at(60_000).format("%H:%M:%S").to_string()), "{text}");
+        let seconds: i64 = world.connection.ttl(&key).await.expect("a time");
+        assert!(seconds > 86_000, "{seconds}");
+    }
+}

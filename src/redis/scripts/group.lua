@@ -2,7 +2,9 @@
 -- number of entries read of a second group, as which nobody reads: it lives and dies with the stream, and no other key is
 -- needed. The place of that group says since when it counts: 0-0 where that is not known.
 -- From the beginning, never from `$`: that would pass over jobs. Finished ones are known in Postgres.
--- KEYS: stream. ARGV: group, group that counts. Returns whether the first was made, 1 or 0.
+-- KEYS: stream. ARGV: group, group that counts, how the group of the owner begins, database. belong() stands before this.
+-- Returns whether the first was made, 1 or 0.
+belong(KEYS[1], ARGV[3], ARGV[4])
 local known = {}
 if redis.call('EXISTS', KEYS[1]) == 1 then
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do

@@ -70,7 +70,7 @@ local function read_delivery()
     delivery.channels = next_list()
     delivery.status = next_list()
     delivery.ended = next_arg() == '1'
-    delivery.monitor = next_arg()
+    delivery.monitor, delivery.single_job = next_arg(), next_arg()
     delivery.requested_ms, delivery.job_id = next_arg(), next_arg()
     return delivery
 end
@@ -115,6 +115,10 @@ local function write(delivery)
         status_seq = delivery.seq
         if delivery.monitor ~= '' then
             redis.call('SET', KEYS[3], delivery.monitor, 'EX', monitor_seconds)
+            -- Outside our prefix, and for older pages only: left out where the user may not write it.
+            if redis.acl_check_cmd('SET', delivery.single_job, '') then
+                redis.call('SET', delivery.single_job, delivery.monitor, 'EX', monitor_seconds)
+            end
         end
     end
     if delivery.requested_ms ~= '' then

@@ -14,13 +14,14 @@
 //!       ├─ rows to write ───────────────────────> cache_entries                in the layout it has
 //!       ├─ how each fares ──────────────────────> cache_entries_metadata
 //!       ├─ rows that come back (revert) ────────> cache_entries
-//!       └─ foreign rows, last ──────────────────> cache_entries
+//!       ├─ foreign rows, last ──────────────────> cache_entries
+//!       └─ the same members in groups ──────────> definition_groups, group_memberships
 //! ```
 //! A plan without changes needs two statements: how each universe fares, and what was seen.
 //!
 //! What is reconstructed of the past, [`backfill`] writes into history and audit alone.
 //!
-//! # Why foreign rows come last
+//! # Why foreign rows and groups come last
 //! Others write them. The later we touch them, the shorter others wait for us, and the less is lost when one of them
 //! was faster and the transaction has to be done again.
 
@@ -54,17 +55,23 @@ use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::store::Transaction;
 
 use super::layout::Entries;
+use super::layout::groups::Groups;
 use super::lease::Lease;
 use super::read::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
 mod appv2;
 mod backfill;
+mod groups;
 mod instruments;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
 const KEPT_RUNS: i64 = 30;
+/// Changes from which on the tables they are joined by are analysed first. A table that was filled in this transaction has
+/// no statistics, or those of a fill that was rolled back, by which it looks empty: the join then reads all of one table
+/// for each row of the other. Below it that costs less than to analyse.
+const ANALYZED_FROM: usize = 1_000;
 /// Staged in place of [`Action`] for symbols that were members before there was history.
 const ADOPTED: &str = "adopted";
 
@@ -79,6 +86,8 @@ pub struct ApplyContext<'a> {
     pub batch_size: usize,
     /// What stands in `cache_entries`, and which rows of it are to be written where the plan alone does not say so.
     pub entries: &'a Entries,
+    /// What stands in the group tables and what of it changes, where they are written.
+    pub groups: Option<&'a Groups>,
 }
 
 /// What reconstructed history is written for.
@@ -157,6 +166,9 @@ pub async fn apply(
         execute(tx, DOING, sql, &[(&ctx.now, Type::TIMESTAMPTZ)]).await?;
     }
     note_foreign_left(tx, plan, ctx.job_id).await?;
+    if let Some(groups) = ctx.groups {
+        groups::write_groups(tx, groups, ctx.job_id, ctx.now).await?;
+    }
     Ok(applied)
 }
 
@@ -375,10 +387,12 @@ async fn stage<'a>(
     // The protocol has no COPY without a name for the statement; it lives as long as this function.
     let copy =
         tx.prepare(include_str!("../../../sql/queries/staged_copy.sql")).await.map_err(postgres(DOING))?;
+    let mut staged = 0;
     while changes.peek().is_some() {
         let sink = tx.copy_in(&copy).await.map_err(postgres(DOING))?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMNS));
         for change in changes.by_ref().take(batch_size.max(1)) {
+            staged += 1;
             let rank = change.rank.map(|rank| rank as i32);
             let cap = change.cap.map(to_numeric);
             writer
@@ -406,6 +420,9 @@ async fn stage<'a>(
         }
         writer.finish().await.map_err(postgres(DOING))?;
     }
+    if staged >= ANALYZED_FROM {
+        tx.batch_execute("analyze cache_sync_staged").await.map_err(postgres(DOING))?;
+    }
     Ok(())
 }
 
@@ -432,6 +449,10 @@ async fn write_history(
         // Memberships point to instruments, so those come first.
         let sql = include_str!("../../../sql/queries/instruments_open.sql");
         execute(tx, DOING, sql, &[(&as_of, Type::DATE)]).await?;
+        if applied.added + applied.adopted + applied.renamed >= ANALYZED_FROM {
+            // Where the table is another role's, Postgres warns and leaves it.
+            tx.batch_execute("analyze cache_sync_instruments").await.map_err(postgres(DOING))?;
+        }
         let sql = include_str!("../../../sql/queries/memberships_open.sql");
         applied.opened = counted(tx, sql, &params).await?;
     }

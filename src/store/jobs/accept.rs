@@ -35,9 +35,28 @@ pub async fn accept(
     warnings: &[String],
     now: DateTime<Utc>,
 ) -> Result<Accepted, Failure> {
+    let accepted = accept_below(client, request, warnings, None, now).await?;
+    Ok(accepted.expect("without a bound there is always room"))
+}
+
+/// The same unless `most` jobs are unfinished: `None` then. Of several that are accepted at the same moment each may be
+/// the last.
+pub async fn accept_below(
+    client: &mut Client,
+    request: &JobRequest,
+    warnings: &[String],
+    most: Option<u32>,
+    now: DateTime<Utc>,
+) -> Result<Option<Accepted>, Failure> {
     let doing = "accept the job";
     let transaction = client.begin().await?;
     let mut accepted = accept_within(&transaction, request, None, now).await?;
+    if let (Accepted::New(_), Some(most)) = (&accepted, most) {
+        // Its own row is one of them. Nothing is committed, so none of it was.
+        if unfinished(&transaction, most.saturating_add(1)).await? > most {
+            return Ok(None);
+        }
+    }
     if let Accepted::New(row) = &mut accepted {
         if !warnings.is_empty() {
             **row = warn_of(&transaction, row, warnings).await?;
@@ -46,7 +65,17 @@ pub async fn accept(
     fault::point("accept.before").await?;
     transaction.commit().await.map_err(postgres(doing))?;
     fault::point("accept.after").await?;
-    Ok(accepted)
+    Ok(Some(accepted))
+}
+
+/// How many jobs are unfinished, counted up to `at_most`.
+async fn unfinished(transaction: &Transaction<'_>, at_most: u32) -> Result<u32, Failure> {
+    let doing = "count the unfinished jobs";
+    let sql = include_str!("../../../sql/queries/jobs_unfinished.sql");
+    let params: [(&(dyn ToSql + Sync), Type); 1] = [(&i64::from(at_most), Type::INT8)];
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    let counted = rows.first().map_or(0, |row| row.get::<_, i64>("unfinished"));
+    Ok(u32::try_from(counted).unwrap_or(u32::MAX))
 }
 
 /// Notes warnings on a job, `code: text` each.

@@ -24,7 +24,7 @@ mod queries;
 mod result;
 mod row;
 
-pub use accept::{Accepted, accept, note_entry, reject};
+pub use accept::{Accepted, accept, accept_below, note_entry, reject};
 pub use cancel::{Cancellation, cancel};
 pub use claim::{Claim, ClaimTerms, Lost, claim};
 pub use finish::{Ended, Ending, Postponement, end, end_within, postpone, record_ended, release};

@@ -146,7 +146,7 @@ impl Location {
 }
 
 /// The title of a universe of funds.
-fn fund_title(universe: &str) -> &'static str {
+pub(super) fn fund_title(universe: &str) -> &'static str {
     match universe.strip_prefix("etf_").and_then(FundCategory::from_text) {
         Some(FundCategory::Bonds) => "Bond ETFs",
         Some(FundCategory::Commodities) => "Commodity ETFs",

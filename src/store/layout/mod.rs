@@ -20,6 +20,7 @@ use crate::store::Transaction;
 use super::catalog::{self, Column, Relation};
 
 pub mod appv2;
+pub mod groups;
 pub mod projection;
 pub mod rows;
 

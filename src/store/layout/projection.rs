@@ -196,16 +196,25 @@ impl<'a> PlannedSecurities<'a> {
     }
 
     fn feed(&self, complete: &PlannedUniverse) -> Value {
+        let symbols = self.feed_symbols(complete);
+        let stocks: Vec<Value> = (1..).zip(&symbols).map(|(rank, symbol)| self.stock(symbol, rank)).collect();
+        json!({"count": symbols.len(), "stocks": stocks, "symbols": symbols})
+    }
+
+    fn feed_symbols(&self, complete: &PlannedUniverse) -> Vec<Symbol> {
         let trades = |symbol: &Symbol| {
             self.securities.get(symbol.as_str()).is_some_and(|security| {
                 security.active == Some(true) && FUND_KINDS.contains(&&*security.kind)
             })
         };
         let funds = WELL_KNOWN_FUNDS.iter().filter_map(|symbol| Symbol::parse(symbol)).filter(trades);
-        let symbols: Vec<Symbol> = complete.members.iter().take(FEED_STOCKS).cloned().chain(funds).collect();
-        let stocks: Vec<Value> = (1..).zip(&symbols).map(|(rank, symbol)| self.stock(symbol, rank)).collect();
-        json!({"count": symbols.len(), "stocks": stocks, "symbols": symbols})
+        complete.members.iter().take(FEED_STOCKS).cloned().chain(funds).collect()
     }
+}
+
+/// What the live feed starts with: the largest stocks of `complete`, and the funds that everybody knows and that trade.
+pub(super) fn feed_symbols(plan: &Plan, snapshot: &Snapshot, complete: &PlannedUniverse) -> Vec<Symbol> {
+    PlannedSecurities::new(plan, snapshot).feed_symbols(complete)
 }
 
 fn bare_list(members: &[Symbol]) -> Value {

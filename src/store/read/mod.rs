@@ -10,6 +10,8 @@ use chrono::NaiveDate;
 use self::snapshot::{AppliedDates, Completing, Wanted, WantedRows};
 use self::source::{SourceMarket, SourceTables, Volumes};
 use super::layout::appv2::{Rows, misnamed, slots};
+use super::layout::groups::Groups;
+use super::layout::groups::tables::{self, GroupTables};
 use super::layout::rows::read_config;
 use super::layout::{self, Entries, Layout};
 use crate::domain::job::JobRequest;
@@ -27,6 +29,7 @@ use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
 
+pub mod bars_index;
 mod decode;
 pub mod past;
 pub mod snapshot;
@@ -61,6 +64,8 @@ pub struct Ready {
     pub snapshot: Snapshot,
     /// What stands in `cache_entries`.
     pub entries: Entries,
+    /// What stands in the group tables, where they are written.
+    pub groups: Option<Groups>,
 }
 
 /// Where a reading looks.
@@ -79,6 +84,8 @@ pub struct Sources<'a> {
 pub struct Rules {
     /// The layout.
     pub layout: Layout,
+    /// The group tables.
+    pub group_tables: GroupTables,
     /// The rules.
     pub policy: Arc<Policy>,
     /// The settings that rows of the database set, as `market_cap_thresholds.mega_cap`.
@@ -87,25 +94,38 @@ pub struct Rules {
     pub problems: Vec<String>,
 }
 
-/// Finds the layout of `cache_entries`, and the rules: those of `policy`, and in the layout of `AppV2` its further
-/// rankings and what operators keep in its rows.
+/// Finds the layout of `cache_entries` and the group tables, and the rules: those of `policy`, for readers of `AppV2` its
+/// further rankings, and in its layout what operators keep in its rows.
 pub async fn read_rules(
     tx: &Transaction<'_>,
     settings: &EntriesSettings,
     policy: &Arc<Policy>,
 ) -> Result<Rules, Failure> {
-    let layout = layout::resolve(tx, settings).await?;
-    match &layout {
-        Layout::Universe => {
-            Ok(Rules { layout, policy: Arc::clone(policy), taken: Vec::new(), problems: Vec::new() })
+    let (layout, group_tables) = tokio::try_join!(layout::resolve(tx, settings), tables::look(tx, settings))?;
+    let rows = match &layout {
+        Layout::Universe if group_tables != GroupTables::Usable => {
+            let policy = Arc::clone(policy);
+            return Ok(Rules { layout, group_tables, policy, taken: Vec::new(), problems: Vec::new() });
         }
-        Layout::AppV2(table) => {
-            let rows = read_config(tx, table).await?;
-            let policy = Policy::clone(policy).with_rankings(&settings.appv2_rankings);
-            let Overridden { policy, taken, problems } = policy.overridden_by(&rows);
-            Ok(Rules { layout, policy: Arc::new(policy), taken, problems })
-        }
+        Layout::Universe => Vec::new(),
+        Layout::AppV2(table) => read_config(tx, table).await?,
+    };
+    let policy = Policy::clone(policy).with_rankings(&settings.appv2_rankings);
+    let Overridden { policy, taken, problems } = policy.overridden_by(&rows);
+    Ok(Rules { layout, group_tables, policy: Arc::new(policy), taken, problems })
+}
+
+/// What stands in the group tables, where they are written.
+pub async fn read_groups(
+    tx: &Transaction<'_>,
+    settings: &EntriesSettings,
+    tables: &GroupTables,
+    policy: &Policy,
+) -> Result<Option<Groups>, Failure> {
+    if !tables.is_written(&settings.schema)? {
+        return Ok(None);
     }
+    Groups::read(tx, settings, policy).await.map(Some)
 }
 
 /// Reads for `request` inside the caller's repeatable-read transaction.
@@ -119,7 +139,7 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         read_rules(tx, from.entries, from.policy),
         SourceTables::discover_with(tx, from.source, volumes)
     )?;
-    let Rules { layout, policy, problems, .. } = rules;
+    let Rules { layout, group_tables, policy, problems, .. } = rules;
     let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
     let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
@@ -131,11 +151,17 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
             WantedRows::AppV2 { table, slots: &ours }
         }
     };
+    let unindexed = bars_index::look(tx, from.source, &source).await?;
+    if let Some(unindexed) = &unindexed {
+        tracing::warn!("{unindexed}; what helps: {}", unindexed.statement);
+    }
     // Our own state first: we take it apart while the server reads the market.
-    let (applied, state, market) = tokio::try_join!(
+    let (applied, state, groups, market) = tokio::try_join!(
         snapshot::read_applied(tx),
         snapshot::read_state(tx, Wanted { universes: &universes, rows }),
-        source::read_securities(tx, &source, None),
+        read_groups(tx, from.entries, &group_tables, &policy),
+        // In a box: the largest of the four, which every caller of this function would carry along.
+        Box::pin(source::read_securities(tx, &source, None)),
     )?;
     let mut market = market;
     let mut coverage = coverage_of(&market, applied, &policy);
@@ -156,12 +182,17 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     let in_question = in_question(&market.securities, &state.universes, last, &policy, as_of);
     let completing = Completing { universes: &universes, in_question: &in_question, guards: &policy.guards };
     let (snapshot, entries) = snapshot::complete(tx, &source, market, state, completing, as_of).await?;
-    if let Some(refusal) = refuse_misnamed(&entries, &policy) {
+    let in_the_way = || groups.as_ref().and_then(|groups| groups.refusal(&policy));
+    if let Some(refusal) = refuse_misnamed(&entries, &policy).or_else(in_the_way) {
         return Ok(Reading::Refused(refusal));
     }
     let unusable = problems.into_iter().map(|text| Warning { code: "cache_config", text });
-    let warnings = passed_over.into_iter().chain(unusable).collect();
-    Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries })))
+    let slow = unindexed.map(|unindexed| Warning {
+        code: "slow_source",
+        text: format!("{unindexed}; what helps: {}", unindexed.statement),
+    });
+    let warnings = passed_over.into_iter().chain(unusable).chain(slow).collect();
+    Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries, groups })))
 }
 
 /// Why a sync would be refused for what stands in `cache_entries`, as far as it can be told without the market.

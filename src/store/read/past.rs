@@ -85,7 +85,7 @@ impl Past {
             SourceTables::discover_with(tx, from.source, Volumes::Read)
         )?;
         let Rules { policy, .. } = rules;
-        let today = read_securities(tx, &source, None).await?.securities;
+        let today = Box::pin(read_securities(tx, &source, None)).await?.securities;
         let runs = kept_runs(tx).await?;
         let mut past = Self { policy, known: KnownPast::default(), source, today, runs, seen: None };
         let evening = past.evening_before(tx, first).await?;

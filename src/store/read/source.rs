@@ -98,6 +98,8 @@ const BAR_ROLES: [Role; 4] = [
 pub struct SourceTables {
     /// What `{...}` stands for in the templates, but for the bound.
     expressions: BTreeMap<&'static str, String>,
+    /// The columns of a bar's symbol and date.
+    bar_columns: (String, String),
     /// The volume of a bar, where there is such a column.
     volume: Option<String>,
     /// Whether it is read with every close.
@@ -186,7 +188,13 @@ impl SourceTables {
         expressions.insert("bars", bars.qualified);
         let bound = on_or_before(&raw_date, date);
         expressions.insert("date", raw_date);
-        Ok(Self { expressions, volume, volumes, bound })
+        let bar_columns = (bar_symbol.name.clone(), date.name.clone());
+        Ok(Self { expressions, bar_columns, volume, volumes, bound })
+    }
+
+    /// The columns of a bar's symbol and date.
+    pub(in crate::store) fn bar_columns(&self) -> (&str, &str) {
+        (&self.bar_columns.0, &self.bar_columns.1)
     }
 
     /// The volume that is read with every close.

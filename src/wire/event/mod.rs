@@ -128,7 +128,7 @@ pub struct Occasion<'a> {
     pub job_id: &'a JobId,
     /// Its mode.
     pub mode: Mode,
-    /// The event's place; see [`super::seq`].
+    /// The event's place; see [`mod@super::seq`].
     pub seq: i64,
     /// The time of the envelope.
     pub at: DateTime<Utc>,

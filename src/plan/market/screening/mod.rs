@@ -8,8 +8,8 @@
 //!
 //! | anomaly | seen | cap meanwhile | until |
 //! |---|---|---|---|
-//! | suspected split | the close moves [as by a split](split), and the shares stay | the last good one, with the price since | the shares move, the price comes back within 5 sessions, or 120 sessions |
-//! | unexplained jump | [suspicious shares](Screener::is_suspicious) | the last good one, with the price | it reverts, a split or a second field explains it, or some sessions |
+//! | suspected split | the close moves as by a split, and the shares stay | the last good one, with the price since | the shares move, the price comes back within 5 sessions, or 120 sessions |
+//! | unexplained jump | suspicious shares | the last good one, with the price | it reverts, a split or a second field explains it, or some sessions |
 //! | vanished | it had a cap and has none | the last good one, with the price | there is one, or 10 sessions |
 //!
 //! A person who knows better approves the symbol; then its value of the next run is good. `accept_churn` changes
