@@ -11,12 +11,9 @@ use chrono::Utc;
 
 use super::layout::{Page, frame};
 use super::problem::Problem;
-use super::session::Session;
+use super::session::{COOKIE, Session};
 use super::{Console, layout, sign_in};
 use crate::http::middleware::SignedIn;
-
-/// The cookie of a session.
-pub(super) const COOKIE: &str = "cache_sync_console";
 
 /// Nothing but what this server sends: no script or style in a page, no other server, no frame around it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \

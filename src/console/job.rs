@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::access::{Asked, Change, Nothing, Reader};
+use super::hub::{MAX_EVENTS, frame_id};
 use super::layout::{Page, Section};
-use super::live::frame_id;
 use super::problem::Problem;
 use super::session::Session;
 use super::text::{Picture, clipped, facts, more_facts, shown, thousands};
@@ -24,8 +24,6 @@ use crate::store::account::{JobAccount, UniverseChanges};
 use crate::wire::status::StatusHash;
 use crate::worker::announce::status_of;
 
-/// Events that are shown, the newest.
-pub(super) const MAX_EVENTS: usize = 60;
 /// Characters of an event's payload that are shown.
 const EVENT_CHARS: usize = 240;
 

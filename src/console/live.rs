@@ -1,18 +1,7 @@
-//! What is sent to whoever watches: the part of a page that shows a job, made again whenever the job goes on.
-//!
-//! ```text
-//!  watched thing ─► one reader ─► newest frame ─┬─► watcher
-//!  (tonight, a job)  (every 0.3 s)              ├─► watcher    each has its place, and gets the newest
-//!                                               └─► watcher
-//! ```
-//!
-//! A frame is the whole of what is shown, so whoever lost the connection has missed nothing once the next one comes; its
-//! id says which it is, and who comes back with that id is sent only a newer one. What is watched by two hundred costs
-//! Redis what one costs: a few reads a second, and none while nobody watches.
+//! Sends whoever watches what is new, as server-sent events.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,150 +15,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::access::{Asked, Reader};
+use super::hub::{Frame, Render, Watched};
 use super::problem::Problem;
 use super::{Console, job, tonight};
 use crate::domain::job::JobId;
-use crate::failure::Failure;
-use crate::service::Service;
-use crate::wire::status::StatusHash;
 use crate::worker::shutdown::Shutdown;
 
-/// The longest wait for Redis; Postgres knows the rest.
-pub(super) const REDIS_WITHIN: Duration = Duration::from_millis(700);
-/// How often what is watched is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// The most things that are watched at once: each costs a few reads a second.
-const MAX_WATCHED: usize = 32;
-/// The most watchers, who share the server's connections with everybody else.
-const MAX_WATCHERS: usize = 384;
 /// Silence after which a comment shows that somebody is there; proxies cut connections after 30 to 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The longest that one connection is watched. The browser comes back, and is asked for its session again.
 const MAX_WATCH: Duration = Duration::from_secs(10 * 60);
 /// What every stream begins with: a browser that is cut off comes back after so many milliseconds.
 const PREAMBLE: &str = "retry: 1000\n\n";
-
-/// What can be watched.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Watched {
-    /// The job that runs, else the newest.
-    Tonight,
-    /// One job.
-    Job(JobId),
-}
-
-/// What is shown of it now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Frame {
-    /// Which it is; empty before the first.
-    id: String,
-    /// The HTML.
-    html: String,
-    /// Whether the job has ended: then more of the page has changed than this part.
-    has_ended: bool,
-}
-
-/// Has every watched thing looked at once, however many watch it.
-pub(super) struct Hub {
-    service: Service,
-    shutdown: Shutdown,
-    watched: Arc<Mutex<HashMap<Watched, watch::Sender<Frame>>>>,
-}
-
-impl Hub {
-    pub(super) fn new(service: Service, shutdown: Shutdown) -> Self {
-        Self { service, shutdown, watched: Arc::default() }
-    }
-
-    /// The frames of something; `None` where too much is watched already.
-    fn watch(&self, thing: Watched, root: &str) -> Option<watch::Receiver<Frame>> {
-        let mut watched = self.watched.lock().expect("nobody panics with it");
-        let watchers: usize = watched.values().map(watch::Sender::receiver_count).sum();
-        if watchers >= MAX_WATCHERS {
-            return None;
-        }
-        if let Some(sender) = watched.get(&thing) {
-            return Some(sender.subscribe());
-        }
-        if watched.len() >= MAX_WATCHED {
-            return None;
-        }
-        let (sender, receiver) = watch::channel(Frame::default());
-        watched.insert(thing.clone(), sender);
-        let reading = Reading {
-            service: self.service.clone(),
-            shutdown: self.shutdown.clone(),
-            watched: Arc::clone(&self.watched),
-            thing,
-            root: root.to_owned(),
-        };
-        tokio::spawn(reading.run());
-        Some(receiver)
-    }
-}
-
-/// One reader.
-struct Reading {
-    service: Service,
-    shutdown: Shutdown,
-    watched: Arc<Mutex<HashMap<Watched, watch::Sender<Frame>>>>,
-    thing: Watched,
-    root: String,
-}
-
-impl Reading {
-    /// Looks until nobody watches any more.
-    async fn run(self) {
-        loop {
-            // What can't be read now is read in a moment; the page says that it shows an older state.
-            if let Ok(Some(frame)) = self.look().await {
-                if let Some(sender) = self.watched.lock().expect("nobody panics with it").get(&self.thing) {
-                    sender.send_if_modified(|known| {
-                        let is_news = known.id != frame.id;
-                        *known = frame;
-                        is_news
-                    });
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = self.shutdown.asked.cancelled() => {}
-            }
-            let mut watched = self.watched.lock().expect("nobody panics with it");
-            let is_watched = watched.get(&self.thing).is_some_and(|sender| sender.receiver_count() > 0);
-            if !is_watched || self.shutdown.asked.is_cancelled() {
-                watched.remove(&self.thing);
-                return;
-            }
-        }
-    }
-
-    async fn look(&self) -> Result<Option<Frame>, Failure> {
-        let (status, html) = match &self.thing {
-            Watched::Tonight => {
-                let Some(status) = self.service.current().await? else { return Ok(None) };
-                let html = tonight::current(&self.root, &status, Utc::now());
-                (status, html)
-            }
-            Watched::Job(id) => {
-                let Some(status) = self.service.status(id).await? else { return Ok(None) };
-                let events = self.service.newest_events(id, job::MAX_EVENTS).await.unwrap_or_default();
-                let html = job::progress(&status, &events, Utc::now());
-                (status, html)
-            }
-        };
-        Ok(Some(Frame {
-            id: frame_id(&status),
-            html: html.into_string(),
-            has_ended: status.status.is_final(),
-        }))
-    }
-}
-
-/// What tells one state of a job from another.
-pub(super) fn frame_id(status: &StatusHash) -> String {
-    format!("{}/{}/{}", status.job_id, status.seq, status.status)
-}
 
 /// What the page shows that asks to be kept up to date.
 #[derive(Deserialize)]
@@ -185,7 +42,8 @@ pub(super) async fn tonight(
     Asked(seen): Asked<Seen>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow(&console, reader, Watched::Tonight, seen, &headers)
+    let render: Render = |root, status, _, now| tonight::current(root, status, now);
+    follow(&console, reader, (Watched::Tonight, render), seen, &headers)
 }
 
 /// One job.
@@ -197,18 +55,19 @@ pub(super) async fn job(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = JobId::parse(&id).ok_or_else(|| Problem::not_found("There is no such job."))?;
-    follow(&console, reader, Watched::Job(id), seen, &headers)
+    let render: Render = |_, status, events, now| job::progress(status, events, now);
+    follow(&console, reader, (Watched::Job(id), render), seen, &headers)
 }
 
 fn follow(
     console: &Console,
     Reader(session): Reader,
-    thing: Watched,
+    (thing, render): (Watched, Render),
     Seen { seen }: Seen,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
-    let Some(receiver) = console.live.watch(thing, &console.root) else {
+    let Some(receiver) = console.live.watch(thing, render, &console.root) else {
         return Err(Problem::unavailable("Too many pages are being watched already."));
     };
     let left = (session.ends_at - Utc::now()).to_std().unwrap_or_default();

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!  request ─► handle: session, head, frame ─► access: may they? ─► one file a page ─► Page ─► the frame around it
-//!  live.rs ─► one reader per thing that is watched ─► server-sent events to everybody who watches it
+//!  hub.rs  ─► one reader per thing that is watched ─► server-sent events to everybody who watches it
 //! ```
 //!
 //! | file | answers |
 //! |---|---|
-//! | `session`, `limiter`, `sign_in`, `access` | who is it, and what may they do? |
+//! | `state` | what do all pages work with? |
+//! | `session`, `limiter`, `tickets`, `sign_in`, `access` | who is it, and what may they do? |
 //! | `handle`, `layout`, `problem` | what is common to all pages? |
 //! | `value`, `chart`, `diff`, `text` | how does a value, a chart, a plan look? |
-//! | `live` | what is sent to whoever watches? |
+//! | `hub`, `live` | what is sent to whoever watches? |
 //! | `tonight`, `universes`, `universe`, `symbol`, `jobs`, `job`, `preview`, `quarantine`, `dead`, `pins`, `guards`, `doctor` | one page each, with what can be done on it |
 //! | `assets` | style, script and icon, as they are served |
 //!
@@ -24,12 +25,9 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Router, middleware};
-use tokio::sync::Semaphore;
 
-use crate::http::keys::Keys;
-use crate::service::Service;
-use crate::settings::Settings;
-use crate::worker::shutdown::Shutdown;
+pub use self::state::Console;
+use self::state::ROOT;
 
 mod access;
 mod assets;
@@ -39,6 +37,7 @@ mod diff;
 mod doctor;
 mod guards;
 mod handle;
+mod hub;
 mod job;
 mod jobs;
 mod layout;
@@ -50,70 +49,19 @@ mod problem;
 mod quarantine;
 mod session;
 mod sign_in;
+mod state;
 mod symbol;
 mod text;
+mod tickets;
 mod tonight;
 mod universe;
 mod universes;
 mod value;
 mod verdict;
 
-/// Where the pages are, behind the path that a proxy shows the server under.
-const ROOT: &str = "/console";
 /// The most bytes of a form: a reason of a few hundred characters, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;
-/// The most pages that are made at once of those that read the whole market.
-const MAX_MARKET_PAGES: usize = 2;
-
-/// What the pages work with.
-pub struct Console {
-    service: Service,
-    settings: Settings,
-    keys: Keys,
-    sessions: session::Sessions,
-    limiter: limiter::Limiter,
-    tickets: sign_in::Tickets,
-    live: live::Hub,
-    market_pages: Semaphore,
-    root: String,
-    shutdown: Shutdown,
-}
-
 impl Console {
-    /// A console by these settings, connected to nothing yet. Must be called inside a runtime.
-    ///
-    /// # Errors
-    /// A sentence; above all, if there is no key.
-    pub fn new(settings: &Settings, shutdown: Shutdown) -> Result<Arc<Self>, String> {
-        let service = Service::new(settings)?.with_redis_timeout(live::REDIS_WITHIN);
-        Ok(Arc::new(Self {
-            live: live::Hub::new(service.clone(), shutdown.clone()),
-            keys: Keys::of(&settings.http)?,
-            sessions: session::Sessions::new(settings.http.api_key.as_ref()),
-            limiter: limiter::Limiter::default(),
-            tickets: sign_in::Tickets::default(),
-            market_pages: Semaphore::new(MAX_MARKET_PAGES),
-            root: format!("{}{ROOT}", settings.http.base_path),
-            settings: settings.clone(),
-            service,
-            shutdown,
-        }))
-    }
-
-    /// A path that signs its first visitor in, once, as the holder of the key of this spelling; `None` where there is no
-    /// such key. For somebody who has just started the program by hand.
-    pub fn ticket(&self, secret: &str) -> Option<String> {
-        let key = self.keys.of_secret(secret.as_bytes())?;
-        let ticket = self.sessions.token();
-        self.tickets.issue(&ticket, &key.name, &key.fingerprint());
-        Some(self.at(&format!("/ticket/{ticket}")))
-    }
-
-    /// A path of the console as links have it.
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.root)
-    }
-
     /// All pages as one service.
     pub fn router(self: &Arc<Self>) -> Router {
         let pages: [(&str, MethodRouter<Arc<Self>>); 30] = [

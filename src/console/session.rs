@@ -26,6 +26,8 @@ use subtle::ConstantTimeEq;
 use crate::http::keys::{Key, Keys, Right};
 use crate::settings::Secret;
 
+/// The cookie of a session.
+pub(super) const COOKIE: &str = "cache_sync_console";
 /// How long somebody stays signed in: a working day.
 const LASTS: TimeDelta = TimeDelta::hours(12);
 /// Rounds of PBKDF2-HMAC-SHA256 over the secret, as OWASP advises; some 0.2 s, once at the start.

@@ -1,8 +1,8 @@
 //! Signing in with a key or with a ticket, and signing out.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Form;
 use axum::extract::{Extension, FromRequest, Path, Request, State};
@@ -13,54 +13,17 @@ use maud::html;
 use serde::Deserialize;
 use tracing::{info, warn};
 
+use super::Console;
 use super::access::{Asked, Reader, refuse_other_sites};
-use super::handle::COOKIE;
 use super::layout::{Page, Section};
 use super::problem::Problem;
-use super::session::Session;
-use super::{Console, ROOT};
+use super::session::{COOKIE, Session};
+use super::state::ROOT;
 use crate::http::keys::Key;
 use crate::http::server::Peer;
 
-/// How long a ticket can be used.
-const TICKET_LASTS: Duration = Duration::from_secs(600);
-/// The most tickets at once.
-const MAX_TICKETS: usize = 16;
 /// Characters of the path to go on with after signing in.
 const MAX_NEXT_CHARS: usize = 500;
-
-/// Tickets that were handed out: each signs one visitor in, once.
-#[derive(Default)]
-pub(super) struct Tickets(Mutex<HashMap<String, Ticket>>);
-
-struct Ticket {
-    name: String,
-    fingerprint: String,
-    until: Instant,
-}
-
-impl Tickets {
-    /// Notes a ticket for the holder of a key.
-    pub(super) fn issue(&self, ticket: &str, name: &str, fingerprint: &str) {
-        let mut tickets = self.0.lock().expect("nobody panics with it");
-        let now = Instant::now();
-        tickets.retain(|_, known| known.until > now);
-        if tickets.len() < MAX_TICKETS {
-            let known = Ticket {
-                name: name.to_owned(),
-                fingerprint: fingerprint.to_owned(),
-                until: now + TICKET_LASTS,
-            };
-            tickets.insert(ticket.to_owned(), known);
-        }
-    }
-
-    /// Uses a ticket up: the name and the fingerprint of the key it was for.
-    fn redeem(&self, ticket: &str) -> Option<(String, String)> {
-        let used = self.0.lock().expect("nobody panics with it").remove(ticket)?;
-        (used.until > Instant::now()).then_some((used.name, used.fingerprint))
-    }
-}
 
 /// Where to go on.
 #[derive(Deserialize)]

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::access::{Asked, Reader};
+use super::hub::frame_id;
 use super::layout::{Page, Section, nothing};
-use super::live::frame_id;
 use super::problem::Problem;
 use super::text::{clipped, counted, duration, thousands, universes};
 use super::value::{self, Tone};
