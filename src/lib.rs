@@ -63,6 +63,7 @@
 //! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
+pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
@@ -74,6 +75,7 @@ mod hostile;
 pub mod http;
 pub mod plan;
 pub mod redis;
+pub mod render;
 pub mod service;
 pub mod settings;
 pub mod store;

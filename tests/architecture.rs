@@ -14,7 +14,7 @@ mod documents;
 
 /// Modules from the lowest to the highest; each may use those of lower layers and its own. Of several prefixes the
 /// longest counts.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 12] = [
     &["fault"],
     &["domain", "failure", "demo"],
     &["plan"],
@@ -22,8 +22,10 @@ const LAYERS: [&[&str]; 10] = [
     &["settings"],
     &["store", "redis"],
     &["worker"],
+    &["render"],
     &["service", "doctor"],
     &["trigger", "http"],
+    &["console"],
     &["cli", "lib", "main"],
 ];
 

@@ -15,6 +15,8 @@ mod accounts;
 mod appv2;
 #[path = "service/cancelling.rs"]
 mod cancelling;
+#[path = "service/console.rs"]
+mod console;
 #[path = "service/crashes.rs"]
 mod crashes;
 #[path = "service/explaining.rs"]

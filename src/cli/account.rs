@@ -4,15 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
+use crate::render::job::{facts, more_facts, render_facts, render_heading, render_tasks, render_warnings};
+use crate::render::picture::Picture;
 use crate::service::Service;
 use crate::store::account::{JobAccount, UniverseChanges};
 use crate::worker::announce::status_of;
 
 use super::exit::Exit;
-use super::jobs::{
-    facts, look, parse_job_id, render_facts, render_heading, render_tasks, render_warnings, unknown_job,
-};
-use super::picture::Picture;
+use super::jobs::{look, parse_job_id, unknown_job};
 use super::screen::{self, Cell, Ink, Style, Table, iso};
 use super::{Context, now};
 
@@ -67,46 +66,6 @@ pub fn render_account(job: &Picture, account: &JobAccount, now: DateTime<Utc>, s
         + &render_changes(&account.changes, style)
         + &render_held(&account.changes, style)
         + &render_warnings(&account.row.warnings, style)
-}
-
-/// What the row knows beyond the status hash.
-fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
-    let row = &account.row;
-    let request = &row.request;
-    let ago = |at: Option<DateTime<Utc>>| at.map(|at| screen::when(at, now)).unwrap_or_default();
-    let flags = [(request.force, "force"), (request.accept_churn, "accept_churn")];
-    let flags: Vec<&str> = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
-    let is_open = !row.status.is_final();
-    vec![
-        ("accepted", iso(row.created_at)),
-        ("began", row.start_time.map(|at| began(row.created_at, at)).unwrap_or_default()),
-        ("ended", row.end_time.map(iso).unwrap_or_default()),
-        ("with", flags.join(", ")),
-        ("date wanted", request.as_of.map(|date| date.to_string()).unwrap_or_default()),
-        ("dedupe key", request.dedupe_key.clone().unwrap_or_default()),
-        ("undoes", request.revert_of.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("next try", ago(row.not_before)),
-        ("waits since", ago(row.waiting_since.filter(|_| is_open))),
-        ("cancel asked", ago(row.cancel_requested_at)),
-        ("held by", if is_open { held_by(account, now) } else { String::new() }),
-        ("last step", row.last_step.clone().unwrap_or_default()),
-        ("events", format!("{} sent, {} unsent", account.outbox.sent, account.outbox.unsent)),
-        ("error", row.error.clone().unwrap_or_default()),
-    ]
-}
-
-/// When it was first begun, and how long that took.
-fn began(accepted: DateTime<Utc>, start: DateTime<Utc>) -> String {
-    let waited = (start - accepted).num_milliseconds() as f64 / 1000.0;
-    format!("{}, after {}", iso(start), screen::duration(waited))
-}
-
-fn held_by(account: &JobAccount, now: DateTime<Utc>) -> String {
-    let Some(holder) = &account.holder else { return String::new() };
-    let step = holder.step.as_deref().unwrap_or("claim");
-    let until = screen::when(holder.expires_at, now);
-    let lease = if holder.is_expired { "its lease ran out" } else { "its lease runs out" };
-    format!("worker {}, at step {step}; {lease} {until}", holder.worker)
 }
 
 fn render_digest(digest: &str, style: &Style) -> String {

@@ -7,10 +7,10 @@ use chrono::{NaiveDate, Utc};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::exit::Exit;
-use super::plan::render_plan;
 use super::screen::{self, Ink, Style, Table};
 use super::showcase::{Catalogue, Exhibit, render_newcomers, render_showcase};
 use super::universes::render_universes;
+use crate::console::Console;
 use crate::demo::day::DayChange;
 use crate::demo::load;
 use crate::demo::market::MadeMarket;
@@ -19,8 +19,10 @@ use crate::domain::calendar;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
+use crate::http::{Api, Server};
+use crate::render::plan::render_plan;
 use crate::service::{Preview, Service, preview};
-use crate::settings::{LoadArgs, Settings};
+use crate::settings::{LoadArgs, Secret, Settings};
 use crate::store::history::When;
 use crate::store::{Limits, history, migrations};
 use crate::wire::event::Origin;
@@ -29,6 +31,8 @@ use crate::worker::{Until, Worker};
 
 /// Trading days of prices that are loaded.
 const SESSIONS: usize = 250;
+/// The heading of what comes after the demo.
+const NEXT: &str = "What to try next";
 /// The first evening of the made market; fixed, so that everybody sees the same.
 const FIRST_EVENING: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date");
 
@@ -50,7 +54,7 @@ pub struct DemoArgs {
     /// How many securities the market has
     #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(3_000..=1_000_000))]
     securities: u32,
-    /// Keep servers and a worker running at the end, and say how to reach them
+    /// Keep servers, a worker and the console running at the end, and say how to reach them
     #[arg(long)]
     keep: bool,
 }
@@ -82,8 +86,13 @@ pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     show_plan(&settings, &service, style).await?;
     sync(&settings, &service, "day-two").await?;
     show_members(&settings, &service, &market, &change, style).await?;
-    show_next(args, &postgres, &redis, style)?;
-    if args.keep { keep(&settings).await } else { Ok(()) }
+    if !args.keep {
+        return show_next(style);
+    }
+    let shutdown = Shutdown::on_signals(settings.worker.drain).map_err(not_done)?;
+    let (server, link) = console(&settings, &shutdown).await?;
+    show_kept(&postgres, &redis, &link, style)?;
+    keep(&settings, shutdown, server).await
 }
 
 async fn start_servers() -> Result<(PrivatePostgres, PrivateRedis), Exit> {
@@ -98,7 +107,13 @@ async fn start_servers() -> Result<(PrivatePostgres, PrivateRedis), Exit> {
 }
 
 fn settings(postgres: &PrivatePostgres, redis: &PrivateRedis) -> Result<Settings, Exit> {
-    let env = [("DATABASE_URL", postgres.url()), ("REDIS_URL", redis.url())];
+    let env = [
+        ("DATABASE_URL", postgres.url()),
+        ("REDIS_URL", redis.url()),
+        ("CACHE_SYNC__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+        // A key that nobody knows: the one who reads the link is signed in by it.
+        ("CACHE_SYNC_API_KEY", uuid::Uuid::new_v4().to_string()),
+    ];
     // A folder without a configuration file: the demo shows the built-in settings.
     let args = LoadArgs {
         config: None,
@@ -235,26 +250,30 @@ async fn exhibits(settings: &Settings, service: &Service) -> Result<Vec<Exhibit>
     Ok(exhibits)
 }
 
-fn show_next(
-    args: &DemoArgs,
+fn show_next(style: &Style) -> Result<(), Exit> {
+    screen::print(&format!(
+        "\n{}\n  cache-sync demo --keep     the same, and the servers and the console stay for you to look around\n  \
+         cache-sync --help          every command, with examples\n  \
+         cache-sync doctor          whether your own Postgres and Redis are ready\n",
+        style.paint(Ink::Bold, NEXT)
+    ))
+}
+
+/// What can be looked at while the servers stay.
+fn show_kept(
     postgres: &PrivatePostgres,
     redis: &PrivateRedis,
+    link: &str,
     style: &Style,
 ) -> Result<(), Exit> {
-    let title = style.paint(Ink::Bold, "What to try next");
-    if !args.keep {
-        return screen::print(&format!(
-            "\n{title}\n  cache-sync demo --keep     the same, and the servers stay for you to look around\n  \
-             cache-sync --help          every command, with examples\n  \
-             cache-sync doctor          whether your own Postgres and Redis are ready\n"
-        ));
-    }
     screen::print(&format!(
-        "\n{title}, in another terminal\n\n  export DATABASE_URL='{}' REDIS_URL={}\n  \
+        "\n{}, in a browser (the link signs you in once, within ten minutes)\n\n  {link}\n\nand in another \
+         terminal\n\n  export DATABASE_URL='{}' REDIS_URL={}\n  \
          cache-sync universes top_100\n  cache-sync jobs show day-two\n  cache-sync themes candidates\n  cache-sync submit --wait\n  \
          {} XADD tickstock:jobs:cache_sync '*' mode full triggered_by admin\n  \
          {} -c 'select universe, symbol_count, status from cache_entries_metadata'\n\n\
-         A worker is running. Ctrl-C ends it and the servers.\n",
+         A worker and the console are running. Ctrl-C ends them and the servers.\n",
+        style.paint(Ink::Bold, NEXT),
         postgres.url(),
         redis.url(),
         redis.redis_cli_command(),
@@ -262,11 +281,23 @@ fn show_next(
     ))
 }
 
-/// Works on until Ctrl-C.
-async fn keep(settings: &Settings) -> Result<(), Exit> {
-    let shutdown = Shutdown::on_signals(settings.worker.drain).map_err(not_done)?;
+/// The server of the console, on a port that is free, and a link that signs its first visitor in.
+async fn console(settings: &Settings, shutdown: &Shutdown) -> Result<(Server, String), Exit> {
+    let key = settings.http.api_key.as_ref().map(Secret::expose).unwrap_or_default();
+    let api = Api::new(settings, None, shutdown.clone()).map_err(Exit::NotDone)?;
+    let server = Server::bind(api, settings.http.listen).await.map_err(Exit::NotDone)?;
+    let console = Console::new(settings, shutdown.clone()).map_err(Exit::NotDone)?;
+    let link =
+        console.ticket(key).zip(server.address()).map(|(path, address)| format!("http://{address}{path}"));
+    let link = link.ok_or_else(|| Exit::NotDone("the console has no address".to_owned()))?;
+    Ok((server.with_pages(console.router()), link))
+}
+
+/// Works on and answers until Ctrl-C.
+async fn keep(settings: &Settings, shutdown: Shutdown, server: Server) -> Result<(), Exit> {
     let worker = Worker::new(settings, shutdown).map_err(Exit::NotDone)?;
-    Ok(Arc::new(worker).run(Until::Stopped).await?)
+    let (worked, ()) = tokio::join!(Arc::new(worker).run(Until::Stopped), server.run());
+    Ok(worked?)
 }
 
 fn title(style: &Style, text: &str) -> Result<(), Exit> {

@@ -37,7 +37,6 @@ pub mod history;
 pub mod jobs;
 mod log;
 pub mod migrate;
-pub mod picture;
 pub mod pins;
 pub mod plan;
 pub mod progress;

@@ -10,7 +10,8 @@ use crate::domain::job::JobStatus;
 use crate::worker::announce::NEXT_ATTEMPT;
 
 use super::exit::Exit;
-use super::picture::Picture;
+use crate::render::picture::Picture;
+
 use super::{now, screen};
 
 /// Time between two looks: quick to the eye, and nothing to the servers.

@@ -1,7 +1,6 @@
 //! `quarantine`, `approve` and `distrust`: which values are not believed, and a person's word on one of them.
 
-use chrono::NaiveDate;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
@@ -9,6 +8,7 @@ use crate::domain::universe::UniverseName;
 use crate::plan::given::notice::Refusal;
 use crate::plan::impact::{Hanging, Impact};
 use crate::plan::market::screening::Quarantined;
+use crate::render::quarantine::entry_json;
 use crate::service::values::{self, Distrust, Taken, Word};
 use crate::service::{Approval, approve_value};
 use crate::store::Database;
@@ -255,24 +255,10 @@ fn who(name: Option<&str>, universes: &[UniverseName], seats: usize) -> String {
     if parts.is_empty() { String::new() } else { format!("{}: ", parts.join(", ")) }
 }
 
-/// One entry for a program, as it stands on `as_of`.
-pub fn entry_json(entry: &Quarantined, as_of: NaiveDate) -> Value {
-    json!({
-        "symbol": entry.symbol,
-        "anomaly": entry.anomaly,
-        "since": entry.since,
-        "sessions_left": entry.sessions_left(as_of),
-        "released_on": entry.released_on(),
-        "market_cap": entry.cap().to_string(),
-        "found_market_cap": entry.found().map(|cap| cap.to_string()),
-        "good_as_of": entry.good_as_of,
-        "seen": entry.seen(),
-        "until": entry.until(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
     use crate::plan::market::screening::Anomaly;
 

@@ -18,11 +18,11 @@ use crate::plan::replay::Decided;
 use crate::plan::replay::history::Chronicle;
 use crate::plan::replay::stats::{self, Moves, Sample, Tally};
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
+use crate::render::plan::plan_json;
 use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
 use crate::store::read::past::KnownPast;
 
 use super::exit::Exit;
-use super::plan::plan_json;
 use super::screen::{self, Cell, Ink, Style, Table, counted};
 use super::submit::mode_parser;
 use super::{Context, now};

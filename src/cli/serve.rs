@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tracing::info;
 
+use crate::console::Console;
 use crate::http::{Api, Server};
+use crate::settings::Settings;
 use crate::trigger::Triggers;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
@@ -13,19 +16,20 @@ use crate::worker::{Until, Worker};
 use super::Context;
 use super::exit::Exit;
 
-/// Runs several roles in one process: worker, API, triggers
+/// Runs several roles in one process: worker, API, triggers, console
 ///
-/// The API needs a key: CACHE_SYNC_API_KEY, or the SHA-256 of one under [http.keys] in the configuration file. Servers
+/// The API and the console need a key: CACHE_SYNC_API_KEY, or the SHA-256 of one under [http.keys] in the configuration file. Servers
 /// that are away are waited for. SIGTERM or Ctrl-C: all roles finish what they have begun, and it exits 0; a second one
 /// ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   CACHE_SYNC_API_KEY=... cache-sync serve
+  cache-sync serve --roles worker,api,triggers,console     (pages for operators, under http://127.0.0.1:8080/console)
   cache-sync serve --roles api --set http.listen=127.0.0.1:8081
   cache-sync serve --roles worker,triggers     (as many of these as you like, on as many machines)")]
 pub struct ServeArgs {
-    /// What this process does, with commas: worker, api, triggers
+    /// What this process does, with commas: worker, api, triggers, console
     #[arg(
         long,
         value_name = "ROLES",
@@ -45,6 +49,8 @@ pub enum Role {
     Api,
     /// Starts jobs by the clock and by what imports announce.
     Triggers,
+    /// Shows pages to operators, under /console.
+    Console,
 }
 
 /// Runs `serve`.
@@ -65,12 +71,7 @@ async fn start(
     let settings = &context.settings;
     let worker = Worker::new(settings, shutdown.clone()).map_err(Exit::Usage)?;
     let own_worker = roles.contains(&Role::Worker).then(|| worker.identity.name().to_owned());
-    let server = if roles.contains(&Role::Api) {
-        let api = Api::new(settings, own_worker, shutdown.clone()).map_err(Exit::Usage)?;
-        Some(Server::bind(api, settings.http.listen).await.map_err(Exit::Usage)?)
-    } else {
-        None
-    };
+    let server = bind(roles, settings, own_worker, shutdown).await?;
     let triggers = Triggers::new(settings, shutdown.clone()).map_err(Exit::Usage)?;
     let mut running = JoinSet::new();
     if roles.contains(&Role::Worker) {
@@ -86,6 +87,30 @@ async fn start(
         running.spawn(async move { Ok(Arc::new(triggers).run().await?) });
     }
     Ok(running)
+}
+
+/// The one server of the roles that answer HTTP; none where there is no such role.
+async fn bind(
+    roles: &BTreeSet<Role>,
+    settings: &Settings,
+    own_worker: Option<String>,
+    shutdown: &Shutdown,
+) -> Result<Option<Server>, Exit> {
+    let (calls, pages) = (roles.contains(&Role::Api), roles.contains(&Role::Console));
+    if !calls && !pages {
+        return Ok(None);
+    }
+    let api = Api::new(settings, own_worker, shutdown.clone()).map_err(Exit::Usage)?;
+    let api = if calls { api } else { api.without_calls() };
+    let server = Server::bind(api, settings.http.listen).await.map_err(Exit::Usage)?;
+    if !pages {
+        return Ok(Some(server));
+    }
+    let console = Console::new(settings, shutdown.clone()).map_err(Exit::Usage)?;
+    if let Some(address) = server.address() {
+        info!("the console is at http://{address}/console/");
+    }
+    Ok(Some(server.with_pages(console.router())))
 }
 
 /// Waits for all roles. Where one fails, the others are asked to stop too: half a service hides its own failure.

@@ -9,15 +9,14 @@ use serde_json::json;
 
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
-
 use crate::redis::stream_state;
+use crate::render::picture::Picture;
 use crate::service::{Service, Submitted};
 use crate::wire::entry;
 use crate::wire::event::Origin;
 
 use super::exit::Exit;
 use super::jobs::{look, show};
-use super::picture::Picture;
 use super::progress::{outcome, wait_for_end};
 use super::{Context, now, screen};
 

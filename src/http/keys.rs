@@ -14,39 +14,81 @@ const HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// The log's name for the key in `CACHE_SYNC_API_KEY`.
 const MAIN_KEY: &str = "api_key";
 
+/// What whoever holds a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// Look, and change things.
+    Operator,
+    /// Look.
+    ReadOnly,
+}
+
+/// One key, by its hash.
+pub(crate) struct Key {
+    /// Its name, in logs and in what its holder changes.
+    pub(crate) name: String,
+    /// What its holder may do.
+    pub(crate) right: Right,
+    digest: [u8; 32],
+}
+
+impl Key {
+    /// What tells this key from another one under the same name, and tells nothing about it.
+    pub(crate) fn fingerprint(&self) -> String {
+        let digest =
+            Sha256::new().chain_update(b"cache-sync key fingerprint").chain_update(self.digest).finalize();
+        digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// The keys, by their hashes.
-pub(super) struct Keys(Vec<(String, [u8; 32])>);
+pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
     /// The keys of these settings.
     ///
     /// # Errors
     /// A sentence, if there is none: an API that anybody may use is never meant.
-    pub(super) fn of(settings: &HttpSettings) -> Result<Self, String> {
+    pub(crate) fn of(settings: &HttpSettings) -> Result<Self, String> {
         let main =
             settings.api_key.as_ref().map(|key| (MAIN_KEY.to_owned(), sha256(key.expose().as_bytes())));
         let named = settings.keys.iter().map(|(name, digest)| (name.clone(), *digest));
-        let keys: Vec<_> = main.into_iter().chain(named).collect();
+        let read_only = settings.read_only_keys.iter().map(|(name, digest)| (name.clone(), *digest));
+        let with = |right| move |(name, digest)| Key { name, right, digest };
+        let operators = main.into_iter().chain(named).map(with(Right::Operator));
+        let keys: Vec<Key> = operators.chain(read_only.map(with(Right::ReadOnly))).collect();
         if keys.is_empty() {
-            return Err("the api role needs a key: set CACHE_SYNC_API_KEY, or put the SHA-256 of one under \
-                        [http.keys] in the configuration file"
-                .to_owned());
+            return Err(
+                "the roles api and console need a key: set CACHE_SYNC_API_KEY, or put the SHA-256 of one \
+                        under [http.keys] in the configuration file"
+                    .to_owned(),
+            );
         }
         Ok(Self(keys))
     }
 
-    /// The name of the key that a request brings; `None` where it brings none, several, or a wrong one.
-    pub(super) fn holder(&self, headers: &HeaderMap) -> Option<&str> {
+    /// The key that a request brings in its header; `None` where it brings none, several, or a wrong one.
+    pub(super) fn holder(&self, headers: &HeaderMap) -> Option<&Key> {
         let mut given = headers.get_all(HEADER).iter();
         let (Some(key), None) = (given.next(), given.next()) else { return None };
-        let digest = sha256(key.as_bytes());
+        self.of_secret(key.as_bytes())
+    }
+
+    /// The key that is spelled so.
+    pub(crate) fn of_secret(&self, secret: &[u8]) -> Option<&Key> {
+        let digest = sha256(secret);
         let mut holder = None;
-        for (name, known) in &self.0 {
-            if bool::from(known.as_slice().ct_eq(digest.as_slice())) {
-                holder = Some(name.as_str());
+        for key in &self.0 {
+            if bool::from(key.digest.as_slice().ct_eq(digest.as_slice())) {
+                holder = Some(key);
             }
         }
         holder
+    }
+
+    /// The key of this name and fingerprint: `None` once it was rotated or taken away.
+    pub(crate) fn named(&self, name: &str, fingerprint: &str) -> Option<&Key> {
+        self.0.iter().find(|key| key.name == name && key.fingerprint() == fingerprint)
     }
 }
 
@@ -65,7 +107,9 @@ mod tests {
         HttpSettings {
             listen: "127.0.0.1:0".parse().expect("an address"),
             api_key: api_key.map(Secret::new),
+            base_path: String::new(),
             keys: named.iter().map(|(name, key)| ((*name).to_owned(), sha256(key.as_bytes()))).collect(),
+            read_only_keys: BTreeMap::from([("desk".to_owned(), sha256(b"look"))]),
             max_queued_jobs: 100,
         }
     }
@@ -77,17 +121,30 @@ mod tests {
     #[test]
     fn each_key_opens_under_its_name_and_nothing_else_does() {
         let keys = Keys::of(&settings(Some("one"), &[("scanner", "two")])).expect("there are keys");
-        assert_eq!(keys.holder(&with(&["one"])), Some(MAIN_KEY));
-        assert_eq!(keys.holder(&with(&["two"])), Some("scanner"));
+        let holder =
+            |values: &[&'static str]| keys.holder(&with(values)).map(|key| (key.name.clone(), key.right));
+        assert_eq!(holder(&["one"]), Some((MAIN_KEY.to_owned(), Right::Operator)));
+        assert_eq!(holder(&["two"]), Some(("scanner".to_owned(), Right::Operator)));
+        assert_eq!(holder(&["look"]), Some(("desk".to_owned(), Right::ReadOnly)));
         for wrong in [&[][..], &[""], &["One"], &["one "], &["on"], &["three"], &["one", "one"]] {
-            assert_eq!(keys.holder(&with(wrong)), None, "{wrong:?}");
+            assert_eq!(holder(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
     fn without_any_key_there_is_no_api() {
-        let refused = Keys::of(&settings(None, &[])).err().expect("refused");
+        let none = HttpSettings { read_only_keys: BTreeMap::new(), ..settings(None, &[]) };
+        let refused = Keys::of(&none).err().expect("refused");
         assert!(refused.contains("CACHE_SYNC_API_KEY"), "{refused}");
         assert!(Keys::of(&HttpSettings { keys: BTreeMap::new(), ..settings(Some("k"), &[]) }).is_ok());
+    }
+
+    #[test]
+    fn a_rotated_key_is_no_longer_found_under_its_name() {
+        let keys = Keys::of(&settings(None, &[("scanner", "two")])).expect("there are keys");
+        let fingerprint = keys.of_secret(b"two").expect("a key").fingerprint();
+        assert!(keys.named("scanner", &fingerprint).is_some() && keys.named("desk", &fingerprint).is_none());
+        let rotated = Keys::of(&settings(None, &[("scanner", "three")])).expect("there are keys");
+        assert!(rotated.named("scanner", &fingerprint).is_none());
     }
 }

@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::{debug, info, warn};
 
+use super::keys::Right;
 use super::problem::{Message, Problem};
 use super::routes::OPEN_PATHS;
-use super::{ANSWER_WITHIN, Api};
+use super::{ANSWER_WITHIN, Api, PAGE_WITHIN, PAGES};
 
 /// The header by which a request is found again in logs, the caller's and ours.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,16 +25,24 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 /// The most characters of a path in the log.
 const MAX_PATH_CHARS: usize = 200;
 
+/// The name of the key by whose holder a page was asked for, as an extension of its response, for the access log.
+#[derive(Clone)]
+pub(crate) struct SignedIn(pub(crate) String);
+
 /// Takes a request in, has it answered, and notes how.
 pub(super) async fn handle(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let access = AccessLog::of(&request);
-    let key = api.keys.holder(request.headers()).map(str::to_owned);
-    let mut response = if key.is_none() && needs_key(request.uri().path()) {
-        Problem::unauthorized().into_response()
-    } else {
-        answer(request, next).await
+    let holder = api.keys.holder(request.headers());
+    let key = holder.map(|key| key.name.clone());
+    let mut response = match holder {
+        None if needs_key(request.uri().path()) => Problem::unauthorized().into_response(),
+        Some(key) if key.right == Right::ReadOnly && changes_something(&request) => {
+            Problem::forbidden().into_response()
+        }
+        Some(_) | None => answer(request, next).await,
     };
+    let key = key.or_else(|| response.extensions().get().map(|SignedIn(name)| name.clone()));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, HeaderValue::from_str(&access.id).expect("an id is of letters and digits"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -49,15 +58,26 @@ fn needs_key(path: &str) -> bool {
     path.starts_with("/api")
 }
 
+/// Whether a call may change something.
+fn changes_something(request: &Request) -> bool {
+    needs_key(request.uri().path()) && !matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// The longest wait for an answer: programs poll the API, and people ask for pages that read the whole market.
+fn answer_within(path: &str) -> Duration {
+    if path.starts_with(PAGES) { PAGE_WITHIN } else { ANSWER_WITHIN }
+}
+
 /// The handler's answer, or one in its place where it takes too long or breaks down.
 async fn answer(request: Request, next: Next) -> Response {
+    let within = answer_within(request.uri().path());
     // The panic hook has said where.
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(ANSWER_WITHIN, handled).await {
+    match tokio::time::timeout(within, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Problem::internal().into_response(),
         Err(_) => {
-            let seconds = ANSWER_WITHIN.as_secs_f64();
+            let seconds = within.as_secs_f64();
             let message = format!(
                 "Postgres or Redis did not answer within {seconds} s; whatever was asked for may still happen, so \
                  ask for a job again only with a dedupe_key"

@@ -38,13 +38,13 @@ mod events;
 mod explain;
 mod health;
 mod jobs;
-mod keys;
+pub(crate) mod keys;
 mod metrics;
-mod middleware;
+pub(crate) mod middleware;
 mod openapi;
 mod problem;
 mod routes;
-mod server;
+pub(crate) mod server;
 mod stalled;
 mod stats;
 mod trigger;
@@ -60,6 +60,10 @@ const REDIS_WITHIN: Duration = Duration::from_millis(700);
 const SERVER_WITHIN: Duration = Duration::from_millis(1_200);
 /// Bounds of what a call reads in Postgres: nobody waits longer for it.
 const READ_LIMITS: Limits = Limits { statement: ANSWER_WITHIN, lock: SERVER_WITHIN };
+/// Where the pages for people are, which others add.
+const PAGES: &str = "/console";
+/// The longest that anybody waits for a page: a plan of a large market takes some seconds.
+const PAGE_WITHIN: Duration = Duration::from_secs(60);
 /// The most event streams that are followed at once: each has a connection to Redis.
 const MAX_STREAMS: usize = 64;
 
@@ -76,6 +80,7 @@ pub struct Api {
     explanations: Semaphore,
     lease: Duration,
     own_worker: Option<String>,
+    answers_calls: bool,
     shutdown: Shutdown,
 }
 
@@ -96,7 +101,14 @@ impl Api {
             settings: settings.clone(),
             lease: settings.worker.lease,
             own_worker,
+            answers_calls: true,
             shutdown,
         })
+    }
+
+    /// The same without its calls: what is left tells only how it goes.
+    #[must_use]
+    pub fn without_calls(self) -> Self {
+        Self { answers_calls: false, ..self }
     }
 }

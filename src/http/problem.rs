@@ -47,6 +47,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid key is needed in the header X-API-Key")
     }
 
+    /// 403.
+    pub(super) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "this key may look, but change nothing")
+    }
+
     /// 404: nothing is there.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)

@@ -39,12 +39,15 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// All of it as one service.
-pub(super) fn router(api: Arc<Api>) -> Router {
+/// All of it as one service, with the pages that others add.
+pub(super) fn router(api: Arc<Api>, pages: Router) -> Router {
+    let is_answered = |path: &str| api.answers_calls || OPEN_PATHS.contains(&path);
     routes()
         .into_iter()
+        .filter(|(_, path, _)| is_answered(path))
         .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .merge(pages.with_state(()))
         .fallback(async || Problem::not_found("there is no such path; /openapi.json lists those there are"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&api), middleware::handle))

@@ -3,12 +3,16 @@
 //! axum's own server has no limit for the time that a client takes for its head or for its answer, nor for the number of
 //! connections; so connections are served here, by hyper, with all three.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::http::Uri;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -43,7 +47,12 @@ const AFTER_TROUBLE: Duration = Duration::from_millis(200);
 pub struct Server {
     listener: TcpListener,
     api: Arc<Api>,
+    pages: Router,
 }
+
+/// Who is at the other end of a connection, as an extension of its requests: the client, or a proxy before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 impl Server {
     /// Takes the port.
@@ -52,19 +61,36 @@ impl Server {
     /// A sentence, if it can't be had.
     pub async fn bind(api: Api, address: SocketAddr) -> Result<Self, String> {
         let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
-        Ok(Self { listener, api: Arc::new(api) })
+        Ok(Self { listener, api: Arc::new(api), pages: Router::new() })
+    }
+
+    /// The same with pages for people beside the calls.
+    #[must_use]
+    pub fn with_pages(self, pages: Router) -> Self {
+        Self { pages, ..self }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
     }
 
     /// Answers until it is asked to stop; then finishes what it has begun.
     pub async fn run(self) {
-        let Self { listener, api } = self;
-        let (router, shutdown) = (routes::router(Arc::clone(&api)), api.shutdown.clone());
+        let Self { listener, api, pages } = self;
+        let (router, shutdown) = (routes::router(Arc::clone(&api), pages), api.shutdown.clone());
+        let base_path: Arc<str> = api.settings.http.base_path.as_str().into();
         let tidying = tokio::spawn(tidy(api));
         if let Ok(address) = listener.local_addr() {
             info!("the API listens on http://{address}");
         }
         let (admission, mut crowd) = (Admission::new(), Crowd::default());
         let (of_all, of_probes) = (router.clone(), routes::only_probes(router));
+        let answering = |router: &Router, address: SocketAddr| Answering {
+            router: TowerToHyperService::new(router.clone()),
+            base_path: Arc::clone(&base_path),
+            peer: Peer(address.ip()),
+        };
         let open = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -73,10 +99,10 @@ impl Server {
             };
             match accepted {
                 Ok((stream, address)) => match admission.admit(address.ip()) {
-                    Admitted::ForAll(place) => serve(stream, place, &of_all, &open),
+                    Admitted::ForAll(place) => serve(stream, place, answering(&of_all, address), &open),
                     Admitted::ForProbe(place) => {
                         crowd.say(address);
-                        serve_probe(stream, place, &of_probes, &open);
+                        serve_probe(stream, place, answering(&of_probes, address), &open);
                     }
                     Admitted::Refused => crowd.say(address),
                 },
@@ -136,11 +162,30 @@ impl Crowd {
     }
 }
 
-fn serve(stream: TcpStream, place: Place, router: &Router, open: &GracefulShutdown) {
+/// What answers the requests of one connection: the routes, told who asks, and without the path of a proxy.
+struct Answering {
+    router: TowerToHyperService<Router>,
+    base_path: Arc<str>,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        if let Some(uri) = without_base_path(request.uri(), &self.base_path) {
+            *request.uri_mut() = uri;
+        }
+        self.router.call(request)
+    }
+}
+
+fn serve(stream: TcpStream, place: Place, answering: Answering, open: &GracefulShutdown) {
     let protocol = protocol(HEAD_WITHIN);
-    let connection = open.watch(
-        protocol.serve_connection(prepared(stream, TAKEN_WITHIN), TowerToHyperService::new(router.clone())),
-    );
+    let connection = open.watch(protocol.serve_connection(prepared(stream, TAKEN_WITHIN), answering));
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             debug!("a connection ended early: {error}");
@@ -149,12 +194,15 @@ fn serve(stream: TcpStream, place: Place, router: &Router, open: &GracefulShutdo
     });
 }
 
-fn serve_probe(stream: TcpStream, place: OwnedSemaphorePermit, router: &Router, open: &GracefulShutdown) {
+fn serve_probe(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    answering: Answering,
+    open: &GracefulShutdown,
+) {
     let mut protocol = protocol(PROBE_WITHIN);
     protocol.keep_alive(false);
-    let connection = open.watch(
-        protocol.serve_connection(prepared(stream, PROBE_WITHIN), TowerToHyperService::new(router.clone())),
-    );
+    let connection = open.watch(protocol.serve_connection(prepared(stream, PROBE_WITHIN), answering));
     tokio::spawn(async move {
         // Whatever it ends with, the next one waits for its place.
         let _ = tokio::time::timeout(PROBE_ENDS_WITHIN, connection).await;
@@ -172,4 +220,38 @@ fn prepared(stream: TcpStream, taken_within: Duration) -> TokioIo<Unstalled<TcpS
     // Answers are small and whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     TokioIo::new(Unstalled::new(stream, taken_within))
+}
+
+/// The path and query behind the path that a proxy shows the server under; `None` where a request has no such, because
+/// the proxy took it off or there is none.
+fn without_base_path(uri: &Uri, base_path: &str) -> Option<Uri> {
+    if base_path.is_empty() {
+        return None;
+    }
+    let rest = uri.path_and_query()?.as_str().strip_prefix(base_path)?;
+    match rest.as_bytes().first() {
+        Some(b'/') => rest.parse().ok(),
+        Some(b'?') | None => format!("/{rest}").parse().ok(),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_path_may_be_there_or_not() {
+        let rest = |path: &str| {
+            let uri: Uri = path.parse().expect("a path");
+            without_base_path(&uri, "/tools/sync").map(|uri| uri.to_string())
+        };
+        assert_eq!(rest("/tools/sync/console/?a=b").as_deref(), Some("/console/?a=b"));
+        assert_eq!(rest("/tools/sync").as_deref(), Some("/"));
+        assert_eq!(rest("/tools/sync?a=b").as_deref(), Some("/?a=b"));
+        for other in ["/console/", "/tools/synchronous", "/tools", "/x/tools/sync/"] {
+            assert_eq!(rest(other), None, "{other}");
+        }
+        assert_eq!(without_base_path(&"/a".parse().expect("a path"), ""), None);
+    }
 }

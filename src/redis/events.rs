@@ -63,11 +63,21 @@ impl KeptEvent {
 
 /// The newest event of a job; `None` where its stream is empty, gone, or not there yet.
 pub async fn newest(redis: &Redis, names: &Names, id: &JobId) -> Result<Option<KeptEvent>, Failure> {
+    Ok(newest_of(redis, names, id, 1).await?.pop())
+}
+
+/// The newest `at_most` events of a job, in order.
+pub async fn newest_of(
+    redis: &Redis,
+    names: &Names,
+    id: &JobId,
+    at_most: usize,
+) -> Result<Vec<KeptEvent>, Failure> {
     let mut command = redis::cmd("XREVRANGE");
-    command.arg(names.events(id)).arg("+").arg("-").arg("COUNT").arg(1);
+    command.arg(names.events(id)).arg("+").arg("-").arg("COUNT").arg(at_most);
     let range: StreamRangeReply =
         command.query_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;
-    Ok(range.ids.first().and_then(KeptEvent::of))
+    Ok(range.ids.iter().rev().filter_map(KeptEvent::of).collect())
 }
 
 /// Reads on from a place, over a connection of its own.

@@ -42,6 +42,7 @@ use crate::worker::relay::Relay;
 pub mod pins;
 pub mod replay;
 pub mod values;
+mod watching;
 
 pub use crate::store::jobs::Cancellation;
 
@@ -177,9 +178,19 @@ impl Service {
     /// Asks for the end of a job. One that no worker holds has ended when this returns, and is told as far as Redis
     /// lets us; the worker of any other lets go of it within a second and rolls back.
     pub async fn cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Cancellation, Failure> {
+        self.cancel_by(id, None, now).await
+    }
+
+    /// The same, with a warning on the job that says who asked, where somebody is named.
+    pub async fn cancel_by(
+        &self,
+        id: &JobId,
+        by: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Cancellation, Failure> {
         let announcer = Announcer { names: &self.names, at: now };
         let mut client = self.database.client().await?;
-        let cancellation = jobs::cancel(&mut client, id, now, |ended| announcer.ended(ended)).await?;
+        let cancellation = jobs::cancel(&mut client, id, by, now, |ended| announcer.ended(ended)).await?;
         drop(client);
         if cancellation == Cancellation::Cancelled {
             self.publish(id).await;

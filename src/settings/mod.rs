@@ -37,7 +37,7 @@ const SHIPPED: &str = include_str!("../../config/cache_sync.toml");
 /// Where the main file is looked for when nobody names one.
 const USUAL_FILE: &str = "config/cache_sync.toml";
 /// Sections to which names may be added.
-const OPEN_SECTIONS: &[&str] = &["universe_limits", "http.keys"];
+const OPEN_SECTIONS: &[&str] = &["universe_limits", "http.keys", "http.read_only_keys"];
 /// Settings whose variables have names of their own.
 const ALIASES: &[(&str, &str)] = &[("DATABASE_URL", "database.url"), ("REDIS_URL", "redis.url")];
 
@@ -225,8 +225,12 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// `CACHE_SYNC_API_KEY`.
     pub api_key: Option<Secret>,
+    /// The path under which a proxy shows the server; empty, or `/` and at least one character, without one at its end.
+    pub base_path: String,
     /// Further keys: name to SHA-256 of the key.
     pub keys: BTreeMap<String, [u8; 32]>,
+    /// Keys that may look but change nothing, likewise. No name is in both.
+    pub read_only_keys: BTreeMap<String, [u8; 32]>,
     /// Unfinished jobs from which on no further one is taken.
     pub max_queued_jobs: u32,
 }

@@ -357,11 +357,25 @@ fn triggers(main: &mut Layers) -> TriggerSettings {
 fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
     let wanted = "an address and a port, such as 127.0.0.1:8080 or [::]:8080";
     let listen = main.read("http.listen", wanted, |value| value.as_str()?.parse::<SocketAddr>().ok());
+    let base_path = main.read("http.base_path", "empty, or a path such as /cache-sync", |value| {
+        value.as_str().and_then(base_path)
+    });
+    let keys = api_keys(main, "http.keys");
+    let read_only_keys = api_keys(main, "http.read_only_keys");
+    for name in read_only_keys.keys().filter(|name| keys.contains_key(*name)) {
+        main.refuse(&format!("http.read_only_keys.{name}"), "is the name of a key in [http.keys] as well");
+    }
+    let max_queued_jobs = main.whole("http.max_queued_jobs", 1..=100_000);
+    HttpSettings { listen, api_key, base_path, keys, read_only_keys, max_queued_jobs }
+}
+
+/// The keys of a section: name to SHA-256.
+fn api_keys(main: &mut Layers, section: &str) -> BTreeMap<String, [u8; 32]> {
     let mut keys = BTreeMap::new();
-    for (name, setting) in main.section("http.keys") {
+    for (name, setting) in main.section(section) {
         if !is_key_name(&name) {
             main.refuse(
-                &format!("http.keys.{name}"),
+                &format!("{section}.{name}"),
                 "has no name for the log: it needs 1 to 40 of A-Z a-z 0-9 _ . -",
             );
         }
@@ -371,12 +385,25 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
             }
             // The value is not shown: it may be the key itself.
             None => main.refuse(
-                &format!("http.keys.{name}"),
+                &format!("{section}.{name}"),
                 "must be the SHA-256 of the key, 64 hexadecimal digits (printf %s \"$KEY\" | sha256sum)",
             ),
         }
     }
-    HttpSettings { listen, api_key, keys, max_queued_jobs: main.whole("http.max_queued_jobs", 1..=100_000) }
+    keys
+}
+
+/// A path in front of all others, without the slash at its end: what can stand in a link, a cookie and a route as it is.
+fn base_path(text: &str) -> Option<String> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    let is_path = path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain));
+    is_path.then(|| path.to_owned())
 }
 
 /// Whether the name of an API key can stand in a log line.

@@ -128,12 +128,19 @@ pub struct Membership {
 /// Every universe of ours, by name.
 pub async fn universes_now(tx: &Transaction<'_>) -> Result<Vec<UniverseNow>, Failure> {
     let rows = query(tx, DOING, include_str!("../../sql/queries/universes_list.sql"), &[]).await?;
-    let universes = rows.iter().map(|row| UniverseNow {
+    let universes = rows.iter().map(|row| universe_now(row, ["added", "removed"]));
+    Ok(universes.collect())
+}
+
+/// A row of what is known of universes; `moved` are the columns of who joined and left in the last sync.
+pub(super) fn universe_now(row: &Row, moved: [&str; 2]) -> UniverseNow {
+    let [added, removed] = moved;
+    UniverseNow {
         universe: row.get("universe"),
         cache_type: row.get("cache_type"),
         symbol_count: row.get("symbol_count"),
-        added: row.get("added"),
-        removed: row.get("removed"),
+        added: row.get(added),
+        removed: row.get(removed),
         total_market_cap: row.get("total_market_cap"),
         average_market_cap: row.get("average_market_cap"),
         status: row.get("status"),
@@ -141,8 +148,7 @@ pub async fn universes_now(tx: &Transaction<'_>) -> Result<Vec<UniverseNow>, Fai
         last_changed_at: row.get("last_changed_at"),
         last_synced_at: row.get("last_synced_at"),
         last_job_id: row.get("last_job_id"),
-    });
-    Ok(universes.collect())
+    }
 }
 
 /// The members of a universe, or `None` for a name that nobody knows.

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod lease;
 pub mod migrations;
 pub mod outbox;
+pub mod overview;
 pub mod owners;
 pub mod pins;
 pub mod quarantine;

@@ -256,7 +256,7 @@ async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Option<JobRow
     let now = Utc::now();
     let announcer = Announcer { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;
-    jobs::cancel(&mut client, row.id(), now, |ended| announcer.ended(ended)).await?;
+    jobs::cancel(&mut client, row.id(), None, now, |ended| announcer.ended(ended)).await?;
     drop(client);
     log_end(row, JobStatus::Cancelled, "");
     read_outcome(worker, row).await

@@ -158,6 +158,16 @@ impl Serving {
         Following { stream: body.into_data_stream(), text: String::new() }
     }
 
+    /// Watches a part of a page, behind a frame where told.
+    pub(crate) async fn watch(&self, path: &str, cookie: &str, after: Option<&str>) -> Following {
+        let mut headers = vec![("cookie", cookie)];
+        headers.extend(after.map(|after| ("last-event-id", after)));
+        let (parts, body) = self.send(Method::GET, path, &headers, "").await;
+        assert_eq!(parts.status, StatusCode::OK);
+        assert_eq!(parts.headers["content-type"], "text/event-stream");
+        Following { stream: body.into_data_stream(), text: String::new() }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -205,7 +215,37 @@ pub(crate) struct Following {
     text: String,
 }
 
+/// A part of a page as it came over the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shown {
+    pub(crate) id: String,
+    pub(crate) event: String,
+    pub(crate) data: String,
+}
+
 impl Following {
+    /// The next part of a page, or `None` at the end of the stream.
+    pub(crate) async fn next_frame(&mut self) -> Option<Shown> {
+        loop {
+            while let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let fields =
+                    |name: &str| frame.lines().filter_map(|line| line.strip_prefix(name)).collect::<Vec<_>>();
+                let (ids, events) = (fields("id: "), fields("event: "));
+                let shown = ids.first().zip(events.first()).map(|(id, event)| Shown {
+                    id: (*id).to_owned(),
+                    event: (*event).to_owned(),
+                    data: fields("data: ").join("\n"),
+                });
+                self.text = rest.to_string();
+                if shown.is_some() {
+                    return shown;
+                }
+            }
+            let piece = tokio::time::timeout(DEADLINE, self.stream.next()).await.expect("a sign of life")?;
+            self.text += std::str::from_utf8(&piece.unwrap()).unwrap();
+        }
+    }
+
     /// The next event, or `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Sent> {
         loop {

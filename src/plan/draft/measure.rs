@@ -3,6 +3,7 @@
 //! Refusals and holds follow from measures and from nothing else, so what an operator reads of a quiet day is the same
 //! number that would have stopped a loud one. A plan carries them, whether or not anything was kept back.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::universe::UniverseName;
@@ -157,6 +158,40 @@ impl Measure {
             "sessions": self.sessions,
             "exceeded": self.is_exceeded(),
         })
+    }
+}
+
+/// A measure as a job's result keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Which guard.
+    pub guard: Guard,
+    /// The universe that it looked at; none for the market as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub universe: Option<String>,
+    /// What is held against the bound, in percent.
+    pub judged_pct: f64,
+    /// The bound for one session, in percent, times the sessions.
+    pub allowed_pct: f64,
+    /// The sessions that the bound was multiplied by.
+    pub sessions: u32,
+}
+
+impl Reading {
+    /// The reading of a measure.
+    pub fn of(measure: &Measure) -> Self {
+        Self {
+            guard: measure.guard,
+            universe: measure.universe.as_ref().map(ToString::to_string),
+            judged_pct: measure.judged_pct(),
+            allowed_pct: measure.allowed_pct,
+            sessions: measure.sessions,
+        }
+    }
+
+    /// What is held against the bound of one session, in percent.
+    pub fn share_of_session(&self) -> f64 {
+        self.judged_pct / f64::from(self.sessions.max(1))
     }
 }
 

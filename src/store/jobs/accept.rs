@@ -78,7 +78,8 @@ async fn unfinished(transaction: &Transaction<'_>, at_most: u32) -> Result<u32, 
     Ok(u32::try_from(counted).unwrap_or(u32::MAX))
 }
 
-async fn warn_of(
+/// Notes warnings on a job, `code: text` each.
+pub(super) async fn warn_of(
     transaction: &Transaction<'_>,
     row: &JobRow,
     warnings: &[String],

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::accept::lock;
+use super::accept::{lock, warn_of};
 use super::claim::load_owner;
 use super::finish::{Ending, end_within};
 use super::row::JobRow;
@@ -33,14 +33,18 @@ pub enum Cancellation {
 pub async fn cancel(
     client: &mut Client,
     id: &JobId,
+    by: Option<&str>,
     now: DateTime<Utc>,
     announce: impl FnOnce(&JobRow) -> Vec<PendingEvent>,
 ) -> Result<Cancellation, Failure> {
     let doing = "ask for the job's end";
     let transaction = client.begin().await?;
-    let Some(row) = lock(&transaction, id).await? else { return Ok(Cancellation::Unknown) };
+    let Some(mut row) = lock(&transaction, id).await? else { return Ok(Cancellation::Unknown) };
     if row.status.is_final() {
         return Ok(Cancellation::Ended(row.status));
+    }
+    if let Some(by) = by.filter(|_| row.cancel_requested_at.is_none()) {
+        row = warn_of(&transaction, &row, &[format!("cancelled_by: {by}")]).await?;
     }
     let owner = load_owner(&transaction, id).await?;
     let cancellation = if owner.is_some_and(|owner| !owner.is_expired) {

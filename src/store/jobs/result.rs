@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::domain::task::TaskStatus;
 use crate::domain::task::{Mode, SyncTask};
+use crate::plan::draft::measure::Reading;
 use crate::plan::render::digest::digest;
+use crate::plan::replay::stats;
 use crate::plan::result::Plan;
 use crate::wire::status::TaskResult;
 
@@ -31,6 +33,8 @@ pub struct JobResult {
     pub digest: String,
     /// Whether the job was given up and belongs to the dead letters.
     pub is_dead_letter: bool,
+    /// What the guards measured: of each the measure nearest to its bound.
+    pub guards: Vec<Reading>,
 }
 
 impl JobResult {
@@ -50,6 +54,7 @@ impl JobResult {
             total_symbols: plan.total_symbols as u64,
             digest: digest(plan),
             is_dead_letter: false,
+            guards: stats::nearest(&plan.measures).into_values().map(Reading::of).collect(),
         }
     }
 

@@ -65,7 +65,7 @@ pub fn is_unreadable(failure: &Failure) -> bool {
 }
 
 impl JobRow {
-    pub(super) fn from_row(row: &Row) -> Result<Self, Failure> {
+    pub(in crate::store) fn from_row(row: &Row) -> Result<Self, Failure> {
         let text = |column: &str| row.get::<_, Option<String>>(column);
         let job_id = row.get::<_, String>("job_id");
         let corrupt =
