@@ -120,6 +120,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             layout: Layout::Auto,
             environment: "DEFAULT".to_owned(),
             bare_etf_lists: false,
+            etf_lists: Some("DROPDOWN".to_owned()),
             appv2_rankings: Ranking::of_appv2(),
             groups: Groups::Auto,
             group_universes: ["market_cap", "market_leader", "theme", "ipo", "etf", "complete"]

@@ -165,6 +165,7 @@ fn appv2_table(
             has_created_at: times.contains(&"created_at"),
             has_updated_at: times.contains(&"updated_at"),
             bare_etf_lists: settings.bare_etf_lists,
+            etf_lists: settings.etf_lists.clone().filter(|_| !settings.bare_etf_lists),
         }),
     }
 }
