@@ -89,7 +89,6 @@ pub fn of_jobs(names: &Names, id: &JobId, job_monitor: bool) -> Vec<Right> {
     rights.push(Right::on_key("ZREMRANGEBYRANK", &recent, &["0", "0"]));
     if job_monitor {
         rights.push(Right::on_key("SET", &names.job_monitor(id), &["v"]));
-        rights.push(Right::on_key("SET", &names.single_job(id), &["v"]));
     }
     let channels = EventName::ALL.iter().flat_map(|event| names.channels(*event));
     let mut channels: Vec<String> = channels.collect();

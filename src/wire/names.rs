@@ -118,7 +118,7 @@ impl Names {
     }
 
     /// The same text where older versions of `AppV2` look for a single job. It has no prefix there.
-    pub fn single_job(&self, job_id: &JobId) -> String {
+    pub fn single_job(job_id: &JobId) -> String {
         format!("job:status:{job_id}")
     }
 

@@ -159,6 +159,7 @@ impl Delivery {
         }
         call.arg(u8::from(self.is_end()))
             .arg(self.job_monitor.as_deref().unwrap_or_default())
+            .arg(Names::single_job(&self.job_id))
             .arg(self.requested_at.map(|at| at.timestamp_millis().to_string()).unwrap_or_default())
             .arg(self.job_id.as_str());
     }
@@ -235,11 +236,15 @@ pub async fn refresh_monitor(
     at: DateTime<Utc>,
 ) -> RedisResult<()> {
     let text = job_monitor(status, None, at);
-    let mut pipeline = redis::pipe();
-    for key in [names.job_monitor(&status.job_id), names.single_job(&status.job_id)] {
-        pipeline.cmd("SET").arg(key).arg(&text).arg("XX").arg("EX").arg(monitor::TTL_SECONDS).ignore();
-    }
-    pipeline.exec_async(connection).await
+    let set = |key: String| {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(&text).arg("XX").arg("EX").arg(monitor::TTL_SECONDS);
+        command
+    };
+    set(names.job_monitor(&status.job_id)).exec_async(connection).await?;
+    // Outside our prefix, so the user may lack the right to it.
+    let _ = set(Names::single_job(&status.job_id)).exec_async(connection).await;
+    Ok(())
 }
 
 /// A call of a script that begins with `script.lua`, with the keys it expects.
@@ -248,8 +253,7 @@ pub(crate) fn begin_call<'a>(script: &'a Script, names: &Names, job_id: &JobId) 
     call.key(names.status(job_id))
         .key(names.events(job_id))
         .key(names.job_monitor(job_id))
-        .key(names.recent())
-        .key(names.single_job(job_id));
+        .key(names.recent());
     call
 }
 

@@ -375,7 +375,7 @@ async fn the_monitor_hears_of_a_job_that_waits_and_of_none_that_it_does_not_know
     let delivery = Delivery::of_status(status.clone()).with_job_monitor(None, at(0));
     assert_eq!(world.deliver(&delivery).await, Delivered::Told);
     refresh_monitor(&mut world.connection, &names, &status, at(60_000)).await.expect("refreshed");
-    for key in [names.job_monitor(&job()), names.single_job(&job())] {
+    for key in [names.job_monitor(&job()), Names::single_job(&job())] {
         let text: String = world.connection.get(&key).await.expect("a text");
         assert!(text.contains(&at(60_000).format("%H:%M:%S").to_string()), "{text}");
         let seconds: i64 = world.connection.ttl(&key).await.expect("a time");

@@ -1,6 +1,6 @@
 -- Tells one thing of a job, once: the part that deliver.lua and enqueue.lua share.
 --
--- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs   5 the same text for older pages
+-- KEYS  1 status hash   2 event stream   3 job monitor text   4 recent jobs
 -- ARGV  first the bounds: most events of a job, most recent jobs, seconds that hash and event stream outlive the end,
 --       seconds that the monitor text outlives its update; then whatever the script is about, read in order.
 --
@@ -70,7 +70,7 @@ local function read_delivery()
     delivery.channels = next_list()
     delivery.status = next_list()
     delivery.ended = next_arg() == '1'
-    delivery.monitor = next_arg()
+    delivery.monitor, delivery.single_job = next_arg(), next_arg()
     delivery.requested_ms, delivery.job_id = next_arg(), next_arg()
     return delivery
 end
@@ -88,7 +88,6 @@ local function check(delivery)
         need('PERSIST on key ' .. KEYS[1], 'PERSIST', KEYS[1])
         if delivery.monitor ~= '' then
             need('SET on key ' .. KEYS[3], 'SET', KEYS[3], '')
-            need('SET on key ' .. KEYS[5], 'SET', KEYS[5], '')
         end
     end
     if delivery.requested_ms ~= '' then
@@ -116,7 +115,10 @@ local function write(delivery)
         status_seq = delivery.seq
         if delivery.monitor ~= '' then
             redis.call('SET', KEYS[3], delivery.monitor, 'EX', monitor_seconds)
-            redis.call('SET', KEYS[5], delivery.monitor, 'EX', monitor_seconds)
+            -- Outside our prefix, and for older pages only: left out where the user may not write it.
+            if redis.acl_check_cmd('SET', delivery.single_job, '') then
+                redis.call('SET', delivery.single_job, delivery.monitor, 'EX', monitor_seconds)
+            end
         end
     end
     if delivery.requested_ms ~= '' then
