@@ -62,10 +62,55 @@ impl From<crate::fault::Lost> for Failure {
     }
 }
 
+/// Why there is no answer of Postgres, or not the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The server or the driver says why.
+    #[error(transparent)]
+    Said(#[from] tokio_postgres::Error),
+    /// No answer came in all the time that one may take.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Silent(std::time::Duration),
+}
+
+impl PostgresError {
+    /// What the server answered, where it did.
+    pub fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Said(error) => error.code(),
+            Self::Silent(_) => None,
+        }
+    }
+
+    /// Whether the server can't write: it is a standby, or has become one.
+    pub fn is_of_wrong_server(&self) -> bool {
+        self.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
+    /// Whether the connection is gone, or about to be: a server that shuts down says so.
+    pub fn is_of_lost_connection(&self) -> bool {
+        match self {
+            Self::Said(error) => match error.code() {
+                Some(state) => {
+                    matches!(state.code(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
+                }
+                None => error.is_closed() || is_io(error),
+            },
+            Self::Silent(_) => true,
+        }
+    }
+}
+
 /// Sorts an error of Postgres. Use as `.map_err(postgres("load the job"))`.
-pub fn postgres(doing: &str) -> impl FnOnce(tokio_postgres::Error) -> Failure + '_ {
+pub fn postgres<E: Into<PostgresError>>(doing: &str) -> impl FnOnce(E) -> Failure + use<'_, E> {
     move |error| {
         let doing = doing.to_owned();
+        let error = match error.into() {
+            PostgresError::Said(error) => error,
+            silent @ PostgresError::Silent(_) => {
+                return Failure::Transient { doing, source: silent.into() };
+            }
+        };
         let kind = match error.code() {
             Some(state) => sort_sqlstate(state),
             // No SQLSTATE: either the connection is gone, or the driver could not read what the server sent.

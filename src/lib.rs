@@ -50,7 +50,7 @@
 //! | [`store`] | what stands in Postgres, and how does it get there? |
 //! | [`worker`] | who does what when, and what if it dies? |
 //! | [`http`] | what can be asked and read over HTTP? |
-//! | [`requests`] | how is a job asked for and looked up? |
+//! | [`service`] | how is a job asked for and looked up? |
 //! | [`trigger`] | what starts a sync by itself? |
 //! | [`settings`] | what can be configured? |
 //! | [`doctor`] | is this installation in order? |
@@ -59,7 +59,7 @@
 //! | [`demo`] | a made market and private servers, for the demo and the tests |
 //! | [`cli`] | what does an operator see? |
 //!
-//! Dependencies point one way: domain ← plan ← wire ← redis, store ← worker ← requests ←
+//! Dependencies point one way: domain ← plan ← wire ← redis, store ← worker ← service ←
 //! HTTP API, triggers ← command line. A test reads the sources and checks it.
 
 pub mod cli;
@@ -74,7 +74,7 @@ mod hostile;
 pub mod http;
 pub mod plan;
 pub mod redis;
-pub mod requests;
+pub mod service;
 pub mod settings;
 pub mod store;
 pub mod trigger;

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["settings"],
     &["store", "redis"],
     &["worker"],
-    &["requests", "doctor"],
+    &["service", "doctor"],
     &["trigger", "http"],
     &["cli", "lib", "main"],
 ];
@@ -111,7 +111,7 @@ fn layer(module: &str) -> (usize, &'static str) {
         .unwrap_or_else(|| panic!("module {module} has no layer in tests/architecture.rs"))
 }
 
-/// The modules of ours that some code names: `plan::outcome` for `crate::plan::outcome::Plan`.
+/// The modules of ours that some code names: `plan::outcome` for `crate::plan::result::Plan`.
 fn used_modules(code: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let paths = code.split("crate::").skip(1);

@@ -53,6 +53,8 @@ mod retries;
 mod reverts;
 #[path = "service/schemas.rs"]
 mod schemas;
+#[path = "service/silence.rs"]
+mod silence;
 #[path = "service/streams.rs"]
 mod streams;
 #[path = "service/telling.rs"]

@@ -1,4 +1,4 @@
--- One row of figures for monitoring: open jobs, the oldest one whose turn it is, owed events, signs of life, good syncs.
+-- One row of figures for monitoring: open jobs, the oldest one whose turn it is, unsent events, signs of life, good syncs.
 -- Uses cache_sync_jobs_open and cache_sync_outbox_unsent; owners and runs hold a few rows each.
 -- $1 now, $2 seconds of a lease
 with open as (
@@ -6,7 +6,7 @@ with open as (
     from cache_sync_jobs
     where status in ('queued', 'running', 'retrying')
 ),
-owed as (
+unsent as (
     select created_at
     from cache_sync_outbox
     where sent_at is null
@@ -21,8 +21,8 @@ select
         where status <> 'running'
           and (not_before is null or not_before <= $1)
     ) as oldest_waiting_seconds,
-    (select count(*) from owed) as unsent_events,
-    (select extract(epoch from $1 - min(created_at))::float8 from owed) as outbox_lag_seconds,
+    (select count(*) from unsent) as unsent_events,
+    (select extract(epoch from $1 - min(created_at))::float8 from unsent) as outbox_lag_seconds,
     (select count(*) from cache_sync_owners where expires_at > clock_timestamp()) as held_jobs,
     -- The expiry is a lease behind the last sign of life.
     (

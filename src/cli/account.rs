@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::JobStatus;
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::store::account::{JobAccount, UniverseChanges};
-use crate::worker::telling::{JobResult, status_of};
+use crate::worker::announce::status_of;
 
 use super::exit::Exit;
 use super::jobs::{
@@ -33,9 +33,9 @@ pub struct ShowArgs {
 /// Runs `jobs show`.
 pub async fn show(args: &ShowArgs, context: &Context) -> Result<(), Exit> {
     let job_id = parse_job_id(&args.job_id)?;
-    let desk = context.desk()?;
-    let account = desk.account(&job_id).await?.ok_or_else(|| unknown_job(job_id.as_str()))?;
-    let picture = picture(&desk, &account).await?;
+    let service = context.service()?;
+    let account = service.account(&job_id).await?.ok_or_else(|| unknown_job(job_id.as_str()))?;
+    let picture = picture(&service, &account).await?;
     if args.json {
         screen::print_json(&account_json(&picture, &account))
     } else {
@@ -44,10 +44,10 @@ pub async fn show(args: &ShowArgs, context: &Context) -> Result<(), Exit> {
 }
 
 /// The status of the job. Progress shows in Redis only; all else comes from the row, so that it agrees with the rest.
-async fn picture(desk: &Desk, account: &JobAccount) -> Result<Picture, Exit> {
+async fn picture(service: &Service, account: &JobAccount) -> Result<Picture, Exit> {
     let row = &account.row;
     match row.status {
-        JobStatus::Running => look(desk, row.id()).await,
+        JobStatus::Running => look(service, row.id()).await,
         JobStatus::Queued
         | JobStatus::Retrying
         | JobStatus::Completed
@@ -62,7 +62,7 @@ pub fn render_account(job: &Picture, account: &JobAccount, now: DateTime<Utc>, s
     facts.extend(more_facts(account, now));
     render_heading(job, style)
         + &render_facts(&facts, style)
-        + &render_digest(&JobResult::of_row(&account.row).digest, style)
+        + &render_digest(&account.row.result.digest, style)
         + &render_tasks(job, style)
         + &render_changes(&account.changes, style)
         + &render_held(&account.changes, style)
@@ -90,7 +90,7 @@ fn more_facts(account: &JobAccount, now: DateTime<Utc>) -> Vec<(&'static str, St
         ("cancel asked", ago(row.cancel_requested_at)),
         ("held by", if is_open { held_by(account, now) } else { String::new() }),
         ("last step", row.last_step.clone().unwrap_or_default()),
-        ("events", format!("{} told, {} owed", account.outbox.sent, account.outbox.owed)),
+        ("events", format!("{} sent, {} unsent", account.outbox.sent, account.outbox.unsent)),
         ("error", row.error.clone().unwrap_or_default()),
     ]
 }
@@ -188,7 +188,7 @@ pub fn account_json(job: &Picture, account: &JobAccount) -> Value {
         "entry_id": row.entry_id,
         "last_step": row.last_step,
         "policy_fingerprint": row.policy_fingerprint,
-        "digest": JobResult::of_row(row).digest,
+        "digest": row.result.digest,
         "changes": account.changes,
         "owner": account.holder,
         "outbox": account.outbox,
@@ -215,36 +215,16 @@ mod tests {
     fn row() -> JobRow {
         let accepted = at("2026-01-09T21:10:00Z");
         let id = JobId::parse("eod-2026-01-09").expect("an id");
-        JobRow {
-            request: JobRequest {
-                force: true,
-                dedupe_key: Some("eod:2026-01-09".to_owned()),
-                ..JobRequest::new(id, Mode::Full, "eod_import", accepted)
-            },
-            status: JobStatus::Queued,
-            as_of: None,
-            attempt: 0,
-            lease_number: 0,
-            not_before: None,
-            waiting_since: None,
-            created_at: accepted,
-            start_time: None,
-            end_time: None,
-            updated_at: accepted,
-            cancel_requested_at: None,
-            entry_id: Some("1767993000000-0".to_owned()),
-            worker: None,
-            last_step: None,
-            last_seq: 0,
-            error: None,
-            warnings: Vec::new(),
-            result: json!({}),
-            policy_fingerprint: None,
-        }
+        let request = JobRequest {
+            force: true,
+            dedupe_key: Some("eod:2026-01-09".to_owned()),
+            ..JobRequest::new(id, Mode::Full, "eod_import", accepted)
+        };
+        JobRow { entry_id: Some("1767993000000-0".to_owned()), ..JobRow::accepted(request, accepted) }
     }
 
     fn account(row: JobRow) -> JobAccount {
-        JobAccount { row, changes: Vec::new(), holder: None, outbox: OutboxCount { owed: 0, sent: 0 } }
+        JobAccount { row, changes: Vec::new(), holder: None, outbox: OutboxCount { unsent: 0, sent: 0 } }
     }
 
     fn completed() -> JobAccount {
@@ -277,12 +257,12 @@ mod tests {
             worker: Some("alpha-71-9f3b".to_owned()),
             last_seq: 1_000_110,
             warnings: vec!["held: large_cap: 31 of 712 would change".to_owned()],
-            result,
+            result: serde_json::from_value(result).expect("a result"),
             ..row()
         };
         JobAccount {
             changes: vec![held, changes("mega_cap", 1, 0), changes("top_100", 6, 5)],
-            outbox: OutboxCount { owed: 1, sent: 6 },
+            outbox: OutboxCount { unsent: 1, sent: 6 },
             ..account(row)
         }
     }
@@ -309,7 +289,7 @@ mod tests {
           ended       2026-01-09T21:10:02.212Z
           with        force
           dedupe key  eod:2026-01-09
-          events      6 told, 1 owed
+          events      6 sent, 1 unsent
 
         In short
           -  mega_cap +NVDA
@@ -364,7 +344,7 @@ mod tests {
           dedupe key    eod:2026-01-09
           cancel asked  1 s ago
           held by       worker alpha-71-9f3b, at step plan; its lease runs out in 14 s
-          events        0 told, 0 owed
+          events        0 sent, 0 unsent
         ");
     }
 
@@ -377,7 +357,7 @@ mod tests {
         insta::assert_snapshot!(keys.join(" "), @"job_id mode status phase current_task completed total_items percentage attempt worker triggered_by run_id as_of created_at start_time end_time updated_at duration_seconds total_changes universes_updated held_universes task_results warnings error replay_of seq force accept_churn requested_as_of dedupe_key revert_of lease_number not_before waiting_since cancel_requested_at entry_id last_step policy_fingerprint digest changes owner outbox");
         insta::assert_snapshot!(format!("{}\n{}", value["changes"], value["outbox"]), @r#"
         [{"universe":"large_cap","added":0,"removed":0,"renamed":0,"held_reason":"31 of 712 would change","held_proposal":{"would_join":["A","B"],"would_leave":["C"]}},{"universe":"mega_cap","added":1,"removed":0,"renamed":0,"held_reason":null,"held_proposal":null},{"universe":"top_100","added":6,"removed":5,"renamed":0,"held_reason":null,"held_proposal":null}]
-        {"owed":1,"sent":6}
+        {"unsent":1,"sent":6}
         "#);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::requests::adopt::{self, Doing, Leftovers};
+use crate::service::adopt::{self, Doing, Leftovers};
 use crate::store::leftovers::Leftover;
 
 use super::exit::Exit;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::job::{JobId, JobStatus};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 
 use super::exit::Exit;
 use super::jobs::{parse_job_id, unknown_job};
@@ -30,7 +30,7 @@ pub struct CancelArgs {
 /// Runs `cancel`.
 pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Exit> {
     let job_id = parse_job_id(&args.job_id)?;
-    let cancellation = context.desk()?.cancel(&job_id, now()).await?;
+    let cancellation = context.service()?.cancel(&job_id, now()).await?;
     let (status, text) = told(&job_id, cancellation)?;
     if args.json {
         screen::print_json(&json!({"job_id": job_id, "status": status}))

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::redis::dead::{self, Filed};
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::wire::event::Source;
 
 use super::exit::Exit;
@@ -61,10 +61,10 @@ pub enum DeadCommand {
 
 /// Runs `dead`.
 pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
-    let desk = context.desk()?;
+    let service = context.service()?;
     match &args.command {
         DeadCommand::List { limit, json } => {
-            let letters = dead::list(&desk.redis, &desk.names, (*limit).into()).await?;
+            let letters = dead::list(&service.redis, &service.names, (*limit).into()).await?;
             let letters: Vec<Letter> = letters.into_iter().map(Letter::from).collect();
             if *json {
                 screen::print_json(&letters.iter().map(letter_json).collect())
@@ -73,7 +73,7 @@ pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
             }
         }
         DeadCommand::Show { id, json } => {
-            let letters: Vec<Letter> = find(&desk, id).await?.into_iter().map(Letter::from).collect();
+            let letters: Vec<Letter> = find(&service, id).await?.into_iter().map(Letter::from).collect();
             if *json {
                 screen::print_json(&letters.iter().map(letter_json).collect())
             } else {
@@ -82,13 +82,13 @@ pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
                 screen::print(&shown.join("\n"))
             }
         }
-        DeadCommand::Replay { id: Some(id), .. } => replay(find(&desk, id).await?, &desk).await,
+        DeadCommand::Replay { id: Some(id), .. } => replay(find(&service, id).await?, &service).await,
         DeadCommand::Replay { id: None, .. } => {
-            let letters = dead::list(&desk.redis, &desk.names, dead::KEPT).await?;
-            replay(letters, &desk).await
+            let letters = dead::list(&service.redis, &service.names, dead::KEPT).await?;
+            replay(letters, &service).await
         }
         DeadCommand::Purge => {
-            let purged = dead::purge(&desk.redis, &desk.names).await?;
+            let purged = dead::purge(&service.redis, &service.names).await?;
             screen::print(&format!(
                 "{} thrown away.\n",
                 screen::counted(purged, "dead letter", "dead letters")
@@ -98,8 +98,8 @@ pub async fn dead(args: &DeadArgs, context: &Context) -> Result<(), Exit> {
 }
 
 /// The letters about one entry or job; none is an error.
-async fn find(desk: &Desk, id: &str) -> Result<Vec<Filed>, Exit> {
-    let letters = dead::find(&desk.redis, &desk.names, id).await?;
+async fn find(service: &Service, id: &str) -> Result<Vec<Filed>, Exit> {
+    let letters = dead::find(&service.redis, &service.names, id).await?;
     if letters.is_empty() {
         return Err(Exit::NotDone(format!(
             "there is no dead letter {id:?}; `cache-sync dead list` lists them"
@@ -109,13 +109,13 @@ async fn find(desk: &Desk, id: &str) -> Result<Vec<Filed>, Exit> {
 }
 
 /// Asks again for what the letters asked for; says of each what became of it.
-async fn replay(letters: Vec<Filed>, desk: &Desk) -> Result<(), Exit> {
+async fn replay(letters: Vec<Filed>, service: &Service) -> Result<(), Exit> {
     let mut refused = 0;
     for filed in letters {
         let asked_again = match filed.letter.and_then(|letter| dead::replayed(&letter, now())) {
             Ok(request) => {
-                let submitted = desk.submit(&request, Source::Job, now()).await?;
-                dead::remove(&desk.redis, &desk.names, &filed.id).await?;
+                let submitted = service.submit(&request, Source::Job, now()).await?;
+                dead::remove(&service.redis, &service.names, &filed.id).await?;
                 format!("{}  asked for again as job {}\n", filed.id, submitted.job_id)
             }
             Err(problem) => {

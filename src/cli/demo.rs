@@ -19,10 +19,10 @@ use crate::domain::calendar;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
-use crate::requests::{Desk, Preview, preview};
+use crate::service::{Preview, Service, preview};
 use crate::settings::{LoadArgs, Settings};
 use crate::store::history::When;
-use crate::store::{history, migrations};
+use crate::store::{Limits, history, migrations};
 use crate::wire::event::Source;
 use crate::worker::shutdown::Shutdown;
 use crate::worker::{Until, Worker};
@@ -59,29 +59,29 @@ pub struct DemoArgs {
 pub async fn demo(args: &DemoArgs, style: &Style) -> Result<(), Exit> {
     let (postgres, redis) = start_servers().await?;
     let settings = settings(&postgres, &redis)?;
-    let desk = Desk::new(&settings).map_err(Exit::NotDone)?;
-    let client = desk.database.dedicated().await?;
+    let service = Service::new(&settings).map_err(Exit::NotDone)?;
+    let client = service.database.dedicated().await?;
 
     let mut market = MadeMarket::sized(args.seed, FIRST_EVENING, args.securities as usize);
     let sessions = sessions_up_to(FIRST_EVENING);
     load::create_source_tables(&client, "public").await.map_err(not_done)?;
     load_market(&client, &market, &sessions).await?;
     let step = Step::begin("Making our tables (cache-sync migrate)");
-    migrations::migrate(&desk.database, &settings.source, &settings.entries).await?;
+    migrations::migrate(&service.database, &settings.source, &settings.entries).await?;
     step.done();
 
     title(style, &format!("Day one: {FIRST_EVENING}, the first fill"))?;
-    sync(&settings, &desk, "day-one").await?;
-    show_universes(&desk, style).await?;
+    sync(&settings, &service, "day-one").await?;
+    show_universes(&service, style).await?;
 
     let second = calendar::next_session(FIRST_EVENING);
     title(style, &format!("Day two: {second}, prices move, companies come and go"))?;
     let change = market.next_day(second);
     load::apply_day(&client, "public", &market, &change).await.map_err(not_done)?;
     show_news(&change, style)?;
-    show_plan(&settings, &desk, style).await?;
-    sync(&settings, &desk, "day-two").await?;
-    show_members(&settings, &desk, &market, &change, style).await?;
+    show_plan(&settings, &service, style).await?;
+    sync(&settings, &service, "day-two").await?;
+    show_members(&settings, &service, &market, &change, style).await?;
     show_next(args, &postgres, &redis, style)?;
     if args.keep { keep(&settings).await } else { Ok(()) }
 }
@@ -137,19 +137,19 @@ async fn load_market(
 }
 
 /// Asks for a job and works on it, as `submit` and `worker --once` would.
-async fn sync(settings: &Settings, desk: &Desk, id: &str) -> Result<(), Exit> {
+async fn sync(settings: &Settings, service: &Service, id: &str) -> Result<(), Exit> {
     let step = Step::begin(&format!("Syncing (cache-sync submit --job-id {id}; cache-sync worker --once)"));
     let job_id = JobId::parse(id).expect("the demo's job ids are valid");
     let request = JobRequest::new(job_id.clone(), Mode::Full, "demo", Utc::now());
-    desk.submit(&request, Source::Job, Utc::now()).await?;
+    service.submit(&request, Source::Job, Utc::now()).await?;
     let worker = Worker::new(settings, Shutdown::default()).map_err(Exit::NotDone)?;
     Arc::new(worker).run(Until::Idle).await?;
     step.done();
-    let job = desk.job(&job_id).await?.ok_or_else(|| Exit::NotDone("the job vanished".to_owned()))?;
+    let job = service.job(&job_id).await?.ok_or_else(|| Exit::NotDone("the job vanished".to_owned()))?;
     if job.status != JobStatus::Completed {
         return Err(Exit::NotDone(format!("the sync {}: {}", job.status, job.error.unwrap_or_default())));
     }
-    let result = crate::worker::telling::JobResult::of_row(&job);
+    let result = &job.result;
     screen::print(&format!(
         "\nJob {id} completed in {}: {} changes in {} universes.\n\n",
         screen::duration(job.duration_seconds(Utc::now())),
@@ -158,9 +158,9 @@ async fn sync(settings: &Settings, desk: &Desk, id: &str) -> Result<(), Exit> {
     ))
 }
 
-async fn show_universes(desk: &Desk, style: &Style) -> Result<(), Exit> {
-    let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
+async fn show_universes(service: &Service, style: &Style) -> Result<(), Exit> {
+    let mut client = service.database.client().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
     let universes = history::universes_now(&transaction).await?;
     screen::print(&render_universes(&universes, Utc::now(), style))
 }
@@ -189,9 +189,9 @@ fn show_news(change: &DayChange, style: &Style) -> Result<(), Exit> {
 }
 
 /// What the sync will do and why, before it does it.
-async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<(), Exit> {
+async fn show_plan(settings: &Settings, service: &Service, style: &Style) -> Result<(), Exit> {
     let request = JobRequest::new(JobId::fresh(), Mode::Full, "demo", Utc::now());
-    match preview(&desk.database, settings, &request).await? {
+    match preview(&service.database, settings, &request).await? {
         Preview::Planned(plan) => {
             screen::print("What a sync would change now, and why (cache-sync plan):\n\n")?;
             screen::print(&format!("{}\n", render_plan(&plan, style)))
@@ -204,12 +204,12 @@ async fn show_plan(settings: &Settings, desk: &Desk, style: &Style) -> Result<()
 /// Every universe with its first members, and where the day's newcomers are now.
 async fn show_members(
     settings: &Settings,
-    desk: &Desk,
+    service: &Service,
     market: &MadeMarket,
     change: &DayChange,
     style: &Style,
 ) -> Result<(), Exit> {
-    let exhibits = exhibits(settings, desk).await?;
+    let exhibits = exhibits(settings, service).await?;
     let securities = market.securities().iter();
     let catalogue = Catalogue {
         names: securities.map(|security| (security.symbol.as_str(), security.name.as_str())).collect(),
@@ -220,9 +220,9 @@ async fn show_members(
     screen::print(&format!("\n{}", render_newcomers(&exhibits, &catalogue, style)))
 }
 
-async fn exhibits(settings: &Settings, desk: &Desk) -> Result<Vec<Exhibit>, Exit> {
-    let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
+async fn exhibits(settings: &Settings, service: &Service) -> Result<Vec<Exhibit>, Exit> {
+    let mut client = service.database.client().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
     let mut exhibits = Vec::new();
     for universe in history::universes_now(&transaction).await? {
         let Some(cache_type) = CacheType::from_text(&universe.cache_type) else { continue };

@@ -9,7 +9,7 @@
 //! | 130 | interrupted while it waited |
 
 use crate::failure::Failure;
-use crate::plan::outcome::Refusal;
+use crate::plan::given::notice::Refusal;
 use crate::settings::SettingsError;
 
 /// Why a command did not simply succeed. The text goes to standard error, after `error: `.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::plan::explain::{Explanation, Outlook, StandingWord, Subject, Verdict};
-use crate::requests::{self, Answer, Question};
+use crate::service::{self, Answer, Question};
 use crate::store::Limits;
 
 use super::exit::Exit;
@@ -37,7 +37,7 @@ pub async fn explain(args: &ExplainArgs, context: &Context) -> Result<(), Exit> 
     let ExplainArgs { symbol, universe, json } = args;
     let question = Question { symbol: symbol.clone(), universe: universe.clone() };
     let database = context.database()?;
-    let answer = requests::explain(&database, &context.settings, question, Limits::default(), now()).await?;
+    let answer = service::explain(&database, &context.settings, question, Limits::default(), now()).await?;
     let explanation = match answer {
         Answer::Explained(explanation) => explanation,
         Answer::UnknownSymbol { nearest } => return Err(unknown_symbol(symbol, nearest.as_deref())),

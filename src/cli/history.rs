@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::snapshot::Instrument;
+use crate::plan::given::snapshot::Instrument;
+use crate::store::Limits;
 use crate::store::history::{self, Membership};
 
 use super::Context;
@@ -38,9 +39,9 @@ pub async fn history(args: &HistoryArgs, context: &Context) -> Result<(), Exit> 
         Exit::NotDone(format!("{:?} has never been in a universe of ours{then}", args.symbol))
     };
     let symbol = Symbol::parse(&args.symbol).ok_or_else(unknown)?;
-    let desk = context.desk()?;
-    let mut client = desk.database.client().await?;
-    let transaction = client.begin().await?;
+    let service = context.service()?;
+    let mut client = service.database.client().await?;
+    let transaction = client.begin_read_only(Limits::default()).await?;
     let memberships = history::symbol_history(&transaction, &symbol, args.known_at).await?;
     let instruments = history::instruments(&transaction, &symbol).await?;
     if memberships.is_empty() {

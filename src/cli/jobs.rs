@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::job::{JobId, JobStatus};
-use crate::requests::Desk;
-use crate::worker::telling::status_of;
+use crate::service::Service;
+use crate::worker::announce::status_of;
 
 use super::account;
 use super::exit::Exit;
@@ -63,11 +63,11 @@ enum JobsCommand {
 /// Runs `status`.
 pub async fn status(args: &StatusArgs, context: &Context) -> Result<(), Exit> {
     let job_id = parse_job_id(&args.job_id)?;
-    let desk = context.desk()?;
+    let service = context.service()?;
     let picture = if args.watch {
-        wait_for_end(async || look(&desk, &job_id).await, None).await?
+        wait_for_end(async || look(&service, &job_id).await, None).await?
     } else {
-        look(&desk, &job_id).await?
+        look(&service, &job_id).await?
     };
     show(&picture, args.json, context)
 }
@@ -77,7 +77,7 @@ pub async fn jobs(args: &JobsArgs, context: &Context) -> Result<(), Exit> {
     if let Some(JobsCommand::Show(args)) = &args.command {
         return account::show(args, context).await;
     }
-    let rows = context.desk()?.recent_jobs(args.limit.into(), 0).await?;
+    let rows = context.service()?.recent_jobs(args.limit.into(), 0).await?;
     let pictures: Vec<Picture> =
         rows.iter().map(|row| Picture::of(&status_of(row, row.last_seq, row.updated_at))).collect();
     if args.json {
@@ -102,8 +102,8 @@ pub fn parse_job_id(text: &str) -> Result<JobId, Exit> {
 }
 
 /// What is known of a job now.
-pub async fn look(desk: &Desk, job_id: &JobId) -> Result<Picture, Exit> {
-    let status = desk.status(job_id).await?;
+pub async fn look(service: &Service, job_id: &JobId) -> Result<Picture, Exit> {
+    let status = service.status(job_id).await?;
     status.map(|status| Picture::of(&status)).ok_or_else(|| unknown_job(job_id.as_str()))
 }
 

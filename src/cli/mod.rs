@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
@@ -201,7 +201,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
 async fn dispatch(cli: Cli) -> Result<(), Exit> {
     // The demo reads no configuration, and runs where there is none.
     if let Command::Demo(args) = &cli.command {
-        return demo::demo(args, &Style::of_stdout(cli.global.color)).await;
+        return Box::pin(demo::demo(args, &Style::of_stdout(cli.global.color))).await;
     }
     let context = Context::load(cli.global)?;
     let ended = match cli.command {
@@ -256,8 +256,8 @@ impl Context {
     }
 
     /// Where jobs are asked for and looked up, not yet connected.
-    pub fn desk(&self) -> Result<Desk, Exit> {
-        Desk::new(&self.settings).map_err(Exit::Usage)
+    pub fn service(&self) -> Result<Service, Exit> {
+        Service::new(&self.settings).map_err(Exit::Usage)
     }
 
     /// A connection to the database.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::calendar::new_york_date;
 use crate::domain::pin::{Pin, PinKind};
-use crate::requests::pins::{self, Decided, Wish};
+use crate::service::pins::{self, Decided, Wish};
 use crate::store::pins::StoredPin;
 
 use super::exit::Exit;

@@ -8,11 +8,11 @@ use crate::domain::job::{JobId, JobRequest};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::task::Mode;
-use crate::plan::measure::Measure;
-use crate::plan::outcome::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
-use crate::plan::quarantine::{QUARANTINED, Released};
+use crate::plan::draft::measure::Measure;
+use crate::plan::market::screening::{QUARANTINED, Released};
+use crate::plan::result::{Before, Hold, Joined, Left, Plan, PlannedUniverse, Renamed};
 
-use crate::requests::{Preview, preview};
+use crate::service::{Preview, preview};
 
 use super::exit::Exit;
 use super::jobs::render_warnings;
@@ -242,8 +242,7 @@ fn render_quarantine(plan: &Plan, style: &Style) -> String {
     for entry in entries {
         let found = entry.found().map_or_else(|| "none".to_owned(), Usd::short);
         let facts = format!(
-            "{} at {} since {}, found {found}, {}: {}; {}",
-            entry.keeps(),
+            "carried at {} since {}, found {found}, {}: {}; {}",
             entry.cap().short(),
             entry.since,
             entry.anomaly.title(),
@@ -380,9 +379,12 @@ mod tests {
     use crate::domain::identity::SameBy;
     use crate::domain::money::Usd;
     use crate::domain::task::SyncTask;
+    use crate::domain::task::TaskStatus;
     use crate::domain::universe::{CacheType, UniverseName};
-    use crate::plan::outcome::{Counts, ForeignCleanup, TaskReport, TaskStatus, Warning};
-    use crate::plan::snapshot::RunState;
+    use crate::plan::given::notice::Warning;
+    use crate::plan::given::snapshot::RunState;
+    use crate::plan::market::Counts;
+    use crate::plan::result::{ForeignCleanup, TaskReport};
 
     const TASK: SyncTask = SyncTask::MarketCapRecalculation;
 

@@ -12,7 +12,7 @@ use super::picture::Picture;
 /// Time between two looks: quick to the eye, and nothing to the servers.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 /// How long a server may be away before the waiting ends. The job itself does not mind.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RECONNECT_FOR: Duration = Duration::from_secs(30);
 
 /// Looks at a job until it has ended, and returns its last picture. The job goes on whatever happens here.
 ///
@@ -35,7 +35,7 @@ pub async fn wait_for_end(
                 picture.get("job_id").clone_into(&mut job_id);
                 bar.show(&picture);
             }
-            Err(Exit::OutOfReach(_)) if last_seen.elapsed() < PATIENCE => {
+            Err(Exit::OutOfReach(_)) if last_seen.elapsed() < RECONNECT_FOR => {
                 bar.say("out of reach, looking again");
             }
             Err(exit) => return Err(exit),

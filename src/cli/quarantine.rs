@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
-use crate::plan::quarantine::Quarantined;
-use crate::requests::{Approval, approve_value};
+use crate::plan::market::screening::Quarantined;
+use crate::service::{Approval, approve_value};
 use crate::store::Limits;
 use crate::store::quarantine::{self, QuarantineNow};
 
@@ -82,8 +82,7 @@ fn told(entry: &Quarantined, is_new: bool) -> String {
     let found = entry.found().map_or_else(|| "no cap".to_owned(), Usd::short);
     let Quarantined { symbol, .. } = entry;
     format!(
-        "{symbol} is approved{already}: the next sync takes {found} for good; until then it is {} at {}\n",
-        entry.keeps(),
+        "{symbol} is approved{already}: the next sync takes {found} for good; until then it is carried at {}\n",
         entry.cap().short()
     )
 }
@@ -103,7 +102,7 @@ pub fn render_quarantine(found: &QuarantineNow, style: &Style) -> String {
         let end = if found.is_approved(&entry.symbol) {
             "approved, so until the next sync".to_owned()
         } else {
-            format!("{} {}", entry.keeps(), entry.until())
+            format!("carried {}", entry.until())
         };
         table.row([
             Cell::new(Ink::Bold, entry.symbol.as_str()),
@@ -137,7 +136,7 @@ pub fn entry_json(entry: &Quarantined, as_of: NaiveDate) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::quarantine::Anomaly;
+    use crate::plan::market::screening::Anomaly;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -155,6 +154,9 @@ mod tests {
             close_before: Some(1_112.17),
             close_found: Some(110.29),
             shares_found: Some(424_926_346.0),
+            good_cap_cents: Some(47_259_033_423_100),
+            turnover: None,
+            sessions: None,
         }
     }
 
@@ -183,7 +185,7 @@ mod tests {
         As of the sync of 2025-11-18
         SYMBOL  WHAT             SINCE       SESSIONS LEFT      CAP  CAP FOUND  WHAT WAS SEEN, AND HOW IT ENDS
         NFLX    suspected split  2025-11-17              3  472.59B     46.86B  close 1112.17 -> 110.29 as by a split of 10:1, with as
-                                                                                many shares; held until the shares follow, the price comes
+                                                                                many shares; carried until the shares follow, the price comes
                                                                                 back, or 2025-11-24
         SATL    vanished         2025-11-17              8  328.04M       none  neither close x shares nor a stored cap, close 3.29 ->
                                                                                 0.3800; approved, so until the next sync
@@ -200,7 +202,7 @@ mod tests {
 
     #[test]
     fn an_approval_says_what_the_next_sync_takes() {
-        insta::assert_snapshot!(told(&split(), true), @"NFLX is approved: the next sync takes 46.86B for good; until then it is held at 472.59B");
+        insta::assert_snapshot!(told(&split(), true), @"NFLX is approved: the next sync takes 46.86B for good; until then it is carried at 472.59B");
         insta::assert_snapshot!(told(&vanished(), false), @"SATL is approved already: the next sync takes no cap for good; until then it is carried at 328.04M");
     }
 }

@@ -11,15 +11,15 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::task::Mode;
 use crate::domain::universe::CacheType;
-use crate::plan::chronicle::Chronicle;
-use crate::plan::measure::{Guard, Measure};
-use crate::plan::outcome::{Plan, PlannedUniverse, held_by_reason};
-use crate::plan::policy::{Guards, Policy};
-use crate::plan::quarantine::QUARANTINED;
+use crate::plan::draft::measure::{Guard, Measure};
+use crate::plan::given::policy::{Guards, Policy};
+use crate::plan::market::screening::QUARANTINED;
 use crate::plan::replay::Decided;
-use crate::plan::tally::{self, Moves, Sample, Tally};
-use crate::requests::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
-use crate::store::past::Known;
+use crate::plan::replay::history::Chronicle;
+use crate::plan::replay::stats::{self, Moves, Sample, Tally};
+use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
+use crate::service::replay::{self as replaying, Backfilled, ReplayOrder, Turn};
+use crate::store::read::past::Known;
 
 use super::exit::Exit;
 use super::plan::plan_json;
@@ -256,10 +256,10 @@ fn bound(guard: Guard, guards: &Guards) -> f64 {
 
 /// A line for the day, and more where something would have been kept back.
 fn render_day(date: NaiveDate, decided: &Decided, all: bool, style: &Style) -> String {
-    let measures = tally::measures(decided);
-    let nearest = tally::nearest(measures);
+    let measures = stats::measures(decided);
+    let nearest = stats::nearest(measures);
     let moves = match decided {
-        Decided::Planned(plan) => tally::moves(plan),
+        Decided::Planned(plan) => stats::moves(plan),
         Decided::Refused(_) | Decided::Incomplete { .. } => BTreeMap::new(),
     };
     let is_planned = matches!(decided, Decided::Planned(_));
@@ -300,7 +300,7 @@ fn seen(measure: Option<&Measure>, style: &Style) -> String {
 fn remarks(decided: &Decided) -> Vec<String> {
     match decided {
         Decided::Planned(plan) => {
-            let filled = tally::filled(plan);
+            let filled = stats::filled(plan);
             let first = (filled > 0).then(|| {
                 let universes = plan.universes.iter().filter(|universe| !universe.members.is_empty()).count();
                 format!(
@@ -316,7 +316,7 @@ fn remarks(decided: &Decided) -> Vec<String> {
         }
         Decided::Refused(refused) => vec![format!("refused: {}", refused.refusal)],
         Decided::Incomplete { have, usual } => {
-            vec![format!("incomplete, so left out: {}", crate::plan::date::closes_text(*have, *usual))]
+            vec![format!("incomplete, so left out: {}", crate::plan::given::date::closes_text(*have, *usual))]
         }
     }
 }
@@ -461,15 +461,15 @@ fn percent(value: f64) -> String {
 
 /// A day for a program.
 fn day_json(date: NaiveDate, decided: &Decided, all: bool) -> Value {
-    let measures: Vec<Value> = tally::measures(decided).iter().map(Measure::to_json).collect();
+    let measures: Vec<Value> = stats::measures(decided).iter().map(Measure::to_json).collect();
     match decided {
         Decided::Planned(plan) => json!({
             "date": date,
             "status": "planned",
             "total_symbols": plan.total_symbols,
             "total_changes": plan.total_changes(),
-            "first_fill": tally::filled(plan),
-            "changes": moves_json(&tally::moves(plan)),
+            "first_fill": stats::filled(plan),
+            "changes": moves_json(&stats::moves(plan)),
             "measures": measures,
             "held_universes": plan.held(),
             "held": held_json(plan),
@@ -544,7 +544,8 @@ fn summary_json(order: &ReplayOrder, is_written: bool, header: &Header, tally: &
 mod tests {
     use super::*;
     use crate::domain::universe::UniverseName;
-    use crate::plan::outcome::{Refusal, Refused};
+    use crate::plan::given::notice::Refusal;
+    use crate::plan::result::Refused;
 
     fn date(day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 1, day).expect("a date")

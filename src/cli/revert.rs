@@ -2,7 +2,7 @@
 
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
-use crate::requests::preview_revert;
+use crate::service::preview_revert;
 use crate::wire::event::Source;
 
 use super::exit::Exit;
@@ -30,8 +30,8 @@ pub struct RevertArgs {
 /// Runs `revert`.
 pub async fn revert(args: &RevertArgs, context: &Context) -> Result<(), Exit> {
     let undone = parse_job_id(&args.job_id)?;
-    let desk = context.desk()?;
-    let plan = preview_revert(&desk.database, &context.settings.entries, &undone)
+    let service = context.service()?;
+    let plan = preview_revert(&service.database, &context.settings.entries, &undone)
         .await?
         .map_err(|refusal| Exit::NotDone(refusal.text))?;
     for warning in &plan.warnings {
@@ -39,6 +39,6 @@ pub async fn revert(args: &RevertArgs, context: &Context) -> Result<(), Exit> {
     }
     let request =
         JobRequest { revert_of: Some(undone), ..JobRequest::new(JobId::fresh(), Mode::Revert, "cli", now()) };
-    let submitted = desk.submit(&request, Source::Job, now()).await?;
-    follow(&desk, &submitted, &request, &args.following, context).await
+    let submitted = service.submit(&request, Source::Job, now()).await?;
+    follow(&service, &submitted, &request, &args.following, context).await
 }

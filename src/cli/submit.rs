@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::domain::job::{JobId, JobRequest};
 use crate::domain::task::Mode;
 
-use crate::requests::{Desk, Submitted};
+use crate::service::{Service, Submitted};
 use crate::wire::entry;
 use crate::wire::event::Source;
 
@@ -110,14 +110,14 @@ fn job_id(text: &str) -> Result<JobId, String> {
 pub async fn submit(args: &SubmitArgs, context: &Context) -> Result<(), Exit> {
     let request = args.request(now());
     entry::check(&request).map_err(|rejection| Exit::Usage(rejection.to_string()))?;
-    let desk = context.desk()?;
-    let submitted = desk.submit(&request, Source::Job, now()).await?;
-    follow(&desk, &submitted, &request, &args.following, context).await
+    let service = context.service()?;
+    let submitted = service.submit(&request, Source::Job, now()).await?;
+    follow(&service, &submitted, &request, &args.following, context).await
 }
 
 /// Prints the id of a job that was asked for, or waits for its end and shows that.
 pub async fn follow(
-    desk: &Desk,
+    service: &Service,
     submitted: &Submitted,
     request: &JobRequest,
     following: &Following,
@@ -133,15 +133,20 @@ pub async fn follow(
             screen::print(&format!("{}\n", submitted.job_id))
         };
     }
-    wait(desk, &submitted.job_id, following, context).await
+    wait(service, &submitted.job_id, following, context).await
 }
 
-async fn wait(desk: &Desk, job_id: &JobId, following: &Following, context: &Context) -> Result<(), Exit> {
+async fn wait(
+    service: &Service,
+    job_id: &JobId,
+    following: &Following,
+    context: &Context,
+) -> Result<(), Exit> {
     if !following.json {
         // At once: whoever breaks off the waiting has the id.
         screen::print(&format!("{job_id}\n"))?;
     }
-    let ended = wait_for_end(async || look(desk, job_id).await, following.timeout()).await;
+    let ended = wait_for_end(async || look(service, job_id).await, following.timeout()).await;
     if ended == Err(Exit::Interrupted) {
         screen::remark(&format!(
             "note: the job goes on; look again with: cache-sync status {job_id} --watch"

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
-use crate::plan::policy::{Method, Policy, Theme};
+use crate::plan::given::policy::{Method, Policy, Theme};
 use crate::plan::review::{self, NearMiss, Recall};
-use crate::requests::review;
+use crate::service::review;
 use crate::settings::nearest;
 
 use super::exit::Exit;

@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::calendar::{last_closed_session, sessions_between};
 use crate::domain::security::Security;
-use crate::plan::date::{Coverage, closes_text};
+use crate::plan::given::date::{Coverage, closes_text};
+use crate::plan::given::policy::Policy;
 use crate::plan::market::{Market, Standing};
-use crate::plan::policy::Policy;
 
 use super::Finding;
 
@@ -134,9 +134,9 @@ mod tests {
     use crate::domain::figure::Figure;
     use crate::domain::security::Close;
     use crate::domain::symbol::Symbol;
-    use crate::plan::policy::{FundRules, Guards, SectorTable, Stability, ThemeRules};
-    use crate::store::reading::coverage_of;
-    use crate::store::snapshot::Applied;
+    use crate::plan::given::policy::{FundRules, Guards, SectorTable, Stability, ThemeRules};
+    use crate::store::read::coverage_of;
+    use crate::store::read::snapshot::Applied;
 
     fn policy() -> Policy {
         Policy {
@@ -166,8 +166,10 @@ mod tests {
     }
 
     fn lines(securities: &[Security], now: &str) -> String {
-        let market =
-            crate::store::source::Market { securities: securities.to_vec(), unreadable_symbols: Vec::new() };
+        let market = crate::store::read::source::Market {
+            securities: securities.to_vec(),
+            unreadable_symbols: Vec::new(),
+        };
         let coverage = coverage_of(&market, Applied::default());
         let findings = examine(securities, &coverage, &policy(), now.parse().expect("a time"));
         let lines: Vec<String> =

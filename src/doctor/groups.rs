@@ -1,15 +1,16 @@
 //! Looks at the group tables of `AppV2`, from which its newer versions take their universes.
 
-use tokio_postgres::Transaction;
+use crate::store::Transaction;
 
 use crate::domain::universe::CacheType;
+use crate::domain::wording::first_few;
 use crate::failure::Failure;
-use crate::plan::policy::Policy;
-use crate::plan::wording::first_few;
+use crate::plan::given::policy::Policy;
+use crate::plan::members::universes::Universe;
 use crate::settings::EntriesSettings;
 use crate::store::layout::groups::Groups;
 use crate::store::layout::groups::tables::{Flaw, GroupTables};
-use crate::store::reading::{Rules, read_groups};
+use crate::store::read::{Rules, read_groups};
 
 use super::Finding;
 
@@ -86,5 +87,5 @@ fn findings(settings: &EntriesSettings, groups: &Groups, policy: &Policy) -> Vec
 }
 
 fn names_something(word: &str, policy: &Policy) -> bool {
-    CacheType::from_text(word).is_some() || policy.universes().contains_key(word)
+    CacheType::from_text(word).is_some() || Universe::kinds_by_name(policy).contains_key(word)
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::failure::{Failure, postgres};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 use crate::settings::{DatabaseSettings, EntriesSettings, Settings, SourceSettings};
+use crate::store::Transaction;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
-use crate::store::reading::{Rules, coverage_of, read_refusal, read_rules};
-use crate::store::snapshot::{Applied, read_applied};
-use crate::store::source::{Source, read_securities};
+use crate::store::read::snapshot::{Applied, read_applied};
+use crate::store::read::source::{Source, read_securities};
+use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
 use crate::store::{leftovers, migrations};
 

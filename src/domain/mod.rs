@@ -16,6 +16,7 @@ pub mod sic;
 pub mod symbol;
 pub mod task;
 pub mod universe;
+pub(crate) mod wording;
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -8,7 +8,13 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::figure::Figure;
 use super::identity::{Identity, plain_cik};
+use super::sic::Sic;
 use super::symbol::Symbol;
+
+/// The SIC code of shell companies that look for a business to buy.
+const BLANK_CHECK_SIC: u16 = 6770;
+/// The industry text of the same.
+const BLANK_CHECK_INDUSTRY: &str = "blank checks";
 
 /// A text of the source. Thousands of securities share a few hundred sectors, industries and types, so these are kept
 /// once and shared.
@@ -61,6 +67,8 @@ pub struct Security {
     pub close: Option<Close>,
     /// The shares traded on the day of that close; read only where a rule asks for it.
     pub volume: Figure,
+    /// The shares traded in the session before that one; read only where a rule asks for it.
+    pub previous_volume: Figure,
 }
 
 /// A closing price.
@@ -98,6 +106,7 @@ impl Security {
             esg_score: Figure::Missing,
             close: None,
             volume: Figure::Missing,
+            previous_volume: Figure::Missing,
         }
     }
 
@@ -124,6 +133,16 @@ impl Security {
     /// Whether the source says that it trades on `date`.
     pub fn is_active(&self, date: NaiveDate) -> bool {
         self.active == Some(true) && !self.is_delisted(date)
+    }
+
+    /// Whether it is a shell company that looks for a business to buy.
+    pub fn is_blank_check(&self) -> bool {
+        let sic = self.sic_code.as_deref().and_then(Sic::parse);
+        sic.is_some_and(|sic| sic.code() == BLANK_CHECK_SIC)
+            || self
+                .industry
+                .as_deref()
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case(BLANK_CHECK_INDUSTRY))
     }
 
     /// The price of the last close, where it is one.

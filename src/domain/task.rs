@@ -38,6 +38,18 @@ words! {
     }
 }
 
+words! {
+    /// How a sub-task ended.
+    TaskStatus {
+        /// It was carried out.
+        Completed = "completed",
+        /// It failed, and the job with it.
+        Failed = "failed",
+        /// It was not carried out.
+        Skipped = "skipped",
+    }
+}
+
 impl Mode {
     /// The sub-tasks of this mode, in order.
     pub fn tasks(self) -> &'static [SyncTask] {

@@ -8,6 +8,10 @@ use super::sector::Sector;
 use super::task::SyncTask;
 use super::words;
 
+/// How many of a sector are its leaders.
+pub const SECTOR_LEADERS: usize = 10;
+/// A security counts as a new listing for so many calendar days; the day of listing is day zero.
+pub const LISTING_DAYS: i64 = 30;
 /// Room of the column `cache_entries.universe`, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Api, jobs};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 
 /// 202 for a job that has not ended: one that no worker holds has ended by then, any other is rolled back shortly.
 pub(super) async fn cancel(
@@ -19,7 +19,7 @@ pub(super) async fn cancel(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = jobs::job_id(path)?;
-    let message = match api.desk.cancel(&id, Utc::now()).await? {
+    let message = match api.service.cancel(&id, Utc::now()).await? {
         Cancellation::Cancelled => "The job is cancelled",
         Cancellation::Requested => "The worker of the job lets go of it and rolls back",
         Cancellation::Ended(status) => {

@@ -46,7 +46,7 @@ pub(super) async fn events(
     let Ok(permit) = Arc::clone(&api.streams).try_acquire_owned() else {
         return Err(Problem::unavailable(format!("{MAX_STREAMS} event streams are being followed already")));
     };
-    let newest = within_patience(events::newest(&api.desk.redis, &api.desk.names, &id)).await?;
+    let newest = within_redis_timeout(events::newest(&api.service.redis, &api.service.names, &id)).await?;
     match newest {
         Some(event) if event.is_last() && event.id <= after => {
             return Ok(StatusCode::NO_CONTENT.into_response());
@@ -54,8 +54,8 @@ pub(super) async fn events(
         Some(_) => {}
         None => expects_events(&api, &id).await?,
     }
-    let (redis, names) = (&api.desk.redis, &api.desk.names);
-    let follower = within_patience(Follower::new(redis, names, &id, after, BLOCK)).await?;
+    let (redis, names) = (&api.service.redis, &api.service.names);
+    let follower = within_redis_timeout(Follower::new(redis, names, &id, after, BLOCK)).await?;
     let following = Following {
         follower,
         began: Instant::now(),
@@ -84,7 +84,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<EventId, Problem> {
 
 /// Whether a job without events will have some: it is known, and has not ended.
 async fn expects_events(api: &Api, id: &JobId) -> Result<(), Problem> {
-    let row = api.desk.job(id).await?.ok_or_else(Problem::unknown_job)?;
+    let row = api.service.job(id).await?.ok_or_else(Problem::unknown_job)?;
     if row.status.is_final() {
         let message = "the job has ended, and its events are no longer kept; its status tells the result";
         return Err(Problem::not_found(message));
@@ -92,7 +92,7 @@ async fn expects_events(api: &Api, id: &JobId) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn within_patience<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Problem> {
+async fn within_redis_timeout<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Problem> {
     match tokio::time::timeout(REDIS_WITHIN, asked).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Problem::unavailable("Redis, which has the events, does not answer")),
@@ -109,7 +109,7 @@ struct Following {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is sent, piece by piece, until the end of the job, of our patience, or of this process.
+/// What is sent, piece by piece, until the end of the job, of our patience with Redis, or of this process.
 fn frames(following: Following) -> impl Stream<Item = Result<String, Infallible>> {
     let told = stream::unfold(following, async |mut following| {
         let piece = following.next().await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Api, READ_LIMITS, SERVER_WITHIN};
-use crate::requests::{self, Answer, Question};
+use crate::service::{self, Answer, Question};
 
 /// Which universes are wanted.
 #[derive(Debug, serde::Deserialize)]
@@ -30,7 +30,7 @@ pub(super) async fn explain(
     let turn = tokio::time::timeout(SERVER_WITHIN, api.explanations.acquire()).await;
     let _turn = turn.map_err(|_| Problem::unavailable("too many symbols are asked about at once"))?;
     let question = Question { symbol, universe };
-    match requests::explain(&api.desk.database, &api.settings, question, READ_LIMITS, Utc::now()).await? {
+    match service::explain(&api.service.database, &api.settings, question, READ_LIMITS, Utc::now()).await? {
         Answer::Explained(explanation) => Ok(Json(json!(explanation))),
         Answer::UnknownSymbol { nearest } => Err(Problem::unknown_symbol(nearest.as_deref())),
         Answer::UnknownUniverse { nearest } => Err(Problem::unknown_universe(nearest.as_deref())),

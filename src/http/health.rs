@@ -19,10 +19,10 @@ use crate::store::migrations;
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
     let redis = async {
         let pong: redis::RedisResult<String> =
-            redis::cmd("PING").query_async(&mut api.desk.redis.shared()).await;
+            redis::cmd("PING").query_async(&mut api.service.redis.shared()).await;
         pong.is_ok()
     };
-    let database = async { api.desk.database.client().await.is_ok() };
+    let database = async { api.service.database.client().await.is_ok() };
     let (redis, database) = tokio::join!(within(redis), within(database));
     let (redis, database) = (redis.unwrap_or(false), database.unwrap_or(false));
     let word = |is_well: bool| if is_well { "healthy" } else { "unhealthy" };
@@ -35,8 +35,8 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
 
 /// 200 if nothing keeps jobs from being worked on, else 503 with the reasons.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
-    let tables = within(migrations::check(&api.desk.database, &api.desk.entries));
-    let stream = within(stream_state::look(&api.desk.redis, &api.desk.names));
+    let tables = within(migrations::check(&api.service.database, &api.service.entries));
+    let stream = within(stream_state::look(&api.service.redis, &api.service.names));
     let (tables, stream) = tokio::join!(tables, stream);
     let mut reasons = Vec::new();
     reasons.extend(against_postgres(tables.as_ref()));

@@ -18,7 +18,7 @@ use crate::store::figures;
 use crate::store::jobs::JobRow;
 use crate::wire::iso;
 use crate::wire::status::StatusHash;
-use crate::worker::telling::status_of;
+use crate::worker::announce::status_of;
 
 /// Jobs of one page of history, unless told otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -31,7 +31,7 @@ pub(super) async fn status(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let id = job_id(path)?;
-    let status = api.desk.status(&id).await?.ok_or_else(Problem::unknown_job)?;
+    let status = api.service.status(&id).await?.ok_or_else(Problem::unknown_job)?;
     let mut answer = shown(&status);
     answer["error_details"] = (!status.error.is_empty()).then_some(&status.error).cloned().into();
     answer["progress"] = progress(&status);
@@ -117,8 +117,8 @@ pub(super) async fn history(
 ) -> Result<Json<Value>, Problem> {
     let Query(page) = page.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let Page { limit, offset } = page.check()?;
-    let rows = api.desk.recent_jobs(limit, offset).await?;
-    let mut client = api.desk.database.client().await?;
+    let rows = api.service.recent_jobs(limit, offset).await?;
+    let mut client = api.service.database.client().await?;
     let total = figures::count(&client.begin_read_only(READ_LIMITS).await?).await?;
     let jobs: Vec<Value> = rows.iter().map(line).collect();
     Ok(Json(json!({"jobs": jobs, "total": total, "limit": limit, "offset": offset})))

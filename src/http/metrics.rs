@@ -26,7 +26,7 @@ use super::{Api, READ_LIMITS, SERVER_WITHIN};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
-use crate::plan::quarantine::{Anomaly, Quarantined};
+use crate::plan::market::screening::{Anomaly, Quarantined};
 use crate::redis::stream_state::{self, StreamState};
 use crate::store::figures::{self, EndedJob, Figures, Remembered};
 use crate::store::history::{self, UniverseNow};
@@ -162,13 +162,13 @@ impl Metrics {
     async fn read(&self, api: &Api, tally: &mut Tally) -> String {
         let now = Utc::now();
         let postgres = timed(from_postgres(api, tally.horizon(), now));
-        let redis = timed(stream_state::look(&api.desk.redis, &api.desk.names));
+        let redis = timed(stream_state::look(&api.service.redis, &api.service.names));
         let (postgres, mut redis) = tokio::join!(postgres, redis);
         let newest = postgres.as_ref().and_then(|(found, _)| found.remembered).map(|known| known.newest);
         let is_behind = |state: &StreamState| newest.is_some_and(|newest| state.is_set_back(newest));
         // Asked at the same time, Redis may have answered before the entry was written that Postgres told of.
         if redis.as_ref().is_some_and(|(state, _)| is_behind(state)) {
-            redis = timed(stream_state::look(&api.desk.redis, &api.desk.names)).await;
+            redis = timed(stream_state::look(&api.service.redis, &api.service.names)).await;
         }
         let is_set_back = newest.and(redis.as_ref()).map(|(state, _)| is_behind(state));
         if let Some((found, _)) = &postgres {
@@ -218,7 +218,7 @@ struct Found {
 }
 
 async fn from_postgres(api: &Api, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Found, Failure> {
-    let mut client = api.desk.database.client().await?;
+    let mut client = api.service.database.client().await?;
     let transaction = client.begin_read_only(READ_LIMITS).await?;
     Ok(Found {
         figures: figures::read(&transaction, api.lease, now).await?,
@@ -269,7 +269,7 @@ fn count_job(job: &EndedJob) {
 }
 
 fn show_pool(api: &Api) {
-    let pool = api.desk.database.pool_use();
+    let pool = api.service.database.pool_use();
     let in_use = pool.open.saturating_sub(pool.idle);
     for (state, number) in [("idle", pool.idle), ("in_use", in_use), ("waited_for", pool.waiting)] {
         gauge!("cache_sync_postgres_pool_connections", "state" => state).set(number as f64);

@@ -1,5 +1,5 @@
 //! The HTTP API: asks for jobs, and reads. Whatever it changes, it changes as the command line does, through the
-//! [`Desk`].
+//! [`Service`].
 //!
 //! ```text
 //!  connection ─► door: request id ─► key ─► time limit ─► handler ─► answer ─► access log, counters
@@ -27,19 +27,19 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::store::Limits;
 use crate::worker::shutdown::Shutdown;
 
 mod cancel;
-mod door;
 mod events;
 mod explain;
 mod health;
 mod jobs;
 mod keys;
 mod metrics;
+mod middleware;
 mod openapi;
 mod problem;
 mod routes;
@@ -66,7 +66,7 @@ const MAX_EXPLANATIONS: usize = 2;
 
 /// What handlers work with.
 pub struct Api {
-    desk: Desk,
+    service: Service,
     settings: Settings,
     keys: keys::Keys,
     metrics: metrics::Metrics,
@@ -87,7 +87,7 @@ impl Api {
     pub fn new(settings: &Settings, own_worker: Option<String>, shutdown: Shutdown) -> Result<Self, String> {
         Ok(Self {
             keys: keys::Keys::of(&settings.http)?,
-            desk: Desk::new(settings)?.with_patience(REDIS_WITHIN),
+            service: Service::new(settings)?.with_redis_timeout(REDIS_WITHIN),
             metrics: metrics::Metrics::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             explanations: Semaphore::new(MAX_EXPLANATIONS),

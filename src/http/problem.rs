@@ -17,7 +17,7 @@ pub(super) struct Problem {
 
 /// The sentence of an error answer, for the log.
 #[derive(Clone)]
-pub(super) struct Said(pub(super) String);
+pub(super) struct Message(pub(super) String);
 
 impl Problem {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
@@ -113,7 +113,7 @@ impl IntoResponse for Problem {
             let scheme = HeaderValue::from_static("ApiKey header=\"X-API-Key\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
-        response.extensions_mut().insert(Said(self.message));
+        response.extensions_mut().insert(Message(self.message));
         response
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
-use axum::{Router, middleware};
 
 use super::problem::Problem;
-use super::{Api, cancel, door, events, explain, health, jobs, metrics, openapi, stats, trigger};
+use super::{Api, cancel, events, explain, health, jobs, metrics, middleware, openapi, stats, trigger};
 
 /// The most bytes of a body. A trigger has a hundred.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -45,6 +46,6 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is no such path; /openapi.json lists those there are"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), door::attend))
+        .layer(from_fn_with_state(Arc::clone(&api), middleware::handle))
         .with_state(api)
 }

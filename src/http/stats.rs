@@ -18,7 +18,7 @@ const DAYS: i64 = 7;
 
 /// Both, from one snapshot.
 pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Json<Value>, Problem> {
-    let mut client = api.desk.database.client().await?;
+    let mut client = api.service.database.client().await?;
     let transaction = client.begin_read_only(READ_LIMITS).await?;
     let universes = history::universes_now(&transaction).await?;
     let week = figures::statistics(&transaction, Utc::now() - TimeDelta::days(DAYS)).await?;

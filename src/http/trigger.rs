@@ -33,7 +33,7 @@ pub(super) async fn trigger(
     let body = read_body(request).await?;
     let now = Utc::now();
     let request = asked(&body, JobId::fresh(), now)?;
-    let submitted = api.desk.submit(&request, Source::Api, now).await?;
+    let submitted = api.service.submit(&request, Source::Api, now).await?;
     let id = submitted.job_id.as_str();
     let mut answer = json!({
         "success": true,

@@ -2,7 +2,7 @@
 //!
 //! Planning is pure: it reads a [`Snapshot`], a [`Policy`] and an [`Order`], and touches nothing else. Sub-tasks run
 //! in a fixed order over one draft, so each sees what the earlier ones decided. Before them comes the question of
-//! [which date](date), after them stands a [`Plan`] that needs no further decision.
+//! [which date](given::date), after them stands a [`Plan`] that needs no further decision.
 //!
 //! # Why refuse a plan, and why hold a universe
 //! An empty import looks exactly like every company delisting at once. The guards tell the two apart: a market that
@@ -33,15 +33,17 @@
 //! | `unreadable_symbol` | a row of `symbols` has no usable symbol |
 //! | `foreign_unknown_symbol` | a foreign row names a symbol that `symbols` does not have |
 //! | `foreign_malformed` | a foreign row has no array `content.symbols` |
-//! | `long_gap` | a universe was not applied for more than 20 sessions, so its size is not guarded |
+//! | `long_gap` | a universe was not applied for more than 20 sessions; the widest bound holds |
 //! | `curated_list_old` | nobody has gone through the list of a theme for more than a year |
 //! | `seed_missing` | a symbol on the list of a theme is missing, inactive or of another type |
 //! | `seed_listed_later` | a symbol on the list of a theme was listed after the list was made |
 //! | `cache_config` | a row of settings in the layout of `AppV2` can't be used, and is passed over |
 //! | `held` | a guard kept a universe as it was |
+//! | `hold_ended` | universes that were held are applied again |
 //! | `pin_without_effect` | a symbol is pinned to a universe that it can't be in, or that has no seat left |
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
-//! | `quarantined` | the value of a stock is not believed, see [`quarantine`] |
+//! | `split_unconfirmed` | the shares of a suspected split have not come for more than five sessions |
+//! | `quarantined` | the value of a stock is not believed, see [`screening`](market::screening) |
 //! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
 //! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
@@ -49,65 +51,41 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::task::{Mode, SyncTask};
+use crate::domain::task::{Mode, SyncTask, TaskStatus};
+use crate::domain::wording::{counted, first_few};
 
 use draft::Draft;
-use identity::Identities;
+use draft::guard;
+use given::date;
+use given::notice::Refusal;
+use given::policy::Policy;
+use given::snapshot::{RunState, Snapshot};
 use market::Market;
-use outcome::{Plan, Refusal, Refused, TaskReport, TaskStatus, held_by_reason};
-use policy::Policy;
-use quarantine::{QUARANTINED, Quarantined};
-use run_state::Since;
-use snapshot::{RunState, Snapshot};
-use wording::{counted, first_few};
+use market::identity::Identities;
+use market::run_state::{self, Since};
+use market::screening::{QUARANTINED, Quarantined};
+use members::overrides::Hands;
+use result::{Plan, Refused, TaskReport, held_by_reason};
+use tasks::themes::Proposals;
+use tasks::{delisting, etf, ipo, market_cap, themes};
 
-mod candidates;
-pub mod chronicle;
-pub mod date;
-mod delisting;
-pub mod digest;
-mod draft;
-mod etf;
-mod evidence;
+pub mod draft;
 pub mod explain;
-mod guard;
-mod hands;
-pub mod identity;
-mod ipo;
+pub mod given;
 pub mod market;
-mod market_cap;
-pub mod measure;
-pub mod outcome;
-pub mod policy;
-pub mod quarantine;
+pub mod members;
+pub mod render;
 pub mod replay;
+pub mod result;
 pub mod revert;
 pub mod review;
-mod run_state;
-mod seats;
-mod settle;
-pub mod snapshot;
-pub mod tally;
-mod themes;
-pub mod universes;
-mod why;
-pub(crate) mod wording;
+mod tasks;
 
-pub use hands::excludes_each_other;
+pub use given::order::Order;
+pub use members::overrides::excludes_each_other;
 
 /// A warning tells of so many pins without effect; the others are counted.
 const NAMED_PINS: usize = 5;
-
-/// What a plan is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Which sub-tasks.
-    pub mode: Mode,
-    /// Whether the size guards are open.
-    pub accept_churn: bool,
-    /// The date, as [`date`] chose it.
-    pub as_of: NaiveDate,
-}
 
 /// Decides what should change. Each sub-task's report goes to `observe` as soon as it is done.
 ///
@@ -130,25 +108,19 @@ pub fn plan_measured(
     observe: &mut dyn FnMut(&TaskReport),
 ) -> Result<Plan, Refused> {
     check_order(snapshot, *order).map_err(|refusal| Refused { refusal, measures: Vec::new() })?;
-    let mut market = Market::of(snapshot, order.as_of, policy);
-    let identities = Identities::find(&market, snapshot, *order);
-    market.learn(&identities);
+    let (market, identities) = Market::of(snapshot, policy, *order);
     plan_on(&market, &identities, snapshot, policy, *order, observe)
 }
 
 /// The market of a snapshot, with what is known of the symbols that its securities have gone by.
 pub fn market_of<'a>(snapshot: &'a Snapshot, as_of: NaiveDate, policy: &Policy) -> Market<'a> {
-    let mut market = Market::of(snapshot, as_of, policy);
-    let order = Order { mode: Mode::Full, accept_churn: false, as_of };
-    let identities = Identities::find(&market, snapshot, order);
-    market.learn(&identities);
-    market
+    Market::of(snapshot, policy, Order { mode: Mode::Full, accept_churn: false, as_of }).0
 }
 
 /// Pins of `snapshot` that have no effect on `as_of` as its market stands, a sentence each.
 pub fn idle_pins(snapshot: &Snapshot, as_of: NaiveDate, policy: &Policy) -> Vec<String> {
     let market = Market::new(&snapshot.securities, as_of, policy);
-    hands::Hands::new(snapshot, &market, policy).idle
+    Hands::new(snapshot, &market, policy).idle
 }
 
 /// The same on a market that is known already, that of `snapshot` on the date of `order`.
@@ -169,9 +141,9 @@ fn plan_on(
     let sector_doubt = guard::sector_doubt(&mut draft, &since);
     let held_back = sector_doubt.as_deref().filter(|_| !order.accept_churn);
 
-    let mut tasks = Vec::new();
+    let (mut tasks, mut proposals) = (Vec::new(), Proposals::default());
     for task in order.mode.tasks() {
-        carry_out(*task, &mut draft, held_back);
+        carry_out(*task, &mut draft, &mut proposals, held_back);
         let report = draft.report(*task, TaskStatus::Completed);
         observe(&report);
         tasks.push(report);
@@ -194,6 +166,7 @@ fn plan_on(
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
     warn_of_holds(&mut draft);
+    guard::warn_of_ended_holds(&mut draft);
     let Draft { universes, foreign, mut warnings, measures, .. } = draft;
     warnings.extend(identities.warnings.iter().cloned());
     Ok(Plan {
@@ -224,12 +197,17 @@ fn check_order(snapshot: &Snapshot, order: Order) -> Result<(), Refusal> {
     }
 }
 
-fn carry_out(task: SyncTask, draft: &mut Draft, sector_doubt: Option<&str>) {
+fn carry_out<'a>(
+    task: SyncTask,
+    draft: &mut Draft<'a>,
+    proposals: &mut Proposals<'a>,
+    sector_doubt: Option<&str>,
+) {
     match task {
         SyncTask::MarketCapRecalculation => market_cap::recalculate(draft, sector_doubt),
-        SyncTask::IpoAssignment => ipo::assign(draft, sector_doubt),
+        SyncTask::IpoAssignment => ipo::assign(draft, proposals, sector_doubt),
         SyncTask::DelistedCleanup => delisting::clean_up(draft),
-        SyncTask::ThemeRebalancing => themes::rebalance(draft, sector_doubt),
+        SyncTask::ThemeRebalancing => themes::rebalance(draft, std::mem::take(proposals), sector_doubt),
         SyncTask::EtfUniverseMaintenance => etf::maintain(draft),
     }
 }
@@ -267,6 +245,24 @@ fn warn_of_quarantine(draft: &mut Draft) {
         first_few(entries.iter().map(|entry| entry.in_short()))
     );
     draft.warn(QUARANTINED, text);
+    warn_of_overdue_splits(draft);
+}
+
+/// Splits whose shares don't come: nothing will release them soon, so a person should look, at the largest first.
+fn warn_of_overdue_splits(draft: &mut Draft) {
+    let as_of = draft.order.as_of;
+    let mut overdue: Vec<&Quarantined> =
+        draft.market.quarantined().filter(|entry| entry.is_overdue(as_of)).collect();
+    if overdue.is_empty() {
+        return;
+    }
+    overdue.sort_by(|a, b| (b.cap(), &a.symbol).cmp(&(a.cap(), &b.symbol)));
+    let text = format!(
+        "the shares of {} have not come; approve those whose value is right: {}",
+        counted(overdue.len(), "suspected split"),
+        first_few(overdue.iter().map(|entry| entry.in_short()))
+    );
+    draft.warn("split_unconfirmed", text);
 }
 
 /// One warning per reason: it is the same for all tiers, all rankings, and all that goes by sector.

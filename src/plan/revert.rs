@@ -28,12 +28,13 @@ use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 
-use super::outcome::{
-    Before, Counts, EarlierContent, Joined, Left, Plan, PlannedUniverse, Refusal, RestoredAs, RestoredRow,
-    Warning,
+use crate::domain::wording::{counted, first_few};
+use crate::plan::given::notice::{Refusal, Warning};
+use crate::plan::given::snapshot::{RunState, StoredUniverse};
+use crate::plan::market::Counts;
+use crate::plan::result::{
+    Before, EarlierContent, Joined, Left, Plan, PlannedUniverse, RestoredAs, RestoredRow,
 };
-use super::snapshot::{RunState, StoredUniverse};
-use super::wording::{counted, first_few};
 
 /// The job that is to be undone, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -387,8 +388,8 @@ fn warnings(later_jobs: &[String], changed_since: &[&String]) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::quarantine::Quarantine;
-    use crate::plan::snapshot::{StockState, StoredContent, UniverseState};
+    use crate::plan::given::snapshot::{StockState, StoredContent, UniverseState};
+    use crate::plan::market::screening::Quarantine;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date")

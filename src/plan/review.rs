@@ -6,10 +6,10 @@ use crate::domain::money::Usd;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
-use super::candidates::{denied, goes_by_list, seeds};
-use super::evidence::{Facts, in_words, weigh};
-use super::market::{Market, Standing};
-use super::policy::{Method, Policy, Theme};
+use crate::plan::given::policy::{Method, Policy, Theme};
+use crate::plan::market::{Market, Standing};
+use crate::plan::members::candidates::{denied, goes_by_list, seeds};
+use crate::plan::members::evidence::{Facts, in_words, weigh};
 
 /// A stock for a person to put on a theme's list, or to deny.
 #[derive(Debug, Clone, PartialEq, Eq)]

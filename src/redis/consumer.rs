@@ -172,7 +172,7 @@ impl Consumer {
     }
 
     async fn take(&mut self, which: &str, whose: &str, at_most: usize) -> RedisResult<Option<Delivery>> {
-        let script = Script::new(include_str!("scripts/take.lua"));
+        let script = Script::new(include_str!("scripts/take_over.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(at_most).arg(which).arg(whose);
         fault::point("take_over.before").await?;
@@ -188,28 +188,44 @@ impl Consumer {
 
     /// Removes a consumer that holds nothing. Removing one that does would lose what it holds.
     async fn forget(&mut self, consumer: &str) -> RedisResult<()> {
-        let script = Script::new(include_str!("scripts/forget.lua"));
+        let script = Script::new(include_str!("scripts/remove_consumer.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(consumer);
         call.invoke_async(self.connection().await?).await
     }
 
-    /// Leaves the group: what this consumer still holds is set free for the others at once, with its delivery count
-    /// as it was, and the consumer is removed.
-    pub async fn leave(&mut self) -> RedisResult<()> {
-        let script = Script::new(include_str!("scripts/leave.lua"));
+    /// Hands back what this consumer holds, for the others to take at once; how many entries. Over the connection that it
+    /// has: without one nothing is handed back, and what is held counts as untouched after a lease.
+    pub async fn hand_back(&mut self) -> RedisResult<usize> {
+        let Some(connection) = &mut self.connection else { return Ok(0) };
+        let script = Script::new(include_str!("scripts/hand_back.lua"));
         let mut call = script.key(&self.stream);
         call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
-        fault::point("leave.before").await?;
+        let handed_back = call.invoke_async(connection).await;
+        if handed_back.is_err() {
+            self.connection = None;
+        }
+        handed_back
+    }
+
+    /// Leaves the group: what this consumer still holds is set free for the others at once, with its delivery count
+    /// as it was, and the consumer is removed.
+    pub async fn leave_group(&mut self) -> RedisResult<()> {
+        let script = Script::new(include_str!("scripts/leave_group.lua"));
+        let mut call = script.key(&self.stream);
+        call.arg(GROUP).arg(self.identity.name()).arg(HANDED_BACK);
+        fault::point("leave_group.before").await?;
         let () = call.invoke_async(self.connection().await?).await?;
-        Ok(fault::point("leave.after").await?)
+        Ok(fault::point("leave_group.after").await?)
     }
 }
 
 /// Acknowledges an entry and deletes it, so that the stream holds what is not done. Nothing else acknowledges.
 pub async fn acknowledge(redis: &Redis, stream: &str, entry_id: &str) -> RedisResult<()> {
-    let script =
-        Script::new(concat!(include_str!("scripts/take_off.lua"), include_str!("scripts/acknowledge.lua")));
+    let script = Script::new(concat!(
+        include_str!("scripts/acknowledge_and_delete.lua"),
+        include_str!("scripts/acknowledge.lua")
+    ));
     let mut call = script.key(stream);
     call.arg(GROUP).arg(COUNTER).arg(entry_id);
     fault::point("ack.before").await?;

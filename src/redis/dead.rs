@@ -28,17 +28,20 @@ pub struct Filed {
 
 /// Files a letter, and acknowledges and deletes the entry it is about, all or nothing. A second letter about the same
 /// entry is not filed.
-pub async fn bury(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
-    let script = Script::new(concat!(include_str!("scripts/take_off.lua"), include_str!("scripts/bury.lua")));
+pub async fn file(redis: &Redis, names: &Names, letter: &DeadLetter) -> Result<(), Failure> {
+    let script = Script::new(concat!(
+        include_str!("scripts/acknowledge_and_delete.lua"),
+        include_str!("scripts/dead_letter.lua")
+    ));
     let mut call = script.key(names.dead_stream());
     call.key(names.job_stream());
     call.arg(GROUP).arg(COUNTER).arg(&letter.entry_id).arg(KEPT).arg(LOOKED_AT);
     for (name, value) in letter.to_fields() {
         call.arg(name).arg(value);
     }
-    fault::point("bury.before").await?;
+    fault::point("dead_letter.before").await?;
     let () = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure("file a dead letter"))?;
-    Ok(fault::point("bury.after").await?)
+    Ok(fault::point("dead_letter.after").await?)
 }
 
 /// The newest dead letters, newest first.

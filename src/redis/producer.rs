@@ -22,7 +22,7 @@ use crate::wire::seq;
 use crate::wire::status::StatusHash;
 
 static ENQUEUE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("scripts/script.lua"), include_str!("scripts/enqueue.lua")))
+    Script::new(concat!(include_str!("scripts/publish.lua"), include_str!("scripts/enqueue.lua")))
 });
 
 /// A request on the stream.
@@ -113,7 +113,7 @@ mod tests {
 
         let told = announcement(&names, &request(), Source::Job, at(5)).with_job_monitor(None, at(5));
         let enqueued = enqueue(&mut connection, &names, &request(), &told).await.expect("enqueued");
-        assert_eq!(enqueued.announced, Delivered::Told);
+        assert_eq!(enqueued.announced, Delivered::Published);
 
         let jobs = entries(&mut connection, &names.job_stream()).await;
         assert_eq!(jobs.len(), 1);

@@ -13,13 +13,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
-    Pipeline, RedisError, RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, Value,
 };
-use tokio::sync::Mutex;
 
+use super::connection::passing as error;
 use crate::settings::Secret;
 
 /// Longest wait for one Sentinel, and for its answer: there are others to ask.
@@ -59,8 +57,13 @@ impl Sentinels {
         Err(last)
     }
 
+    pub(super) fn db(&self) -> i64 {
+        self.like.redis_settings().db()
+    }
+
     async fn ask(&self, sentinel: &Client) -> RedisResult<Client> {
-        let mut connection = sentinel.get_multiplexed_async_connection_with_config(&patience()).await?;
+        let mut connection =
+            sentinel.get_multiplexed_async_connection_with_config(&connection_config()).await?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.primary);
         let answer: Option<(String, u16)> = question.query_async(&mut connection).await?;
@@ -68,7 +71,8 @@ impl Sentinels {
             answer.ok_or_else(|| error("Sentinel knows no primary of the name in redis.sentinel_master"))?;
         let client = Client::open(self.like.clone().set_addr(address_like(self.like.addr(), host, port)))?;
         // A Sentinel may not have noticed yet, and a primary that was cut off may not know that it is one no more.
-        let mut connection = client.get_multiplexed_async_connection_with_config(&patience()).await?;
+        let mut connection =
+            client.get_multiplexed_async_connection_with_config(&connection_config()).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         match role.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(client),
@@ -77,15 +81,10 @@ impl Sentinels {
     }
 }
 
-fn patience() -> AsyncConnectionConfig {
+fn connection_config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(ASK_WITHIN))
         .set_response_timeout(Some(ASK_WITHIN))
-}
-
-fn error(sentence: &'static str) -> RedisError {
-    // As a lost connection: it passes, and whoever waits for Redis tries again.
-    RedisError::from((ErrorKind::Io, sentence))
 }
 
 /// `host:port` as a URL.
@@ -100,85 +99,5 @@ fn address_like(like: &ConnectionAddr, host: String, port: u16) -> ConnectionAdd
             ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
         }
         _ => ConnectionAddr::Tcp(host, port),
-    }
-}
-
-/// A connection for ordinary commands that looks for the primary when it is first needed, and again after each loss.
-#[derive(Clone)]
-pub struct Following {
-    sentinels: Sentinels,
-    config: AsyncConnectionConfig,
-    current: Arc<Mutex<Current>>,
-}
-
-/// The connection of now, and which it is: a loss that several notice counts once.
-#[derive(Default)]
-struct Current {
-    number: u64,
-    connection: Option<MultiplexedConnection>,
-}
-
-impl Following {
-    pub(super) fn new(sentinels: Sentinels, config: AsyncConnectionConfig) -> Self {
-        Self { sentinels, config, current: Arc::default() }
-    }
-
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
-            return Ok((current.number, connection.clone()));
-        }
-        let client = self.sentinels.find_primary().await?;
-        let connection = client.get_multiplexed_async_connection_with_config(&self.config).await?;
-        current.number += 1;
-        current.connection = Some(connection.clone());
-        Ok((current.number, connection))
-    }
-
-    async fn heed<T>(&self, number: u64, answer: RedisResult<T>) -> RedisResult<T> {
-        if answer.as_ref().is_err_and(is_lost) {
-            let mut current = self.current.lock().await;
-            if current.number == number {
-                current.connection = None;
-            }
-        }
-        answer
-    }
-}
-
-/// Whether another connection would do better: this one is broken or silent, or leads to a server that is a replica now.
-fn is_lost(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_connection_dropped()
-        || error.is_timeout()
-        || error.code().is_some_and(|code| matches!(code, "READONLY" | "MASTERDOWN" | "LOADING"))
-}
-
-impl ConnectionLike for Following {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let (number, mut connection) = self.connection().await?;
-            let answer = connection.req_packed_command(cmd).await;
-            // An error that the server answers is a value here.
-            let answer = answer.and_then(Value::extract_error);
-            self.heed(number, answer).await
-        })
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        cmd: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let (number, mut connection) = self.connection().await?;
-            let answer = connection.req_packed_commands(cmd, offset, count).await;
-            self.heed(number, answer).await
-        })
-    }
-
-    fn get_db(&self) -> i64 {
-        self.sentinels.like.redis_settings().db()
     }
 }

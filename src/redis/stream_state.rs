@@ -95,7 +95,7 @@ pub fn place(id: &str) -> Option<Place> {
     Some((ms.parse().ok()?, number.parse().ok()?))
 }
 
-/// See standing.lua.
+/// See stream_state.lua.
 #[derive(Default)]
 struct Standing {
     last_delivered: Option<String>,
@@ -107,7 +107,7 @@ struct Standing {
 }
 
 async fn standing(redis: &Redis, stream: &str) -> Result<Standing, Failure> {
-    let script = Script::new(include_str!("scripts/standing.lua"));
+    let script = Script::new(include_str!("scripts/stream_state.lua"));
     let mut call = script.key(stream);
     call.arg(GROUP).arg(COUNTER);
     let answer: Vec<Value> = call.invoke_async(&mut redis.shared()).await.map_err(redis_failure(DOING))?;

@@ -18,10 +18,12 @@ use tokio::sync::mpsc;
 
 use crate::wire::MAX_MESSAGE_BYTES;
 
+use super::connection::{is_replica, passing};
+
 /// Messages that wait to be listened to, at most.
 const MAX_WAITING: usize = 256;
 /// Silence after which the server is asked for a sign of life.
-const PULSE: Duration = Duration::from_secs(10);
+const PULSE: Duration = Duration::from_secs(5);
 
 /// Something that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,10 @@ impl Subscription {
     }
 
     async fn feel_pulse(&mut self) -> redis::RedisResult<()> {
-        redis::cmd("PING").exec_async(&mut self.connection).await
+        if is_replica(&mut self.connection).await? {
+            return Err(passing("the server has become a replica"));
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_postgres::config::Host;
 use toml::Value;
 
 use crate::domain::universe::{Tier, UniverseName};
-use crate::plan::policy::{
+use crate::plan::given::policy::{
     Guards, MAX_FLOOR, MAX_RANKING, Policy, Ranking, ShareClasses, Stability, sort_rankings,
 };
 
@@ -142,7 +142,12 @@ fn guards(main: &mut Layers) -> Guards {
         ranking_added_pct: main.number("guards.ranking_added_pct", 100.0),
         quarantine: main.switch("guards.quarantine"),
         split_min_close: main.whole("guards.split_min_close", 0..=1_000_000) as usize,
+        split_large_cap: dollars(main, "guards.split_large_cap", 0),
         split_max_turnover: main.number("guards.split_max_turnover", 1_000_000.0),
+        merger_max_turnover: main.number("guards.merger_max_turnover", 1_000_000.0),
+        merger_max_trade_growth: main.number("guards.merger_max_trade_growth", 1_000_000.0),
+        jump_min_cap: dollars(main, "guards.jump_min_cap", 0),
+        jump_sessions: main.whole("guards.jump_sessions", 0..=60),
     }
 }
 

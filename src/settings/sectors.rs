@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::sector::Sector;
 use crate::domain::sic::SicRange;
 use crate::domain::symbol::symbol_key;
-use crate::plan::policy::SectorTable;
+use crate::plan::given::policy::SectorTable;
 
 use super::layers::{Layers, Origin, nearest};
 

@@ -14,8 +14,8 @@ use crate::domain::sic::Sic;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, FundCategory, Tier, UniverseName};
 use crate::hostile::{any_json, assert_is_a_sentence, corpus};
-use crate::plan::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
-use crate::plan::universes::Universe;
+use crate::plan::given::policy::{FundKind, Guards, Scoring, SectorTable, Stability};
+use crate::plan::members::universes::Universe;
 
 /// A configuration being put together: files in a directory of its own, an environment, flags.
 struct World {
@@ -659,7 +659,7 @@ fn a_themes_file_comes_on_top_of_the_shipped_one_key_by_key() {
 fn a_theme_that_is_switched_off_is_ours_but_not_kept_up() {
     let policy = World::new().env("CACHE_SYNC__THEMES__GREEN_ENERGY", "false").settings().policy();
     let name = UniverseName::known("green_energy");
-    assert_eq!(policy.universes().get(&name), Some(&CacheType::Theme));
+    assert_eq!(Universe::kinds_by_name(&policy).get(&name), Some(&CacheType::Theme));
     assert!(Universe::all(&policy).iter().all(|universe| universe.name != name));
 }
 

@@ -9,7 +9,7 @@ use crate::domain::sector::Sector;
 use crate::domain::sic::{SicRange, SicSet};
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::{FundCategory, UniverseName};
-use crate::plan::policy::{
+use crate::plan::given::policy::{
     EsgRules, Evidence, EvidenceRules, FundRules, Method, Pattern, Scoring, Theme, ThemeRules, WordTable,
     Words,
 };

@@ -6,12 +6,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::jobs::{self, JobRow};
 use super::statement::{query, query_one};
-use super::{Client, Limits};
+use super::{Client, Limits, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 
@@ -66,7 +65,7 @@ pub struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OutboxCount {
     /// Not told yet.
-    pub owed: i64,
+    pub unsent: i64,
     /// Told; they are forgotten after a week.
     pub sent: i64,
 }
@@ -110,5 +109,5 @@ async fn holder(tx: &Transaction<'_>, id: &JobId) -> Result<Option<Holder>, Fail
 async fn outbox_count(tx: &Transaction<'_>, id: &JobId) -> Result<OutboxCount, Failure> {
     let sql = include_str!("../../sql/queries/outbox_count.sql");
     let row = query_one(tx, DOING, sql, &[(&id.as_str(), Type::TEXT)]).await?;
-    Ok(OutboxCount { owed: row.get("owed"), sent: row.get("sent") })
+    Ok(OutboxCount { unsent: row.get("unsent"), sent: row.get("sent") })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
+use crate::store::Transaction;
 
 use super::statement::query;
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::catalog;
@@ -11,6 +10,7 @@ use super::statement::{query, query_one};
 use crate::domain::job::JobStatus;
 use crate::domain::task::Mode;
 use crate::failure::Failure;
+use crate::store::Transaction;
 
 const DOING: &str = "read figures about jobs";
 

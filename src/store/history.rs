@@ -6,18 +6,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::snapshot::Instrument;
+use crate::plan::given::snapshot::Instrument;
 use crate::settings::EntriesSettings;
+use crate::store::Transaction;
 
 use super::layout::appv2::{Slot, Table, tickers};
 use super::layout::{self, Layout, rows};
-use super::snapshot::read_instruments;
+use super::read::snapshot::read_instruments;
 use super::statement::{Param, query};
 
 const DOING: &str = "look up history";

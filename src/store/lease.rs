@@ -14,12 +14,31 @@
 //! | the worker is stopped or its network hangs | its owner row runs out; the next in line ends its backend |
 //! | it wakes afterwards | its connection is gone; if not, the job's lease number has moved on and its commit changes nothing |
 
-use tokio_postgres::Transaction;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::error::SqlState;
 
 use super::owners::Backend;
-use super::{Client, Limits};
+use super::{Client, Limits, Transaction};
 use crate::failure::{Failure, postgres};
 use crate::fault;
+
+/// How long the server lets a worker wait in line before it has to ask again. One long wait could not be told from a
+/// connection that has gone silent. Asking again costs the place in line, which matters to nobody.
+const TURN: Duration = Duration::from_secs(3);
+
+/// Makes the transaction usable again after a turn in vain.
+const GIVE_UP_TURN: &str = "rollback to savepoint in_line; release savepoint in_line";
+
+/// Takes the lock, or leaves the transaction as it was before. The savepoint takes no snapshot, and is gone with the lock.
+fn lock_statements(limits: Limits) -> String {
+    format!(
+        "savepoint in_line; lock table cache_sync_lease in exclusive mode; release savepoint in_line; \
+         set local statement_timeout = {}; set local lock_timeout = {}",
+        limits.statement.as_millis(),
+        limits.lock.as_millis()
+    )
+}
 
 /// The right to change universes, and the transaction to do it in. Dropping it rolls back.
 pub struct Lease<'a> {
@@ -32,15 +51,18 @@ impl<'a> Lease<'a> {
     /// `limits.statement`. A caller that gives up earlier drops the future and closes the connection.
     pub async fn acquire(client: &'a mut Client, limits: Limits) -> Result<Self, Failure> {
         let doing = "take the lease";
-        // The wait is a statement too, so it is bounded as such first.
-        let waiting = Limits { statement: limits.lock, lock: limits.lock };
-        let transaction = client.begin_repeatable(waiting).await?;
-        let lock = format!(
-            "lock table cache_sync_lease in exclusive mode; set local statement_timeout = {}",
-            limits.statement.as_millis()
-        );
+        let waiting = Limits { statement: TURN + TURN, lock: TURN };
+        let mut transaction = client.begin_repeatable(waiting).await?;
         fault::point("lease.before").await?;
-        transaction.batch_execute(&lock).await.map_err(postgres(doing))?;
+        let began = Instant::now();
+        while let Err(error) = transaction.batch_execute(&lock_statements(limits)).await {
+            let is_still_in_line = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+            if !is_still_in_line || began.elapsed() >= limits.lock {
+                return Err(postgres(doing)(error));
+            }
+            transaction.batch_execute(GIVE_UP_TURN).await.map_err(postgres(doing))?;
+        }
+        transaction.allow(limits.statement);
         fault::point("lease.after").await?;
         let sql = include_str!("../../sql/queries/lease_backend.sql");
         let rows = transaction.query_typed(sql, &[]).await.map_err(postgres(doing))?;

@@ -8,12 +8,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::failure::Failure;
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 
+use super::Transaction;
 use super::layout::appv2::{Table, Unique, slots, tickers};
 use super::statement::{Param, execute, query, query_one};
 

@@ -3,29 +3,32 @@
 //! Forward only: the files of `sql/migrations` in order, each in one transaction together with its line in
 //! `cache_sync_migrations`. Several processes may do it at once: each transaction waits for the others' first. What
 //! is not ours is never altered: the source is only looked for, a `cache_entries` that exists stays as it is, and a
-//! table that has one of our names without being in our books is refused.
+//! table that has one of our names without being in our migrations table is refused.
+
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use crate::failure::{Failure, postgres};
+use crate::failure::{Failure, PostgresError, postgres};
 use crate::settings::{EntriesSettings, SourceSettings};
 
-use super::source::Source;
+use super::read::source::Source;
 use super::statement::{Param, execute, query, query_one};
-use super::{Database, catalog, layout, quoted};
+use super::{Database, Limits, Transaction, catalog, layout, quoted};
 
 const DOING: &str = "migrate the database";
 /// The table of what was applied.
-const BOOKS: &str = "cache_sync_migrations";
+const MIGRATIONS_TABLE: &str = "cache_sync_migrations";
 const CREATE_BOOKS: &str = "create table if not exists cache_sync_migrations (
     version integer constraint cache_sync_migrations_pkey primary key,
     name text not null,
     checksum text not null,
     applied_at timestamptz not null default now()
 )";
+/// Bounds of a migration: it may build an index over years of history, and wait for whoever is at the same.
+const LIMITS: Limits = Limits { statement: Duration::from_secs(600), lock: Duration::from_secs(5) };
 /// Longest wait for other processes that migrate.
 const WAIT_FOR_OTHERS: &str = "set local lock_timeout = '60s'";
 /// How often another program may make a table of the same name at the same moment before we give up.
@@ -116,11 +119,12 @@ pub async fn migrate(
 pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failure> {
     let doing = "use the tables of this program";
     let mut client = db.client().await?;
-    let tx = client.begin().await?;
-    let recorded = match catalog::relations(&tx, db.schema(), &[BOOKS]).await?.get(BOOKS) {
-        Some(_) => read_books(&tx).await?,
-        None => Vec::new(),
-    };
+    let tx = client.begin_look().await?;
+    let recorded =
+        match catalog::relations(&tx, db.schema(), &[MIGRATIONS_TABLE]).await?.get(MIGRATIONS_TABLE) {
+            Some(_) => read_books(&tx).await?,
+            None => Vec::new(),
+        };
     let done = sum_up(&recorded)?.already.len();
     if done < MIGRATIONS.len() {
         let problem = format!("they are missing or old in schema {}; run `cache-sync migrate`", db.schema());
@@ -131,7 +135,7 @@ pub async fn check(db: &Database, entries: &EntriesSettings) -> Result<(), Failu
 
 /// The migrations that this version wants and the database lacks, in order.
 pub async fn missing(tx: &Transaction<'_>, schema: &str) -> Result<Vec<String>, Failure> {
-    let recorded = match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+    let recorded = match catalog::relations(tx, schema, &[MIGRATIONS_TABLE]).await?.get(MIGRATIONS_TABLE) {
         Some(_) => read_books(tx).await?,
         None => Vec::new(),
     };
@@ -147,7 +151,7 @@ enum Step {
 /// Applies the first migration that is missing.
 async fn step(db: &Database, source: &SourceSettings, entries: &EntriesSettings) -> Result<Step, Failure> {
     let mut client = db.client().await?;
-    let tx = client.begin().await?;
+    let tx = client.begin_within(LIMITS).await?;
     wait_for_others(&tx, db.schema()).await?;
     Source::discover(&tx, source).await?;
     let is_missing = layout::check(&tx, entries).await?.is_none();
@@ -195,12 +199,12 @@ async fn make_books(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {
     if !row.get::<_, bool>(0) {
         tx.batch_execute(&format!("create schema {}", quoted(schema))).await.map_err(racing)?;
     }
-    match catalog::relations(tx, schema, &[BOOKS]).await?.get(BOOKS) {
+    match catalog::relations(tx, schema, &[MIGRATIONS_TABLE]).await?.get(MIGRATIONS_TABLE) {
         None => tx.batch_execute(CREATE_BOOKS).await.map_err(racing),
-        Some(books) if ["version", "name", "checksum"].iter().all(|name| books.column(name).is_some()) => {
+        Some(table) if ["version", "name", "checksum"].iter().all(|name| table.column(name).is_some()) => {
             Ok(())
         }
-        Some(_) => Err(foreign(schema, BOOKS)),
+        Some(_) => Err(foreign(schema, MIGRATIONS_TABLE)),
     }
 }
 
@@ -219,7 +223,7 @@ async fn read_books(tx: &Transaction<'_>) -> Result<Vec<Recorded>, Failure> {
         .collect())
 }
 
-/// Compares the books with what this version knows.
+/// Compares the migrations table with what this version knows.
 fn sum_up(recorded: &[Recorded]) -> Result<Migrated, Failure> {
     let mut migrated = Migrated::default();
     for line in recorded {
@@ -264,7 +268,7 @@ async fn record(tx: &Transaction<'_>, applied: &Migration) -> Result<(), Failure
 }
 
 /// Another program that makes a table, schema or type of the same name at the same moment: the next try will see it.
-fn racing(error: tokio_postgres::Error) -> Failure {
+fn racing(error: PostgresError) -> Failure {
     let raced = [
         SqlState::UNIQUE_VIOLATION,
         SqlState::DUPLICATE_TABLE,

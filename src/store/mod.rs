@@ -16,40 +16,45 @@ pub mod leftovers;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;
-pub mod past;
 pub mod pins;
 pub mod quarantine;
-pub mod reading;
+pub mod read;
 pub mod revert;
-pub mod snapshot;
-pub mod source;
 
 mod catalog;
-mod decode;
 mod statement;
+mod transaction;
+mod watch;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{CancelToken, Config, IsolationLevel, NoTls, Transaction};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{CancelToken, Config, IsolationLevel, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::failure::{self, Failure};
+pub use self::transaction::Transaction;
+use self::watch::{Health, Watch};
+use crate::failure::{self, Failure, PostgresError};
 use crate::settings::DatabaseSettings;
 
 /// Connections a process keeps at most: one each for claiming, relaying, sweeping, and one to spare.
 const POOL_SIZE: usize = 4;
-/// Longest wait for a connection, made or pooled.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a connection, made or pooled: for the network, the server's greeting and the password.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Unacknowledged bytes after which the kernel gives a connection up.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a sign of life of a connection that was idle.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest statement of ordinary bookkeeping. Reading and applying set their own.
+/// Longest wait for the beginning of a transaction, for which a server that lives needs nothing.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest statement of reading for people and programs. Syncs set their own.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest statement of bookkeeping: all of them touch few rows by their keys. A connection that is silent for longer is
+/// replaced, and that has to be done well within a lease.
+const BOOKKEEPING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a lock of ordinary bookkeeping.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time a transaction of bookkeeping may stay without a statement before the server ends it. Only a process that
@@ -67,6 +72,7 @@ pub struct Database {
     pool: Pool,
     config: Config,
     schema: String,
+    health: Health,
 }
 
 /// How a pool is used.
@@ -97,6 +103,11 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Those of bookkeeping.
+    const BOOKKEEPING: Self = Self { statement: BOOKKEEPING_TIMEOUT, lock: LOCK_TIMEOUT };
+}
+
 impl Database {
     /// Prepares to use the database; connects only when first needed.
     pub fn new(settings: &DatabaseSettings) -> Result<Self, String> {
@@ -106,12 +117,14 @@ impl Database {
         if config.get_application_name().is_none() {
             config.application_name("cache-sync");
         }
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match tls(&config)? {
             Some(tls) => Manager::from_config(config.clone(), tls, recycling),
             None => Manager::from_config(config.clone(), NoTls, recycling),
         };
+        let health = Health::default();
         let pool = Pool::builder(manager)
+            .pre_recycle(ask_before_use(health.clone()))
             .max_size(POOL_SIZE)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_TIMEOUT))
@@ -119,7 +132,7 @@ impl Database {
             .recycle_timeout(Some(CONNECT_TIMEOUT))
             .build()
             .map_err(|error| format!("cannot make a connection pool: {error}"))?;
-        Ok(Self { pool, config, schema: settings.schema.clone() })
+        Ok(Self { pool, config, schema: settings.schema.clone(), health })
     }
 
     /// The schema of our tables.
@@ -130,7 +143,11 @@ impl Database {
     /// A connection from the pool.
     pub async fn client(&self) -> Result<Client, Failure> {
         let object = self.pool.get().await.map_err(failure::pool("connect to Postgres"))?;
-        Ok(Client { connection: Connection::Pooled(object), schema: self.schema.clone() })
+        Ok(self.client_over(Connection::Pooled(Some(object))))
+    }
+
+    fn client_over(&self, connection: Connection) -> Client {
+        Client { connection, schema: self.schema.clone(), watch: Watch::new(self.health.clone()) }
     }
 
     /// How the pool is used: connections that are open, of these idle, and callers that wait for one.
@@ -149,18 +166,45 @@ impl Database {
     pub async fn dedicated(&self) -> Result<Client, Failure> {
         let doing = "connect to Postgres";
         let tls = tls(&self.config).map_err(|problem| Failure::permanent(doing, problem))?;
-        let client = if let Some(tls) = tls {
-            let (client, connection) = self.config.connect(tls).await.map_err(failure::connecting(doing))?;
-            tokio::spawn(connection);
-            client
-        } else {
-            let (client, connection) =
-                self.config.connect(NoTls).await.map_err(failure::connecting(doing))?;
-            tokio::spawn(connection);
-            client
+        let connecting = async {
+            match tls {
+                Some(tls) => self.config.connect(tls).await.map(run),
+                None => self.config.connect(NoTls).await.map(run),
+            }
         };
-        Ok(Client { connection: Connection::Dedicated(client), schema: self.schema.clone() })
+        // The driver's own limit ends with the handshake of TCP, which a server that hangs still answers.
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(made) => {
+                let (client, task) = made.map_err(failure::connecting(doing))?;
+                Ok(self.client_over(Connection::Dedicated(client, task)))
+            }
+            Err(_) => Err(failure::postgres(doing)(PostgresError::Silent(CONNECT_TIMEOUT))),
+        }
     }
+}
+
+/// Has a connection carried in the background.
+fn run<T>(
+    (client, connection): (tokio_postgres::Client, tokio_postgres::Connection<Socket, T>),
+) -> (tokio_postgres::Client, AbortHandle)
+where
+    T: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
+{
+    (client, tokio::spawn(connection).abort_handle())
+}
+
+/// Asks a pooled connection before it is used again.
+fn ask_before_use(health: Health) -> Hook {
+    Hook::async_fn(move |client, metrics| {
+        let watch = Watch::new(health.clone());
+        let is_trusted = health.trusts(metrics.created);
+        Box::pin(async move {
+            if is_trusted && watch.is_usable(client).await {
+                return Ok(());
+            }
+            Err(HookError::message("the connection is silent, or leads to a standby"))
+        })
+    })
 }
 
 /// Stops whatever statement a connection is running, from outside. Best effort: the statement may be done by then.
@@ -173,13 +217,17 @@ pub struct Canceller {
 impl Canceller {
     /// Asks the server to stop it.
     pub async fn cancel(&self) {
-        let asked = match tls(&self.config) {
-            Ok(Some(tls)) => self.token.cancel_query(tls).await,
-            Ok(None) => self.token.cancel_query(NoTls).await,
-            Err(_) => Ok(()),
+        let asking = async {
+            match tls(&self.config) {
+                Ok(Some(tls)) => self.token.cancel_query(tls).await,
+                Ok(None) => self.token.cancel_query(NoTls).await,
+                Err(_) => Ok(()),
+            }
         };
-        if let Err(error) = asked {
-            tracing::debug!("could not ask the server to cancel a statement: {error}");
+        match tokio::time::timeout(CONNECT_TIMEOUT, asking).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("could not ask the server to cancel a statement: {error}"),
+            Err(_) => tracing::debug!("could not ask the server to cancel a statement: it does not answer"),
         }
     }
 }
@@ -188,18 +236,34 @@ impl Canceller {
 pub struct Client {
     connection: Connection,
     schema: String,
+    watch: Watch,
 }
 
 enum Connection {
-    Pooled(deadpool_postgres::Object),
-    Dedicated(tokio_postgres::Client),
+    /// `None` only while it is dropped.
+    Pooled(Option<deadpool_postgres::Object>),
+    /// With the task that carries it.
+    Dedicated(tokio_postgres::Client, AbortHandle),
+}
+
+impl Drop for Client {
+    /// One that is condemned goes to no pool, and is closed without a goodbye, for which its task would wait.
+    fn drop(&mut self) {
+        if !self.watch.is_condemned() {
+            return;
+        }
+        match &mut self.connection {
+            Connection::Pooled(object) => drop(object.take().map(deadpool_postgres::Object::take)),
+            Connection::Dedicated(_, task) => task.abort(),
+        }
+    }
 }
 
 /// How a unit of work is opened.
 struct Unit {
     isolation: IsolationLevel,
     is_read_only: bool,
-    is_forgettable: bool,
+    is_commit_asynchronous: bool,
     limits: Limits,
     /// How long the client may leave it idle.
     idle: Duration,
@@ -210,8 +274,8 @@ impl Default for Unit {
         Self {
             isolation: IsolationLevel::ReadCommitted,
             is_read_only: false,
-            is_forgettable: false,
-            limits: Limits::default(),
+            is_commit_asynchronous: false,
+            limits: Limits::BOOKKEEPING,
             idle: IDLE_TIMEOUT,
         }
     }
@@ -234,15 +298,25 @@ impl Client {
         self.open(Unit::default()).await
     }
 
+    /// The same with limits of its own, for what is more than bookkeeping.
+    pub async fn begin_within(&mut self, limits: Limits) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { limits, ..Unit::default() }).await
+    }
+
+    /// The same for bookkeeping that only looks. A standby answers it too.
+    pub async fn begin_look(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { is_read_only: true, ..Unit::default() }).await
+    }
+
     /// The same for what is made good by itself, should a crash of the server take the last second of it: the commit
     /// does not wait for the disk. Everybody sees it at once all the same.
-    pub async fn begin_forgettable(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, ..Unit::default() }).await
+    pub async fn begin_asynchronous_commit(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.open(Unit { is_commit_asynchronous: true, ..Unit::default() }).await
     }
 
     /// The same for a unit of work that asks Redis in the middle: what is not marked as told is told again.
     pub async fn begin_relay(&mut self) -> Result<Transaction<'_>, Failure> {
-        self.open(Unit { is_forgettable: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
+        self.open(Unit { is_commit_asynchronous: true, idle: IDLE_TIMEOUT_OF_RELAY, ..Unit::default() }).await
     }
 
     /// Opens a unit of work that reads one snapshot and may write.
@@ -255,9 +329,9 @@ impl Client {
         self.open(Unit { is_read_only: true, ..Unit::of_one_snapshot(limits) }).await
     }
 
-    /// Whether the server answers over this connection, at once.
-    async fn answers(&self) -> bool {
-        matches!(tokio::time::timeout(ANSWER_TIMEOUT, self.batch_execute("")).await, Ok(Ok(())))
+    /// Whether the server answers over this connection at once, and is one that can write.
+    async fn is_usable(&self) -> bool {
+        self.watch.is_usable(self).await
     }
 
     async fn open(&mut self, unit: Unit) -> Result<Transaction<'_>, Failure> {
@@ -272,18 +346,25 @@ impl Client {
             unit.limits.statement.as_millis(),
             unit.limits.lock.as_millis(),
             unit.idle.as_millis(),
-            if unit.is_forgettable { "; set local synchronous_commit = off" } else { "" },
+            if unit.is_commit_asynchronous { "; set local synchronous_commit = off" } else { "" },
         );
+        let watch = self.watch.clone();
         let client: &mut tokio_postgres::Client = self;
-        let transaction = client
-            .build_transaction()
-            .isolation_level(unit.isolation)
-            .read_only(unit.is_read_only)
-            .start()
+        let starting =
+            client.build_transaction().isolation_level(unit.isolation).read_only(unit.is_read_only).start();
+        let started = watch.hear(BEGIN_TIMEOUT, starting).await.map_err(|error| {
+            if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) {
+                // All that a transaction asks for at its beginning and a server may lack: it is in recovery.
+                watch.condemn();
+                return Failure::transient(doing, "the server is a standby, which can't write");
+            }
+            failure::postgres(doing)(error)
+        })?;
+        watch
+            .hear(BEGIN_TIMEOUT, started.batch_execute(&settings))
             .await
             .map_err(failure::postgres(doing))?;
-        transaction.batch_execute(&settings).await.map_err(failure::postgres(doing))?;
-        Ok(transaction)
+        Ok(Transaction::new(started, watch, unit.limits.statement))
     }
 }
 
@@ -297,13 +378,16 @@ impl KeptConnection {
     pub async fn take(&self, database: &Database) -> Result<Client, Failure> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match kept {
-            Some(client) if client.answers().await => Ok(client),
+            Some(client) if client.is_usable().await => Ok(client),
             Some(_) | None => database.dedicated().await,
         }
     }
 
-    /// Keeps a connection for the next use.
+    /// Keeps a connection for the next use, unless it is condemned.
     pub fn keep(&self, client: Client) {
+        if client.watch.is_condemned() {
+            return;
+        }
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
     }
 }
@@ -312,8 +396,8 @@ impl Deref for Client {
     type Target = tokio_postgres::Client;
     fn deref(&self) -> &Self::Target {
         match &self.connection {
-            Connection::Pooled(object) => object,
-            Connection::Dedicated(client) => client,
+            Connection::Pooled(object) => object.as_ref().expect("it is used before it is dropped"),
+            Connection::Dedicated(client, _) => client,
         }
     }
 }
@@ -321,8 +405,8 @@ impl Deref for Client {
 impl DerefMut for Client {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match &mut self.connection {
-            Connection::Pooled(object) => object,
-            Connection::Dedicated(client) => client,
+            Connection::Pooled(object) => object.as_mut().expect("it is used before it is dropped"),
+            Connection::Dedicated(client, _) => client,
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::Client;
+use super::{Client, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
 
@@ -14,7 +13,7 @@ const BATCH: i64 = 500;
 
 /// Something to tell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Owed {
+pub struct PendingEvent {
     /// Its place in the job's order.
     pub seq: i64,
     /// Where it is published.
@@ -27,22 +26,22 @@ pub struct Owed {
     pub total_symbols: Option<i64>,
 }
 
-/// Adds to what is owed, inside the caller's transaction.
-pub async fn owe(
+/// Adds pending events, inside the caller's transaction.
+pub async fn append(
     transaction: &Transaction<'_>,
     id: &JobId,
-    owed: &[Owed],
+    events: &[PendingEvent],
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    if owed.is_empty() {
+    if events.is_empty() {
         return Ok(());
     }
     let sql = include_str!("../../sql/queries/outbox_insert.sql");
-    let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
-    let channels: Vec<String> = owed.iter().map(|event| event.channels.join(",")).collect();
-    let envelopes: Vec<&Option<Value>> = owed.iter().map(|event| &event.envelope).collect();
-    let hashes: Vec<&Option<Value>> = owed.iter().map(|event| &event.status_hash).collect();
-    let total_symbols: Vec<Option<i64>> = owed.iter().map(|event| event.total_symbols).collect();
+    let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    let channels: Vec<String> = events.iter().map(|event| event.channels.join(",")).collect();
+    let envelopes: Vec<&Option<Value>> = events.iter().map(|event| &event.envelope).collect();
+    let hashes: Vec<&Option<Value>> = events.iter().map(|event| &event.status_hash).collect();
+    let total_symbols: Vec<Option<i64>> = events.iter().map(|event| event.total_symbols).collect();
     let params: [(&(dyn ToSql + Sync), Type); 7] = [
         (&id.as_str(), Type::TEXT),
         (&seqs, Type::INT8_ARRAY),
@@ -52,11 +51,7 @@ pub async fn owe(
         (&now, Type::TIMESTAMPTZ),
         (&total_symbols, Type::INT8_ARRAY),
     ];
-    transaction
-        .query_typed(sql, &params)
-        .await
-        .map_err(postgres("write down what is owed to the world"))
-        .map(|_| ())
+    transaction.query_typed(sql, &params).await.map_err(postgres("write the pending events")).map(|_| ())
 }
 
 /// Takes the relay lock of a job for this transaction; `false` where another relay has it.
@@ -70,13 +65,13 @@ pub async fn lock(transaction: &Transaction<'_>, id: &JobId) -> Result<bool, Fai
 }
 
 /// The first unsent events of a job, in order.
-pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Owed>, Failure> {
+pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<PendingEvent>, Failure> {
     let sql = include_str!("../../sql/queries/outbox_unsent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&BATCH, Type::INT8)];
-    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read what is owed"))?;
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres("read the pending events"))?;
     Ok(rows
         .iter()
-        .map(|row| Owed {
+        .map(|row| PendingEvent {
             seq: row.get("seq"),
             channels: row.get("channels"),
             envelope: row.get("envelope"),
@@ -90,12 +85,12 @@ pub async fn unsent(transaction: &Transaction<'_>, id: &JobId) -> Result<Vec<Owe
 pub async fn mark_sent(transaction: &Transaction<'_>, id: &JobId, seqs: &[i64]) -> Result<(), Failure> {
     let sql = include_str!("../../sql/queries/outbox_mark_sent.sql");
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id.as_str(), Type::TEXT), (&seqs, Type::INT8_ARRAY)];
-    transaction.query_typed(sql, &params).await.map_err(postgres("note events as told")).map(|_| ())
+    transaction.query_typed(sql, &params).await.map_err(postgres("mark events as sent")).map(|_| ())
 }
 
 /// Owes again everything a job has told: Redis lost it.
-pub async fn owe_again(client: &mut Client, id: &JobId) -> Result<(), Failure> {
-    let doing = "owe events again";
+pub async fn mark_unsent(client: &mut Client, id: &JobId) -> Result<(), Failure> {
+    let doing = "mark events as unsent";
     let sql = include_str!("../../sql/queries/outbox_mark_unsent.sql");
     let transaction = client.begin().await?;
     transaction.query_typed(sql, &[(&id.as_str(), Type::TEXT)]).await.map_err(postgres(doing))?;
@@ -103,12 +98,12 @@ pub async fn owe_again(client: &mut Client, id: &JobId) -> Result<(), Failure> {
 }
 
 /// Jobs that owe events, those that owe longest first.
-pub async fn owing_jobs(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
-    let sql = include_str!("../../sql/queries/outbox_owing_jobs.sql");
-    let transaction = client.begin().await?;
+pub async fn jobs_with_unsent(client: &mut Client, limit: i64) -> Result<Vec<JobId>, Failure> {
+    let sql = include_str!("../../sql/queries/outbox_unsent_jobs.sql");
+    let transaction = client.begin_look().await?;
     let rows = transaction
         .query_typed(sql, &[(&limit, Type::INT8)])
         .await
-        .map_err(postgres("look for owed events"))?;
+        .map_err(postgres("look for pending events"))?;
     Ok(rows.iter().filter_map(|row| JobId::parse(row.get("job_id"))).collect())
 }

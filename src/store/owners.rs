@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::Client;
+use super::{Client, Transaction};
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres};
 use crate::fault;
@@ -34,7 +33,7 @@ pub async fn beat(
 ) -> Result<Beat, Failure> {
     let doing = "confirm the lease";
     let sql = include_str!("../../sql/queries/owner_beat.sql");
-    let transaction = client.begin_forgettable().await?;
+    let transaction = client.begin_asynchronous_commit().await?;
     let params: [(&(dyn ToSql + Sync), Type); 3] =
         [(&id.as_str(), Type::TEXT), (&lease_number, Type::INT8), (&lease.as_secs_f64(), Type::FLOAT8)];
     let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
@@ -48,15 +47,34 @@ pub async fn beat(
     })
 }
 
-/// Whether somebody asked for the end of a job: what a heartbeat asks between two confirmations, for it costs no write.
-pub async fn is_cancel_requested(client: &mut Client, id: &JobId) -> Result<bool, Failure> {
-    let sql = include_str!("../../sql/queries/job_is_cancel_requested.sql");
-    let transaction = client.begin().await?;
-    let rows = transaction
-        .query_typed(sql, &[(&id.as_str(), Type::TEXT)])
-        .await
-        .map_err(postgres("look whether the job is cancelled"))?;
-    Ok(rows.first().is_some_and(|row| row.get("is_cancel_requested")))
+/// What a heartbeat sees between two confirmations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Somebody asks for the job's end.
+    pub is_cancel_requested: bool,
+    /// The transaction that writes for the job is still there, or none is known yet.
+    pub has_backend: bool,
+    /// What its backend waits for, as the server calls it.
+    pub wait_event: Option<String>,
+}
+
+/// Looks whether somebody asked for the end of a job, and after its backend: it costs no write.
+pub async fn look(client: &mut Client, id: &JobId, backend: Option<Backend>) -> Result<Look, Failure> {
+    let doing = "look after the job";
+    let sql = include_str!("../../sql/queries/job_look.sql");
+    let transaction = client.begin_look().await?;
+    let pid = backend.map(|backend| backend.pid);
+    let start = backend.map(|backend| backend.transaction_start);
+    let params: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&id.as_str(), Type::TEXT), (&pid, Type::INT4), (&start, Type::TIMESTAMPTZ)];
+    let rows = transaction.query_typed(sql, &params).await.map_err(postgres(doing))?;
+    Ok(rows.first().map_or(Look { is_cancel_requested: false, has_backend: true, wait_event: None }, |row| {
+        Look {
+            is_cancel_requested: row.get("is_cancel_requested"),
+            has_backend: row.get("has_backend"),
+            wait_event: row.get("wait_event"),
+        }
+    }))
 }
 
 /// The backend that writes for a job, so that a successor can end it should it get stuck.
@@ -80,7 +98,7 @@ pub async fn note_step(
     let sql = include_str!("../../sql/queries/owner_step.sql");
     let pid = backend.map(|backend| backend.pid);
     let start = backend.map(|backend| backend.transaction_start);
-    let transaction = client.begin_forgettable().await?;
+    let transaction = client.begin_asynchronous_commit().await?;
     let params: [(&(dyn ToSql + Sync), Type); 5] = [
         (&id.as_str(), Type::TEXT),
         (&lease_number, Type::INT8),

@@ -5,13 +5,13 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::pin::{Pin, PinKind};
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 use crate::failure::Failure;
+use crate::store::Transaction;
 
 use super::statement::{Param, execute, query};
 

@@ -4,14 +4,14 @@
 //! needs no lease, for nothing but that row is written.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::quarantine::Quarantined;
+use crate::plan::market::screening::Quarantined;
+use crate::store::Transaction;
 
-use super::snapshot;
+use super::read::snapshot;
 use super::statement::{Param, query};
 
 /// The quarantine of the last run.

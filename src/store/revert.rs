@@ -6,25 +6,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::change::UniverseStatus;
 use crate::domain::job::{JobId, JobStatus};
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::outcome::EarlierContent;
+use crate::plan::given::snapshot::StoredUniverse;
+use crate::plan::result::EarlierContent;
 use crate::plan::revert::{EarlierRow, Owner, Target, Undoing, Unwritten};
-use crate::plan::snapshot::StoredUniverse;
 use crate::settings::EntriesSettings;
+use crate::store::Transaction;
 
 use super::history::universes_now;
 use super::layout::appv2::{Location, Slot, Unique, tickers};
 use super::layout::groups::Groups;
 use super::layout::groups::tables::{self, GroupTables};
 use super::layout::{self, Entries, Layout};
-use super::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
+use super::read::snapshot::{read_applied, read_appv2, read_universes, run_state, texts_in};
 use super::statement::{Param, query};
 
 const DOING: &str = "read what stood in the universes before the job";

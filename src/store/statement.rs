@@ -1,9 +1,10 @@
 //! Sends statements without names, so that a pooler in transaction mode may stand between.
 
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Transaction};
 
 use crate::failure::{Failure, postgres};
+use crate::store::Transaction;
 
 /// A value and the type it is sent as.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);

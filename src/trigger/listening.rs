@@ -18,26 +18,26 @@ use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::publisher::publish;
 use crate::redis::subscription::{Message, Subscription};
-use crate::requests::Cancellation;
+use crate::service::Cancellation;
 use crate::wire::MAX_MESSAGE_BYTES;
 use crate::wire::event::{ErrorReport, Severity, service_error};
-use crate::worker::Trouble;
+use crate::worker::LogOnce;
 use crate::worker::backoff::reconnecting;
 
 impl Triggers {
     /// Listens until asked to stop. Only tables that are not there are an error.
     pub(super) async fn listen(&self) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("listening for signals");
+        let mut problems = LogOnce::new("listening for signals");
         while !self.shutdown.is_asked() {
             match self.subscribe().await {
                 Ok(mut subscription) => {
                     pause.reset();
-                    trouble.note(Ok(()));
+                    problems.note(Ok(()));
                     self.wait_for_tables().await?;
                     self.hear_all(&mut subscription).await;
                 }
-                Err(failure) => trouble.note(Err(failure)),
+                Err(failure) => problems.note(Err(failure)),
             }
             self.wait(&mut pause).await;
         }
@@ -47,7 +47,7 @@ impl Triggers {
     async fn subscribe(&self) -> Result<Subscription, Failure> {
         let channels: Vec<String> = self.channels().into_iter().map(|(channel, _)| channel).collect();
         let doing = "listen for signals";
-        self.desk.redis.subscribe(&channels).await.map_err(redis_failure(doing))
+        self.service.redis.subscribe(&channels).await.map_err(redis_failure(doing))
     }
 
     /// The channels that are listened to, and what each is; the job page's is no import's.
@@ -98,7 +98,7 @@ impl Triggers {
             .arg(0)
             // Both ends count: a byte more than may be, by which a value that is too long is known.
             .arg(MAX_MESSAGE_BYTES)
-            .query_async(&mut self.desk.redis.shared())
+            .query_async(&mut self.service.redis.shared())
             .await
             .map_err(redis_failure("look for the result of the last import"))
     }
@@ -134,8 +134,8 @@ impl Triggers {
             ErrorReport { severity, message: &message, category: "import", component: "trigger", context };
         // By the time of the signal all instances that say this give the error the same id.
         let (channels, envelope) =
-            service_error(&self.desk.names, &report, signal.at.unwrap_or_else(|| self.clock.now()));
-        if let Err(error) = publish(&mut self.desk.redis.shared(), &channels, &envelope).await {
+            service_error(&self.service.names, &report, signal.at.unwrap_or_else(|| self.clock.now()));
+        if let Err(error) = publish(&mut self.service.redis.shared(), &channels, &envelope).await {
             warn!("could not tell of it on pub/sub: {error}");
         }
     }
@@ -149,7 +149,7 @@ impl Triggers {
     }
 
     pub(super) async fn cancel(&self, id: &JobId) -> Result<(), Failure> {
-        match self.desk.cancel(id, self.clock.now()).await? {
+        match self.service.cancel(id, self.clock.now()).await? {
             Cancellation::Cancelled => info!(job.id = %id, "job {id} is cancelled, as the job page asked"),
             Cancellation::Requested => info!(job.id = %id, "job {id} is asked to end, as the job page asked"),
             Cancellation::Ended(status) => {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   subscription ─► signal::read ──┐
-//!   eod:latest_status ─► the same ─┼─► what is known of the date? ─► decision ─► Desk::submit ─► a job as any other
+//!   eod:latest_status ─► the same ─┼─► what is known of the date? ─► decision ─► Service::submit ─► a job as any other
 //!   clock ─► schedule ─────────────┘         (Postgres)
 //! ```
 //!
@@ -34,12 +34,12 @@ use tracing::{error, info, warn};
 
 use crate::domain::job::JobId;
 use crate::failure::Failure;
-use crate::requests::Desk;
+use crate::service::Service;
 use crate::settings::Settings;
-use crate::store::{jobs, migrations, snapshot};
+use crate::store::{Limits, jobs, migrations, read};
 use crate::wire::event::Source;
 use crate::wire::names::SignalNames;
-use crate::worker::Trouble;
+use crate::worker::LogOnce;
 use crate::worker::backoff::reconnecting;
 use crate::worker::shutdown::Shutdown;
 
@@ -82,7 +82,7 @@ impl Default for Clock {
 
 /// Listens for signals, looks at the clock, and asks for syncs.
 pub struct Triggers {
-    desk: Desk,
+    service: Service,
     signals: SignalNames,
     follows_imports: bool,
     schedule: Option<Schedule>,
@@ -97,7 +97,7 @@ impl Triggers {
         let own = &settings.triggers;
         let schedule = Schedule::new(own.schedule_time, settings.sync.eod_wait_timeout);
         Ok(Self {
-            desk: Desk::new(settings)?,
+            service: Service::new(settings)?,
             signals: settings.redis.signals(),
             follows_imports: own.signals,
             schedule: own.schedule.then_some(schedule),
@@ -121,10 +121,10 @@ impl Triggers {
     /// Waits for Postgres; tables that are not there are no matter of waiting.
     async fn wait_for_tables(&self) -> Result<(), Failure> {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("triggers");
+        let mut problems = LogOnce::new("triggers");
         while !self.shutdown.is_asked() {
-            match migrations::check(&self.desk.database, &self.desk.entries).await {
-                Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
+            match migrations::check(&self.service.database, &self.service.entries).await {
+                Err(failure) if failure.is_transient() => problems.note(Err(failure)),
                 checked => return checked,
             }
             self.wait(&mut pause).await;
@@ -144,12 +144,12 @@ impl Triggers {
     /// Runs an errand, again for as long as only a server that is away stands in its way.
     async fn insist(&self, errand: Errand<'_>) {
         let mut pause = reconnecting(LONGEST_PAUSE);
-        let mut trouble = Trouble::new("triggers");
+        let mut problems = LogOnce::new("triggers");
         while !self.shutdown.is_asked() {
             match self.run_errand(errand).await {
-                Err(failure) if failure.is_transient() => trouble.note(Err(failure)),
+                Err(failure) if failure.is_transient() => problems.note(Err(failure)),
                 Err(failure) => return error!("{failure}"),
-                Ok(()) => return trouble.note(Ok(())),
+                Ok(()) => return problems.note(Ok(())),
             }
             self.wait(&mut pause).await;
         }
@@ -224,7 +224,7 @@ impl Triggers {
                 return Ok(());
             }
         };
-        let submitted = self.desk.submit_with(&request, &warnings, Source::Job, self.clock.now()).await?;
+        let submitted = self.service.submit_with(&request, &warnings, Source::Job, self.clock.now()).await?;
         let id = &submitted.job_id;
         if submitted.is_duplicate {
             info!(job.id = %id, date = %date, "{cause}: the sync of {date} is job {id} already");
@@ -244,9 +244,9 @@ impl Triggers {
     }
 
     async fn known(&self, date: NaiveDate) -> Result<Known, Failure> {
-        let mut client = self.desk.database.client().await?;
-        let transaction = client.begin().await?;
-        let last_applied = snapshot::read_applied(&transaction).await?.last;
+        let mut client = self.service.database.client().await?;
+        let transaction = client.begin_read_only(Limits::default()).await?;
+        let last_applied = read::snapshot::read_applied(&transaction).await?.last;
         let jobs = jobs::of_key(&transaction, &dedupe_key(date)).await?;
         let earlier = jobs.into_iter().map(|row| Earlier {
             id: row.request.job_id,

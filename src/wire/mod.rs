@@ -19,7 +19,7 @@ pub mod entry;
 pub mod event;
 pub mod monitor;
 pub mod names;
-mod seq;
+pub mod seq;
 pub mod status;
 
 pub use seq::seq;

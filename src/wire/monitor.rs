@@ -126,8 +126,8 @@ fn local_iso(at: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::domain::job::{JobId, JobRequest};
+    use crate::domain::task::TaskStatus;
     use crate::domain::task::{Mode, SyncTask};
-    use crate::plan::outcome::TaskStatus;
     use crate::wire::status::TaskResult;
 
     fn at(ms: i64) -> DateTime<Utc> {

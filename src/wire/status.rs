@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::event::PHASE;
 use super::{iso, percentage, seconds};
 use crate::domain::job::{JobId, JobRequest, JobStatus};
+use crate::domain::task::TaskStatus;
 use crate::domain::task::{Mode, SyncTask};
-use crate::plan::outcome::TaskStatus;
 
 /// The result of a sub-task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

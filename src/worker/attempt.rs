@@ -11,26 +11,28 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::Worker;
+use super::announce::Announcer;
 use super::disposition::Outcome;
 use super::heartbeat::{Heartbeat, Interruption, Progress};
-use super::progress::ProgressTeller;
-use super::telling::{JobResult, Numbers, Teller};
+use super::progress::ProgressPublisher;
 use crate::domain::job::{JobId, JobRequest, JobStatus};
 use crate::domain::task::SyncTask;
 use crate::failure::{Failure, postgres};
 use crate::fault;
-use crate::plan::outcome::{Plan, Refusal, TaskReport};
-use crate::plan::policy::Policy;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::notice::Refusal;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::result::{Plan, TaskReport};
 use crate::plan::{self, Order, plan};
 use crate::store;
 use crate::store::apply::{self, ApplyContext};
-use crate::store::jobs::{self, ENDING_NUMBERS, Ending, JobRow};
+use crate::store::jobs::{self, Ending, JobResult, JobRow};
 use crate::store::layout::Entries;
 use crate::store::layout::groups::Groups;
 use crate::store::lease::Lease;
-use crate::store::reading::{self, Reading, Ready, Sources};
+use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Client, Limits, outbox, owners};
+use crate::wire::seq::Numbers;
 
 /// Times a job is read, decided and written anew because another transaction won, within one attempt. More would
 /// mean that somebody writes to our tables all the time.
@@ -51,7 +53,7 @@ const MANY_SECURITIES: u64 = 100_000;
 
 /// Tries to do the job, and says how it went.
 pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbeat: &Heartbeat) -> Outcome {
-    let mut client = match connection(worker).await {
+    let mut client = match worker.kept.take(&worker.database).await {
         Ok(client) => client,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -66,18 +68,17 @@ pub async fn attempt(worker: &Worker, row: &JobRow, warnings: &[String], heartbe
     match &outcome {
         Outcome::Interrupted(_) => canceller.cancel().await,
         Outcome::Failed(_) => {}
-        Outcome::Applied(row) if JobResult::of_row(row).total_symbols > MANY_SECURITIES => {}
+        Outcome::Applied(row) if row.result.total_symbols > MANY_SECURITIES => {}
         _ => worker.kept.keep(client),
     }
     outcome
 }
 
-/// The connection of an attempt.
-async fn connection(worker: &Worker) -> Result<Client, Failure> {
+/// Sees that there is a connection for an attempt, and keeps it for the one that follows.
+pub(super) async fn connect(worker: &Worker) -> Result<(), Failure> {
     fault::point("connect.before").await?;
-    let client = worker.kept.take(&worker.database).await?;
-    fault::point("connect.after").await?;
-    Ok(client)
+    worker.kept.keep(worker.kept.take(&worker.database).await?);
+    Ok(fault::point("connect.after").await?)
 }
 
 /// Does the job, again from the start where another transaction won.
@@ -88,7 +89,7 @@ async fn sync(
     heartbeat: &Heartbeat,
     client: &mut Client,
 ) -> Outcome {
-    let progress = ProgressTeller::start(worker.relay.clone(), row.clone());
+    let progress = ProgressPublisher::start(worker.relay.clone(), row.clone());
     let mut redo = 1;
     let outcome = loop {
         match sync_once(worker, row, warnings, heartbeat, client, &progress).await {
@@ -110,13 +111,14 @@ async fn sync_once(
     warnings: &[String],
     heartbeat: &Heartbeat,
     client: &mut Client,
-    progress: &ProgressTeller,
+    progress: &ProgressPublisher,
 ) -> Result<Outcome, Failure> {
     heartbeat.step("lease", None);
     let lease = tokio::select! {
         lease = Lease::acquire(client, limits(worker)) => lease?,
         why = wait_in_line(worker, row, heartbeat.progress()) => return Ok(Outcome::Interrupted(why)),
     };
+    worker.begun.note(row.id(), row.lease_number);
     heartbeat.step("read", Some(lease.backend()));
     let began = Instant::now();
     let decided = match &row.request.revert_of {
@@ -147,7 +149,7 @@ async fn sync_once(
     lease.commit().await?;
     info!(
         job.id = %row.id(), changes = plan.total_changes(), duration_ms = began.elapsed().as_millis() as u64,
-        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::digest::digest(plan),
+        "job {}: applied the plan for {}: {}", row.id(), plan.as_of, crate::plan::render::digest::digest(plan),
     );
     // Letting go of ten thousand securities takes milliseconds, for which the world need not wait.
     tokio::task::spawn_blocking(move || drop(decision));
@@ -181,11 +183,11 @@ async fn decide_sync(
     worker: &Worker,
     request: &JobRequest,
     heartbeat: &Heartbeat,
-    progress: &ProgressTeller,
+    progress: &ProgressPublisher,
 ) -> Result<Decided, Failure> {
     let from = Sources { source: &worker.source, entries: &worker.entries, policy: &worker.policy };
     fault::point("snapshot.before").await?;
-    let reading = reading::read(lease.transaction(), from, request).await?;
+    let reading = read::read(lease.transaction(), from, request).await?;
     fault::point("snapshot.after").await?;
     let ready = match reading {
         Reading::Ready(ready) => *ready,
@@ -197,7 +199,7 @@ async fn decide_sync(
     let Ready { as_of, warnings, policy, snapshot, entries, groups } = ready;
     let snapshot = Arc::new(snapshot);
     let order = Order { mode: request.mode, accept_churn: request.accept_churn, as_of };
-    let watched = Watched { teller: progress, progress: heartbeat.progress() };
+    let watched = Watched { announcer: progress, progress: heartbeat.progress() };
     let planned = plan_aside(lease, &policy, &snapshot, (entries, groups), order, watched).await?;
     let (mut plan, durations, (entries, groups)) = match planned {
         Ok(planned) => planned,
@@ -237,7 +239,7 @@ fn limits(worker: &Worker) -> Limits {
 
 /// Stands beside a worker that waits for the lease: frees it from a holder that is stuck, and says when to give up.
 async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Interruption {
-    let mut is_said = false;
+    let mut is_logged = false;
     let mut refreshed_at = Instant::now();
     loop {
         tokio::select! {
@@ -246,9 +248,9 @@ async fn wait_in_line(worker: &Worker, row: &JobRow, progress: &Progress) -> Int
         }
         // Waiting for one's turn is no standstill: whoever has it is watched itself.
         progress.note();
-        if !is_said {
+        if !is_logged {
             info!(job.id = %row.id(), "job {} waits: another job is changing universes", row.id());
-            is_said = true;
+            is_logged = true;
         }
         if refreshed_at.elapsed() >= REFRESH_EVERY {
             refreshed_at = Instant::now();
@@ -280,7 +282,7 @@ type Targets = (Entries, Option<Groups>);
 
 /// Who is told of each sub-task: the world, and the watch for standstills.
 struct Watched<'a> {
-    teller: &'a ProgressTeller,
+    announcer: &'a ProgressPublisher,
     progress: &'a Progress,
 }
 
@@ -294,7 +296,7 @@ async fn plan_aside(
     watched: Watched<'_>,
 ) -> Result<Result<Planned, Refusal>, Failure> {
     let (snapshot, policy) = (Arc::clone(snapshot), Arc::clone(policy));
-    let (reporter, progress) = (watched.teller.reporter(), watched.progress.clone());
+    let (reporter, progress) = (watched.announcer.reporter(), watched.progress.clone());
     let total_symbols = snapshot.securities.len() as u64;
     let mut planning = tokio::task::spawn_blocking(move || {
         let mut durations = BTreeMap::new();
@@ -314,7 +316,7 @@ async fn plan_aside(
     loop {
         tokio::select! {
             planned = &mut planning => {
-                // A panic in a rule is a bug, not a passing trouble: the job fails with the sentence of the panic.
+                // A panic in a rule is a bug, not a passing problems: the job fails with the sentence of the panic.
                 return planned.map_err(|error| Failure::permanent("plan", error));
             }
             () = tokio::time::sleep(KEEPALIVE) => {
@@ -335,16 +337,16 @@ async fn end(
     now: DateTime<Utc>,
 ) -> Result<Result<JobRow, Interruption>, Failure> {
     let Decision { plan, durations, fingerprint, .. } = decision;
-    let teller = Teller { names: &worker.names, at: now };
-    let mut numbers = Numbers::after_progress(row);
-    let mut owing = teller.changes(row, plan, &mut numbers);
+    let announcer = Announcer { names: &worker.names, at: now };
+    let mut numbers = Numbers::after_progress(row.last_seq);
+    let mut events = announcer.changes(row, plan, &mut numbers);
     let ending = Ending {
         status: JobStatus::Completed,
         as_of: Some(plan.as_of),
         error: None,
         warnings: warnings.iter().cloned().chain(plan.warnings.iter().map(ToString::to_string)).collect(),
-        result: JobResult::of_plan(plan, durations).to_json(),
-        last_seq: numbers.last() + ENDING_NUMBERS,
+        result: JobResult::of_plan(plan, durations),
+        last_seq: numbers.end(),
         policy_fingerprint: fingerprint.clone(),
         frees_key: false,
     };
@@ -356,7 +358,7 @@ async fn end(
     if ended.cancel_requested_at.is_some() {
         return Ok(Err(Interruption::Cancelled));
     }
-    owing.extend(teller.ended(&ended));
-    outbox::owe(lease.transaction(), row.id(), &owing, now).await?;
+    events.extend(announcer.ended(&ended));
+    outbox::append(lease.transaction(), row.id(), &events, now).await?;
     Ok(Ok(ended))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::job::JobStatus;
 use crate::failure::Failure;
-use crate::plan::outcome::{Refusal, Warning};
+use crate::plan::given::notice::{Refusal, Warning};
 use crate::store::jobs::JobRow;
 
 use super::heartbeat::Interruption;
@@ -48,6 +48,8 @@ pub struct Circumstances {
     pub hung_after: Duration,
     /// The step it came to.
     pub step: &'static str,
+    /// Whether the market was begun to be read: before that a failure says nothing about the job.
+    pub has_begun: bool,
 }
 
 /// What to do.
@@ -70,6 +72,11 @@ pub enum Disposition {
     },
     /// Try again.
     Retry {
+        /// Why.
+        error: String,
+    },
+    /// Try again, burning no attempt: the work did not begin.
+    Later {
         /// Why.
         error: String,
     },
@@ -114,6 +121,13 @@ pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
                 circumstances.timeout.as_secs() / 60,
                 circumstances.step
             )),
+            Interruption::Disconnected => again(
+                format!(
+                    "the transaction at step {} is gone from Postgres, and its connection is silent",
+                    circumstances.step
+                ),
+                circumstances,
+            ),
             // What it waits for may be gone at the next attempt; and should it be this very worker that does not get on,
             // another one will.
             Interruption::Hung => again(
@@ -126,6 +140,11 @@ pub fn dispose(outcome: Outcome, circumstances: &Circumstances) -> Disposition {
             ),
         },
         Outcome::Failed(failure @ Failure::Permanent { .. }) => failed(failure.to_string()),
+        Outcome::Failed(failure @ (Failure::Transient { .. } | Failure::Conflict { .. }))
+            if !circumstances.has_begun =>
+        {
+            Disposition::Later { error: failure.to_string() }
+        }
         Outcome::Failed(failure @ (Failure::Transient { .. } | Failure::Conflict { .. })) => {
             again(failure.to_string(), circumstances)
         }
@@ -162,6 +181,7 @@ mod tests {
             timeout: Duration::from_secs(1_800),
             hung_after: Duration::from_secs(300),
             step: "apply",
+            has_begun: true,
         }
     }
 
@@ -177,6 +197,14 @@ mod tests {
             dispose(transient(), &last),
             Disposition::End { status: JobStatus::Failed, is_dead_letter: true, .. }
         ));
+    }
+
+    #[test]
+    fn a_passing_failure_before_the_work_began_burns_no_attempt_however_often_it_comes() {
+        let last = Circumstances { attempt: 5, has_begun: false, ..circumstances() };
+        assert!(matches!(dispose(transient(), &last), Disposition::Later { .. }));
+        let denied = Outcome::Failed(Failure::permanent("take the lease", "permission denied"));
+        assert!(matches!(dispose(denied, &last), Disposition::End { is_dead_letter: false, .. }));
     }
 
     #[test]

@@ -2,10 +2,13 @@
 //!
 //! It has a connection to Postgres of its own, so that no slow statement delays it. Postgres decides: if the owner
 //! row names another claim, the job is lost. The touch in Redis only keeps the entry from being looked at for
-//! nothing; Redis being away loses no job.
+//! nothing; Redis being away loses no job. It follows a confirmation, and only that: the entry of a worker that Postgres
+//! does not hear is untouched, and after a lease another worker's.
 //!
 //! Between two confirmations it looks whether somebody asked for the job's end. That is a read by primary key twice a
 //! second: simpler than a notification, and it works through a pooler in transaction mode, where `LISTEN` does not.
+//! The same read tells whether the transaction that writes for the job still lives: where its connection is dead and
+//! neither end was told, the server ends it after ten idle seconds, and the worker would wait for its answer for ever.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,19 +16,29 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use super::Trouble;
+use super::LogOnce;
 use crate::domain::job::JobId;
 use crate::failure::Failure;
 use crate::redis::connection::Redis;
 use crate::redis::consumer;
-use crate::store::owners::{self, Backend, Beat};
+use crate::store::owners::{self, Backend, Beat, Look};
 use crate::store::{Client, Database, KeptConnection};
 
 /// Where a job is when its heartbeat begins.
 const FIRST_STEP: &str = "claim";
 /// Pause between two looks whether somebody asked for the job's end: a person should see it end within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Looks in a row without the transaction that writes for the job, after which it counts as gone.
+const MISSED_AT_MOST: u32 = 3;
+/// The step at which the job's COMMIT is sent.
+const COMMIT_STEP: &str = "commit";
+/// A COMMIT that takes so long is spoken of.
+const LONG_COMMIT: Duration = Duration::from_secs(5);
+/// How often it is spoken of again.
+const SPEAK_EVERY: Duration = Duration::from_secs(15);
 
 /// Why work on a job has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +51,8 @@ pub enum Interruption {
     Cancelled,
     /// This worker stops.
     Stopping,
+    /// The transaction that writes for it is gone from the server, and its connection did not tell.
+    Disconnected,
     /// It takes longer than a job may.
     TimedOut,
     /// It shows no progress, although this worker lives and holds it.
@@ -107,6 +122,9 @@ impl Heartbeat {
             reason: Arc::clone(&reason),
             kept,
             client: None,
+            backend: None,
+            missed: 0,
+            committing: None,
         };
         let task = tokio::spawn(pulse.run(inbox));
         let last_step = Mutex::new(FIRST_STEP);
@@ -134,11 +152,11 @@ impl Heartbeat {
     /// Waits until the job has shown no progress for `bound`.
     pub async fn hung(&self, bound: Duration) {
         loop {
-            let patience = bound.saturating_sub(self.progress.at().elapsed());
-            if patience.is_zero() {
+            let remaining = bound.saturating_sub(self.progress.at().elapsed());
+            if remaining.is_zero() {
                 return;
             }
-            tokio::time::sleep(patience).await;
+            tokio::time::sleep(remaining).await;
         }
     }
 
@@ -163,6 +181,12 @@ struct Pulse {
     reason: Arc<OnceLock<Interruption>>,
     kept: KeptConnection,
     client: Option<Client>,
+    /// What writes for the job, once it has the lease.
+    backend: Option<Backend>,
+    /// Looks in a row that did not find it.
+    missed: u32,
+    /// Since when COMMIT is waited for, and after which time it is spoken of next.
+    committing: Option<(Instant, Duration)>,
 }
 
 impl Drop for Pulse {
@@ -180,7 +204,7 @@ impl Pulse {
         let mut look = tokio::time::interval(LOOK_EVERY);
         // A look that took long is not made up for.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut trouble = Trouble::new(format!("heartbeat of job {}", self.held.id));
+        let mut problems = LogOnce::new(format!("heartbeat of job {}", self.held.id));
         loop {
             let result = tokio::select! {
                 step = steps.recv() => match step {
@@ -194,15 +218,14 @@ impl Pulse {
                     Err(failure) => Err(failure),
                 },
                 _ = look.tick(), if !self.interrupted.is_cancelled() => match self.look().await {
-                    Ok(true) => { self.interrupt(Interruption::Cancelled); Ok(()) }
-                    Ok(false) => Ok(()),
+                    Ok(look) => { self.heed(&look); Ok(()) }
                     Err(failure) => Err(failure),
                 },
             };
             if result.is_err() {
                 self.client = None;
             }
-            trouble.note(result);
+            problems.note(result);
             // One heartbeat before the lease runs out, for the work needs a moment to stop.
             if confirmed.elapsed() + self.held.every >= self.held.lease {
                 self.interrupt(Interruption::Unconfirmed);
@@ -225,25 +248,57 @@ impl Pulse {
 
     async fn beat(&mut self) -> Result<Beat, Failure> {
         let held = self.held.clone();
-        // Redis first and apart: its absence must not delay the answer that counts.
-        let redis = self.redis.clone();
-        let entry = held.clone();
-        tokio::spawn(async move {
-            // A touch that fails costs nothing: the job's owner row still says whose it is.
-            let _ = consumer::touch(&redis, &entry.stream, &entry.consumer, &entry.entry_id).await;
-        });
         let beat =
             async { owners::beat(self.client().await?, &held.id, held.lease_number, held.lease).await };
-        within(held.every, "confirm the lease", beat).await
+        let beat = within(held.every, "confirm the lease", beat).await?;
+        if beat != Beat::Lost {
+            let redis = self.redis.clone();
+            // Apart: the absence of Redis must not delay the answers that count.
+            tokio::spawn(async move {
+                // A touch that fails costs nothing: the job's owner row still says whose it is.
+                let _ = consumer::touch(&redis, &held.stream, &held.consumer, &held.entry_id).await;
+            });
+        }
+        Ok(beat)
     }
 
-    async fn look(&mut self) -> Result<bool, Failure> {
-        let (id, bound) = (self.held.id.clone(), self.held.every);
-        let look = async { owners::is_cancel_requested(self.client().await?, &id).await };
-        within(bound, "look whether the job is cancelled", look).await
+    async fn look(&mut self) -> Result<Look, Failure> {
+        let (id, bound, backend) = (self.held.id.clone(), self.held.every, self.backend);
+        let look = async { owners::look(self.client().await?, &id, backend).await };
+        within(bound, "look after the job", look).await
+    }
+
+    fn heed(&mut self, look: &Look) {
+        if look.is_cancel_requested {
+            self.interrupt(Interruption::Cancelled);
+        }
+        self.missed = if look.has_backend { 0 } else { self.missed + 1 };
+        // The answer to its COMMIT may be on its way.
+        if self.missed >= MISSED_AT_MOST {
+            self.interrupt(Interruption::Disconnected);
+        }
+        self.speak_of_long_commit(look);
+    }
+
+    /// Says that COMMIT does not return: first after five seconds, then now and then.
+    fn speak_of_long_commit(&mut self, look: &Look) {
+        let Some((since, due)) = self.committing else { return };
+        if since.elapsed() < due {
+            return;
+        }
+        self.committing = Some((since, due + SPEAK_EVERY));
+        let event = look.wait_event.as_deref().unwrap_or("nothing that it names");
+        let hint = if event == "SyncRep" { ", a synchronous standby that does not answer" } else { "" };
+        warn!(
+            job.id = %self.held.id,
+            "job {}: COMMIT has not returned for {} s; the server waits for {event}{hint}",
+            self.held.id, since.elapsed().as_secs()
+        );
     }
 
     async fn note(&mut self, step: &str, backend: Option<Backend>) -> Result<(), Failure> {
+        self.backend = backend.or(self.backend);
+        self.committing = (step == COMMIT_STEP).then(|| (Instant::now(), LONG_COMMIT));
         let held = self.held.clone();
         let note = async {
             owners::note_step(self.client().await?, &held.id, held.lease_number, step, backend).await

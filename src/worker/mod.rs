@@ -15,6 +15,7 @@
 //!
 #![doc = include_str!("hazards.md")]
 
+pub mod announce;
 pub mod attempt;
 pub mod backoff;
 pub mod disposition;
@@ -24,16 +25,15 @@ pub mod progress;
 pub mod relay;
 pub mod shutdown;
 pub mod sweeper;
-pub mod telling;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::backoff::ExponentialBackoff;
 use ::backoff::backoff::Backoff;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::backoff::reconnecting;
 use self::disposition::Disposition;
@@ -42,7 +42,7 @@ use self::relay::Relay;
 use self::shutdown::Shutdown;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
 use crate::redis::connection::Redis;
 use crate::redis::consumer::{self, Consumer};
 use crate::redis::identity::Identity;
@@ -54,7 +54,7 @@ use crate::wire::names::Names;
 /// Longest pause between two tries to reach a server that is away; it should be back in use within 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often a worker says again that a server is away.
-const SAY_EVERY: Duration = Duration::from_secs(15);
+const LOG_EVERY: Duration = Duration::from_secs(15);
 /// Middle pause between two jobs where one after the other fails; with its spread it stays below four seconds.
 const LONGEST_STREAK_PAUSE: Duration = Duration::from_secs(3);
 /// Pause between two rounds of relay and sweeper.
@@ -110,9 +110,11 @@ pub struct Worker {
     /// When to stop.
     pub shutdown: Shutdown,
     /// Whether attempts fail one after the other.
-    pub streak: Streak,
+    pub failure_streak: FailureStreak,
     /// What attempts are made over.
     pub kept: KeptConnection,
+    /// The last claim under which work began.
+    pub begun: Begun,
     /// What heartbeats go over.
     pub kept_pulse: KeptConnection,
 }
@@ -143,8 +145,9 @@ impl Worker {
             options: Options::of(settings),
             relay,
             shutdown,
-            streak: Streak::default(),
+            failure_streak: FailureStreak::default(),
             kept: KeptConnection::default(),
+            begun: Begun::default(),
             kept_pulse: KeptConnection::default(),
         })
     }
@@ -191,7 +194,7 @@ impl Worker {
             self.options.lease,
         );
         let ended = self.work(&mut consumer, until).await;
-        if let Err(error) = consumer.leave().await {
+        if let Err(error) = consumer.leave_group().await {
             warn!("could not leave the consumer group, others will notice: {error}");
         }
         rounds.shutdown().await;
@@ -201,10 +204,10 @@ impl Worker {
 
     /// Waits for Postgres; tables that are not there are no matter of waiting.
     async fn wait_for_tables(&self) -> Result<(), Failure> {
-        let mut patience = Patience::new();
+        let mut backoff = ReconnectBackoff::new();
         while !self.shutdown.is_asked() {
             match migrations::check(&self.database, &self.entries).await {
-                Err(failure) if failure.is_transient() => patience.wait(&failure, &self.shutdown).await,
+                Err(failure) if failure.is_transient() => backoff.wait(&failure, &self.shutdown).await,
                 checked => return checked,
             }
         }
@@ -212,25 +215,53 @@ impl Worker {
     }
 
     async fn work(&self, consumer: &mut Consumer, until: Until) -> Result<(), Failure> {
-        let mut patience = Patience::new();
+        let mut backoff = ReconnectBackoff::new();
+        let mut is_in_doubt = false;
         while !self.shutdown.is_asked() {
-            match self.step(consumer, until).await {
+            let step = match self.reach_postgres(consumer, is_in_doubt).await {
+                Ok(()) => self.step(consumer, until).await,
+                Err(failure) => Err(failure),
+            };
+            is_in_doubt = step.is_err();
+            match step {
                 Ok(Step::Worked) => {
-                    patience.is_over();
+                    backoff.is_over();
                     self.pause_in_a_streak().await;
                 }
-                Ok(Step::Idle) => patience.is_over(),
+                Ok(Step::Idle) => backoff.is_over(),
                 Ok(Step::Done) => return Ok(()),
-                Err(failure) => patience.wait(&failure, &self.shutdown).await,
+                Err(failure) => backoff.wait(&failure, &self.shutdown).await,
             }
         }
         Ok(())
     }
 
+    /// After a failure no entry is read before Postgres answers, and none is held: another worker may reach it, and who can
+    /// claim a job is to have its entry.
+    async fn reach_postgres(&self, consumer: &mut Consumer, is_in_doubt: bool) -> Result<(), Failure> {
+        if !is_in_doubt {
+            return Ok(());
+        }
+        match self.kept.take(&self.database).await {
+            Ok(client) => {
+                self.kept.keep(client);
+                Ok(())
+            }
+            Err(failure) => {
+                match consumer.hand_back().await {
+                    Ok(0) => {}
+                    Ok(entries) => info!("handed back {entries} entries: Postgres is out of reach from here"),
+                    Err(error) => debug!("could not hand back what this worker holds: {error}"),
+                }
+                Err(failure)
+            }
+        }
+    }
+
     /// Where one job after the other fails in passing, waiting spares their attempts: a full disk is no better for the
     /// next job.
     async fn pause_in_a_streak(&self) {
-        let pause = self.streak.pause();
+        let pause = self.failure_streak.pause();
         if !pause.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -282,27 +313,27 @@ impl Worker {
                 Ok(true)
             }
             // Told just now, or by another relay that was at it and may die yet: looked at once more.
-            Ok(owing) => Ok(owing == 0),
+            Ok(jobs) => Ok(jobs == 0),
         }
     }
 }
 
 /// Waits between two tries to reach a server that is away, and says so when it begins and now and then.
-struct Patience {
+struct ReconnectBackoff {
     schedule: ExponentialBackoff,
-    said_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
-impl Patience {
+impl ReconnectBackoff {
     fn new() -> Self {
-        Self { schedule: reconnecting(LONGEST_PAUSE), said_at: None }
+        Self { schedule: reconnecting(LONGEST_PAUSE), logged_at: None }
     }
 
     /// Waits a moment, unless asked to stop.
     async fn wait(&mut self, failure: &Failure, shutdown: &Shutdown) {
         let delay = self.schedule.next_backoff().unwrap_or(LONGEST_PAUSE);
-        if self.said_at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
-            self.said_at = Some(Instant::now());
+        if self.logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            self.logged_at = Some(Instant::now());
             warn!("{failure}; trying again, every {:.0} s at least", LONGEST_PAUSE.as_secs_f64());
         }
         tokio::select! {
@@ -314,21 +345,40 @@ impl Patience {
     /// It answers.
     fn is_over(&mut self) {
         self.schedule.reset();
-        if self.said_at.take().is_some() {
+        if self.logged_at.take().is_some() {
             info!("at work again");
         }
     }
 }
 
+/// The last claim of this worker under which work began: what a claim came to whose answer was lost is known only here.
+#[derive(Debug, Default)]
+pub struct Begun(Mutex<Option<(JobId, i64)>>);
+
+impl Begun {
+    /// Work begins under this claim.
+    pub fn note(&self, id: &JobId, lease_number: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), lease_number));
+    }
+
+    /// Whether work began under that claim.
+    pub fn is(&self, id: &JobId, lease_number: i64) -> bool {
+        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.as_ref().is_some_and(|begun| begun.0 == *id && begun.1 == lease_number)
+    }
+}
+
 /// How many attempts in a row failed for reasons that pass.
 #[derive(Debug, Default)]
-pub struct Streak(AtomicU32);
+pub struct FailureStreak(AtomicU32);
 
-impl Streak {
+impl FailureStreak {
     /// Takes note of what became of an attempt.
     pub fn note(&self, disposition: &Disposition) {
         match disposition {
-            Disposition::Retry { .. } | Disposition::End { is_dead_letter: true, .. } => {
+            Disposition::Retry { .. }
+            | Disposition::Later { .. }
+            | Disposition::End { is_dead_letter: true, .. } => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
             Disposition::Done(_)
@@ -362,10 +412,10 @@ enum Step {
 
 /// Tells what is still owed, round after round.
 async fn relay_rounds(worker: Arc<Worker>) {
-    let mut trouble = Trouble::new("relay");
+    let mut problems = LogOnce::new("relay");
     loop {
         tokio::time::sleep(jittered(ROUND)).await;
-        trouble.note(worker.relay.sweep().await.map(|_| ()));
+        problems.note(worker.relay.sweep().await.map(|_| ()));
     }
 }
 
@@ -375,27 +425,27 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// Says that something goes wrong when it begins and when it ends, not every second in between.
-pub struct Trouble {
+pub struct LogOnce {
     what: String,
-    is_said: bool,
+    is_logged: bool,
 }
 
-impl Trouble {
-    /// No trouble yet with `what`.
+impl LogOnce {
+    /// No problems yet with `what`.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), is_said: false }
+        Self { what: what.into(), is_logged: false }
     }
 
     /// Takes note of how a round went.
     pub fn note(&mut self, round: Result<(), Failure>) {
         match round {
-            Err(failure) if !self.is_said => {
+            Err(failure) if !self.is_logged => {
                 warn!("{}: {failure}; going on trying", self.what);
-                self.is_said = true;
+                self.is_logged = true;
             }
-            Ok(()) if self.is_said => {
+            Ok(()) if self.is_logged => {
                 info!("{}: works again", self.what);
-                self.is_said = false;
+                self.is_logged = false;
             }
             Err(_) | Ok(()) => {}
         }
@@ -409,7 +459,7 @@ mod tests {
 
     #[test]
     fn a_streak_of_failures_makes_a_worker_wait_and_the_first_success_ends_it() {
-        let streak = Streak::default();
+        let streak = FailureStreak::default();
         let failed = Disposition::Retry { error: "the disk is full".to_owned() };
         streak.note(&failed);
         assert_eq!(streak.pause(), Duration::ZERO, "one failure is that job's matter");

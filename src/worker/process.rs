@@ -6,23 +6,22 @@ use chrono::Utc;
 use tracing::{debug, info, warn};
 
 use super::Worker;
-use super::attempt::attempt;
+use super::announce::Announcer;
+use super::attempt::{self, attempt};
 use super::backoff::delay_after;
 use super::disposition::{Circumstances, Disposition, dispose};
 use super::heartbeat::{Heartbeat, Held};
-use super::telling::{JobResult, Numbers, Teller};
 use crate::domain::job::{JobRequest, JobStatus};
 use crate::domain::task::Mode;
 use crate::failure::{Failure, redis as redis_failure};
-use crate::plan::date;
-use crate::plan::outcome::Warning;
+use crate::plan::given::date;
+use crate::plan::given::notice::Warning;
 use crate::redis::consumer::{self, Delivery, Entry};
-use crate::redis::dead::{self, bury};
-use crate::store::jobs::{
-    self, Claim, ClaimTerms, ENDING_NUMBERS, Ended, Ending, JobRow, Lost, Postponement,
-};
+use crate::redis::dead;
+use crate::store::jobs::{self, Claim, ClaimTerms, Ended, Ending, JobResult, JobRow, Lost, Postponement};
 use crate::wire::dead_letter::{DeadLetter, DeadReason, Original};
 use crate::wire::entry::{self, ParsedRequest, Rejection};
+use crate::wire::seq::Numbers;
 
 /// How often a worker asks again for a job that another one holds.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -39,6 +38,8 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
         Ok(parsed) => parsed,
         Err(rejection) => return reject(worker, &entry, &rejection).await,
     };
+    // Before the claim: an attempt that has no connection is none.
+    attempt::connect(worker).await?;
     match claim(worker, &request, &entry).await? {
         Some(Claim::Claimed(row)) => {
             warnings.extend(other_wishes(&row, &request));
@@ -49,7 +50,7 @@ pub async fn process(worker: &Worker, delivery: Delivery) -> Result<(), Failure>
             if let Some(warning) = other_wishes(&row, &request) {
                 warn!(job.id = %row.id(), entry.id = %entry.id, "job {}: {warning}", row.id());
             }
-            tell_again(worker, &entry, &row).await
+            publish_again(worker, &entry, &row).await
         }
         Some(Claim::NotDue) => acknowledge(worker, &entry.id).await,
         Some(Claim::Forbidden { .. }) => {
@@ -84,29 +85,31 @@ fn other_wishes(row: &JobRow, request: &JobRequest) -> Option<String> {
 /// Claims the job, waiting while another worker holds it; `None` where this worker stops meanwhile.
 async fn claim(worker: &Worker, request: &JobRequest, entry: &Entry) -> Result<Option<Claim>, Failure> {
     let knows_dead = |name: &str| worker.identity.knows_dead(name);
+    let has_begun = |lease_number: i64| worker.begun.is(&request.job_id, lease_number);
     let terms = ClaimTerms {
         worker: worker.identity.name(),
         lease: worker.options.lease,
         max_attempts: worker.options.max_attempts,
         policy_fingerprint: &worker.fingerprint,
         knows_dead: &knows_dead,
+        has_begun: &has_begun,
     };
-    let mut is_said = false;
+    let mut is_logged = false;
     loop {
         let now = Utc::now();
-        let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow, lost: Option<&Lost>| {
+        let announcer = Announcer { names: &worker.names, at: now };
+        let announce = |row: &JobRow, lost: Option<&Lost>| {
             if let Some(lost) = lost {
                 warn!(job.id = %row.id(), "job {} is taken over: {lost}", row.id());
             }
-            if row.status.is_final() { teller.ended(row) } else { teller.started(row, lost) }
+            if row.status.is_final() { announcer.ended(row) } else { announcer.started(row, lost) }
         };
         let mut client = worker.database.client().await?;
-        match jobs::claim(&mut client, request, &entry.id, &terms, now, tell).await? {
+        match jobs::claim(&mut client, request, &entry.id, &terms, now, announce).await? {
             Claim::Held { by } => {
-                if !is_said {
+                if !is_logged {
                     info!(job.id = %request.job_id, "job {} is held by worker {by}; waiting", request.job_id);
-                    is_said = true;
+                    is_logged = true;
                 }
             }
             claim => return Ok(Some(claim)),
@@ -145,23 +148,23 @@ async fn work(worker: &Worker, entry: &Entry, row: JobRow, warnings: &[String]) 
     let outcome = Box::pin(attempt(worker, &row, warnings, &heartbeat)).await;
     let row = JobRow { last_step: Some(heartbeat.last_step().to_owned()), ..row };
     let disposition = dispose(outcome, &circumstances(worker, &row, heartbeat.last_step()));
-    worker.streak.note(&disposition);
+    worker.failure_streak.note(&disposition);
     // The heartbeat goes on until the outcome is written down, or a successor would begin meanwhile.
-    let settled = settle(worker, &row, warnings, disposition).await?;
+    let recorded = record(worker, &row, warnings, disposition).await?;
     drop(heartbeat);
-    match settled {
-        Settled::Ended(row) => {
+    match recorded {
+        Some(row) if row.status.is_final() => {
             // The world waits for the news, nobody for the ownership of a job that has ended.
             relay(worker, &row).await;
             release(worker, &row).await;
-            put_away(worker, entry, &row).await
+            remove_entry(worker, entry, &row).await
         }
         // Its row says when it goes on; the sweeper puts it on the stream again then.
-        Settled::Postponed(row) => {
+        Some(row) => {
             relay(worker, &row).await;
             acknowledge(worker, &entry.id).await
         }
-        Settled::Lost => {
+        None => {
             warn!(job.id = %row.id(), "job {} was lost to another worker; nothing of this attempt counts", row.id());
             Ok(())
         }
@@ -179,26 +182,20 @@ fn circumstances(worker: &Worker, row: &JobRow, step: &'static str) -> Circumsta
         timeout: worker.options.timeout,
         hung_after: worker.options.hung_after,
         step,
+        has_begun: worker.begun.is(row.id(), row.lease_number),
     }
 }
 
-/// What is written down about an attempt.
-enum Settled {
-    Ended(JobRow),
-    Postponed(JobRow),
-    Lost,
-}
-
-/// Writes down what becomes of the job. Nothing is, where it has been claimed anew; and where a commit whose answer
-/// got lost turns out to have succeeded, the job has ended.
-async fn settle(
+/// Writes down what becomes of the job, and returns its row as it is then: ended or postponed. `None` where it has been
+/// claimed anew, so that nothing is written. A commit whose answer got lost may turn out to have succeeded.
+async fn record(
     worker: &Worker,
     row: &JobRow,
     warnings: &[String],
     disposition: Disposition,
-) -> Result<Settled, Failure> {
+) -> Result<Option<JobRow>, Failure> {
     let ended = match disposition {
-        Disposition::Done(row) => return Ok(Settled::Ended(*row)),
+        Disposition::Done(row) => return Ok(Some(*row)),
         // Nothing to write; the row is read again below.
         Disposition::Abandon => Ended::Lost,
         Disposition::Skip(why) => skip(worker, row, warnings, &why).await?,
@@ -211,6 +208,11 @@ async fn settle(
             warn!(job.id = %row.id(), "job {}: attempt {} failed, next in {:.1} s: {error}", row.id(), row.attempt, delay.as_secs_f64());
             postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::No).await?
         }
+        Disposition::Later { error } => {
+            let delay = delay_after(1);
+            info!(job.id = %row.id(), "job {}: not begun, next try in {:.1} s: {error}", row.id(), delay.as_secs_f64());
+            postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::NotBegun).await?
+        }
         Disposition::Wait { delay, error } => {
             info!(job.id = %row.id(), "job {}: {error}", row.id());
             postpone(worker, row, JobStatus::Retrying, Some(delay), Some(&error), Free::WaitingForImport)
@@ -222,28 +224,32 @@ async fn settle(
         }
     };
     match ended {
-        Ended::Done(row) if row.status.is_final() => Ok(Settled::Ended(*row)),
-        // Asked for too late for the attempt to notice, and too early for whoever asked to find the job free.
-        Ended::Done(row) if row.cancel_requested_at.is_some() => cancel_postponed(worker, &row).await,
-        Ended::Done(row) => Ok(Settled::Postponed(*row)),
+        // The cancel request arrived after the attempt's last check but before the job was released.
+        Ended::Done(row) if !row.status.is_final() && row.cancel_requested_at.is_some() => {
+            cancel_postponed(worker, &row).await
+        }
+        Ended::Done(row) => Ok(Some(*row)),
         Ended::Lost => read_outcome(worker, row).await,
     }
 }
 
 /// What Postgres says became of the claim in `row`.
-async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+async fn read_outcome(worker: &Worker, row: &JobRow) -> Result<Option<JobRow>, Failure> {
     let mut client = worker.database.client().await?;
     match jobs::load(&mut client, row.id()).await? {
-        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => Ok(Settled::Ended(now)),
-        Some(_) | None => Ok(Settled::Lost),
+        Some(now) if now.status.is_final() && now.lease_number == row.lease_number => {
+            info!(job.id = %row.id(), "job {}: its commit succeeded, although its answer did not come in time", row.id());
+            Ok(Some(now))
+        }
+        Some(_) | None => Ok(None),
     }
 }
 
-async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Settled, Failure> {
+async fn cancel_postponed(worker: &Worker, row: &JobRow) -> Result<Option<JobRow>, Failure> {
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let mut client = worker.database.client().await?;
-    jobs::cancel(&mut client, row.id(), now, |ended| teller.ended(ended)).await?;
+    jobs::cancel(&mut client, row.id(), now, |ended| announcer.ended(ended)).await?;
     drop(client);
     log_end(row, JobStatus::Cancelled, "");
     read_outcome(worker, row).await
@@ -261,18 +267,18 @@ fn log_end(row: &JobRow, status: JobStatus, error: &str) {
 async fn skip(worker: &Worker, row: &JobRow, warnings: &[String], why: &Warning) -> Result<Ended, Failure> {
     info!(job.id = %row.id(), "job {}: {why}", row.id());
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let ending = Ending {
         status: JobStatus::Completed,
         warnings: warnings.iter().cloned().chain([why.to_string()]).collect(),
-        result: JobResult::of_skipped(row.request.mode).to_json(),
+        result: JobResult::of_skipped(row.request.mode),
         // The date is still to be synced, by a job that may come with the same key.
         frees_key: why.code == date::DATA_STALE,
-        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+    jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await
 }
 
 /// How a job ends that changed no universe.
@@ -289,26 +295,31 @@ async fn end(
     warnings: &[String],
     verdict: Verdict<'_>,
 ) -> Result<Ended, Failure> {
-    log_end(row, verdict.status, verdict.error);
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let result = JobResult { is_dead_letter: verdict.is_dead_letter, ..JobResult::default() };
     let ending = Ending {
         status: verdict.status,
         error: Some(verdict.error.to_owned()),
         warnings: warnings.to_vec(),
-        result: result.to_json(),
-        last_seq: Numbers::after_progress(row).last() + ENDING_NUMBERS,
+        result,
+        last_seq: Numbers::after_progress(row.last_seq).end(),
         ..Ending::default()
     };
     let mut client = worker.database.client().await?;
-    jobs::end(&mut client, row, &ending, now, |ended| teller.ended(ended)).await
+    let ended = jobs::end(&mut client, row, &ending, now, |ended| announcer.ended(ended)).await?;
+    // Said once it is so: a commit that nobody waited for any longer may have ended the job as completed.
+    if let Ended::Done(_) = &ended {
+        log_end(row, verdict.status, verdict.error);
+    }
+    Ok(ended)
 }
 
 /// Why an attempt is not counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Free {
     No,
+    NotBegun,
     WaitingForImport,
     HandedBack,
 }
@@ -322,18 +333,18 @@ async fn postpone(
     free: Free,
 ) -> Result<Ended, Failure> {
     let now = Utc::now();
-    let teller = Teller { names: &worker.names, at: now };
+    let announcer = Announcer { names: &worker.names, at: now };
     let postponement = Postponement {
         status,
         delay,
         is_attempt_free: free != Free::No,
         is_waiting_for_import: free == Free::WaitingForImport,
         error: error.map(str::to_owned),
-        last_seq: Numbers::after_progress(row).last() + 1,
+        last_seq: Numbers::after_progress(row.last_seq).take(),
     };
     let problem = error.filter(|_| free == Free::No).map(|error| ("retry", error));
     let mut client = worker.database.client().await?;
-    jobs::postpone(&mut client, row, &postponement, now, |postponed| teller.postponed(postponed, problem))
+    jobs::postpone(&mut client, row, &postponement, now, |postponed| announcer.postponed(postponed, problem))
         .await
 }
 
@@ -345,15 +356,15 @@ async fn give_up(worker: &Worker, entry: &Entry, row: JobRow) -> Result<(), Fail
     match end(worker, &row, &[], verdict).await? {
         Ended::Done(row) => {
             relay(worker, &row).await;
-            put_away(worker, entry, &row).await
+            remove_entry(worker, entry, &row).await
         }
         Ended::Lost => Ok(()),
     }
 }
 
 /// Takes the entry of a job that has ended off the stream; one that was given up goes to the dead letters.
-async fn put_away(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
-    if JobResult::of_row(row).is_dead_letter {
+async fn remove_entry(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    if row.result.is_dead_letter {
         bury_exhausted(worker, entry, row).await
     } else {
         acknowledge(worker, &entry.id).await
@@ -371,7 +382,7 @@ async fn bury_exhausted(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<
         failed_at: Utc::now(),
         original: Original::of(&entry.fields),
     };
-    bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// An entry that asks for nothing usable: to the dead letters, and where somebody may be waiting for its id, that
@@ -382,11 +393,11 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
     if let Some(job_id) = &rejection.job_id {
         let requested_at = entry::entry_time(&entry.id).unwrap_or(now);
         let request = JobRequest::new(job_id.clone(), Mode::Full, entry::DEFAULT_TRIGGERED_BY, requested_at);
-        let teller = Teller { names: &worker.names, at: now };
-        let tell = |row: &JobRow| teller.ended(row);
+        let announcer = Announcer { names: &worker.names, at: now };
+        let announce = |row: &JobRow| announcer.ended(row);
         let mut client = worker.database.client().await?;
         let rejected =
-            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, tell).await?;
+            jobs::reject(&mut client, &request, &entry.id, rejection.to_string(), now, announce).await?;
         drop(client);
         if let Some(row) = rejected {
             relay(worker, &row).await;
@@ -402,7 +413,7 @@ async fn reject(worker: &Worker, entry: &Entry, rejection: &Rejection) -> Result
         failed_at: now,
         original: Original::of(&entry.fields),
     };
-    bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// An entry that was deleted under a worker's hands. A job whose row exists is put on the stream again by the
@@ -423,18 +434,18 @@ async fn report_deleted(worker: &Worker, entry_id: &str) -> Result<(), Failure> 
         failed_at: Utc::now(),
         original: Original::default(),
     };
-    dead::bury(&worker.redis, &worker.names, &letter).await
+    dead::file(&worker.redis, &worker.names, &letter).await
 }
 
 /// A finished job that is delivered again does no work; whoever missed its end is told.
-async fn tell_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
-    if let Err(failure) = worker.relay.tell_again_if_lost(row.id()).await {
+async fn publish_again(worker: &Worker, entry: &Entry, row: &JobRow) -> Result<(), Failure> {
+    if let Err(failure) = worker.relay.publish_again_if_lost(row.id()).await {
         warn!(job.id = %row.id(), "{failure}");
     }
     // The very entry that stood for the job: its worker died before it could put it away. Any other asks for the
     // same job once more, which is no second dead letter.
     if row.entry_id.as_deref() == Some(entry.id.as_str()) {
-        put_away(worker, entry, row).await
+        remove_entry(worker, entry, row).await
     } else {
         acknowledge(worker, &entry.id).await
     }

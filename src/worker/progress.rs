@@ -11,10 +11,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
+use super::announce::{Announcer, Progress};
 use super::relay::Relay;
-use super::telling::{Numbers, Progress, Teller};
 use crate::domain::task::SyncTask;
 use crate::store::jobs::JobRow;
+use crate::wire::seq::Numbers;
 
 /// How long the end of an attempt waits for progress that is being told, so that listeners see all of it where
 /// Redis is quick.
@@ -24,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 5;
 
 /// Tells progress of one attempt.
-pub struct ProgressTeller {
+pub struct ProgressPublisher {
     reports: UnboundedSender<Finished>,
     task: JoinHandle<()>,
 }
@@ -38,15 +39,15 @@ struct Finished {
     total_symbols: u64,
 }
 
-impl ProgressTeller {
+impl ProgressPublisher {
     /// Starts telling for the claim in `row`.
     pub fn start(relay: Relay, row: JobRow) -> Self {
         let (reports, inbox) = unbounded_channel();
-        let task = tokio::spawn(tell(relay, row, inbox));
+        let task = tokio::spawn(publish(relay, row, inbox));
         Self { reports, task }
     }
 
-    /// What hands over to this teller.
+    /// What hands over to this announcer.
     pub fn reporter(&self) -> Reporter {
         Reporter(self.reports.clone())
     }
@@ -69,7 +70,7 @@ impl Reporter {
     }
 }
 
-async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
+async fn publish(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>) {
     let mut is_in_order = match relay.relay(row.id()).await {
         Ok(is_told) => is_told,
         Err(failure) => {
@@ -77,7 +78,7 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
             false
         }
     };
-    let mut numbers = Numbers::after_start(&row);
+    let mut numbers = Numbers::after_start(row.last_seq);
     let mut furthest = 0;
     let mut finished = Vec::with_capacity(AT_ONCE);
     while inbox.recv_many(&mut finished, AT_ONCE).await > 0 {
@@ -90,12 +91,12 @@ async fn tell(relay: Relay, row: JobRow, mut inbox: UnboundedReceiver<Finished>)
             }
             furthest = completed;
             let progress = Progress { task, completed, total_symbols };
-            let teller = Teller { names: &relay.names, at: Utc::now() };
-            let (event, status) = teller.progressed(&row, numbers.take(), &progress);
+            let announcer = Announcer { names: &relay.names, at: Utc::now() };
+            let (event, status) = announcer.progressed(&row, numbers.take(), &progress);
             told.push(relay.progress(row.id(), event, status, total_symbols));
         }
         if !told.is_empty() {
-            is_in_order = relay.tell_progress(&told).await.is_ok();
+            is_in_order = relay.publish_progress(&told).await.is_ok();
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::telling::status_of;
+use super::announce::status_of;
 use crate::domain::job::JobId;
 use crate::failure::{Failure, postgres, redis as redis_failure};
 use crate::fault;
@@ -19,7 +19,7 @@ use crate::redis::connection::Redis;
 use crate::redis::publisher::{self, Delivery, deliver_all};
 use crate::redis::rights;
 use crate::store::jobs::JobRow;
-use crate::store::outbox::{self, Owed};
+use crate::store::outbox::{self, PendingEvent};
 use crate::store::{Client, Database};
 use crate::wire::event::Event;
 use crate::wire::names::Names;
@@ -67,28 +67,28 @@ impl Relay {
     async fn relay_by(&self, client: &mut Client, id: &JobId) -> Result<bool, Failure> {
         let transaction = client.begin_relay().await?;
         // Sent together; the server reads what is unsent once it has given the lock, or refused it.
-        let (is_mine, mut owed) =
+        let (is_mine, mut pending) =
             tokio::try_join!(biased; outbox::lock(&transaction, id), outbox::unsent(&transaction, id))?;
         if !is_mine {
             return Ok(false);
         }
-        while !owed.is_empty() {
-            fault::point("tell.before").await?;
-            self.tell(id, &owed).await?;
-            fault::point("tell.after").await?;
-            let seqs: Vec<i64> = owed.iter().map(|event| event.seq).collect();
+        while !pending.is_empty() {
+            fault::point("publish.before").await?;
+            self.publish(id, &pending).await?;
+            fault::point("publish.after").await?;
+            let seqs: Vec<i64> = pending.iter().map(|event| event.seq).collect();
             outbox::mark_sent(&transaction, id, &seqs).await?;
-            fault::point("mark_told.before").await?;
-            owed = outbox::unsent(&transaction, id).await?;
+            fault::point("mark_sent.before").await?;
+            pending = outbox::unsent(&transaction, id).await?;
         }
         transaction.commit().await.map_err(postgres("note events as told"))?;
-        fault::point("mark_told.after").await?;
+        fault::point("mark_sent.after").await?;
         Ok(true)
     }
 
-    async fn tell(&self, id: &JobId, owed: &[Owed]) -> Result<(), Failure> {
+    async fn publish(&self, id: &JobId, pending: &[PendingEvent]) -> Result<(), Failure> {
         let doing = "tell what a job owes";
-        let deliveries: Vec<Delivery> = owed
+        let deliveries: Vec<Delivery> = pending
             .iter()
             .map(|event| self.delivery(id, event))
             .collect::<Result<_, String>>()
@@ -99,22 +99,24 @@ impl Relay {
         }
     }
 
-    fn delivery(&self, id: &JobId, owed: &Owed) -> Result<Delivery, String> {
-        let status = owed.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
-        let event = match &owed.envelope {
-            Some(envelope) => Some(Event::from_parts(owed.seq, owed.channels.clone(), envelope.clone())?),
+    fn delivery(&self, id: &JobId, pending: &PendingEvent) -> Result<Delivery, String> {
+        let status = pending.status_hash.as_ref().map(StatusHash::from_json).transpose()?;
+        let event = match &pending.envelope {
+            Some(envelope) => {
+                Some(Event::from_parts(pending.seq, pending.channels.clone(), envelope.clone())?)
+            }
             None => None,
         };
         match (event, status) {
             (Some(event), Some(status)) => {
                 let delivery = Delivery::of_event(id.clone(), event);
-                Ok(self.with_status(delivery.with_status(status.clone()), &status, owed.total_symbols))
+                Ok(self.with_status(delivery.with_status(status.clone()), &status, pending.total_symbols))
             }
             (Some(event), None) => Ok(Delivery::of_event(id.clone(), event).notify(self.notify)),
             (None, Some(status)) => {
-                Ok(self.with_status(Delivery::of_status(status.clone()), &status, owed.total_symbols))
+                Ok(self.with_status(Delivery::of_status(status.clone()), &status, pending.total_symbols))
             }
-            (None, None) => Err(format!("its entry {} says nothing", owed.seq)),
+            (None, None) => Err(format!("its entry {} says nothing", pending.seq)),
         }
     }
 
@@ -135,7 +137,7 @@ impl Relay {
     }
 
     /// Tells of progress, in order, best effort and straight away: it is in no outbox.
-    pub async fn tell_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
+    pub async fn publish_progress(&self, told: &[Delivery]) -> Result<(), Failure> {
         fault::point("progress.before").await?;
         deliver_all(&mut self.redis.shared(), &self.names, told)
             .await
@@ -159,7 +161,7 @@ impl Relay {
     /// told; its failure is returned in the end.
     pub async fn sweep(&self) -> Result<usize, Failure> {
         let mut client = self.database.client().await?;
-        let jobs = outbox::owing_jobs(&mut client, JOBS_A_SWEEP).await?;
+        let jobs = outbox::jobs_with_unsent(&mut client, JOBS_A_SWEEP).await?;
         let mut failed = None;
         for id in &jobs {
             match self.relay_by(&mut client, id).await {
@@ -172,7 +174,7 @@ impl Relay {
     }
 
     /// Tells a finished job again where Redis has lost its status.
-    pub async fn tell_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
+    pub async fn publish_again_if_lost(&self, id: &JobId) -> Result<(), Failure> {
         let mut exists = redis::cmd("EXISTS");
         let known: bool = exists
             .arg(self.names.status(id))
@@ -180,7 +182,7 @@ impl Relay {
             .await
             .map_err(redis_failure("look for a job's status"))?;
         if !known {
-            outbox::owe_again(&mut self.database.client().await?, id).await?;
+            outbox::mark_unsent(&mut self.database.client().await?, id).await?;
         }
         self.relay(id).await.map(|_| ())
     }

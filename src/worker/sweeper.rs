@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use tracing::{debug, info};
 
-use super::{ROUND, Trouble, Worker, jittered};
+use super::{LogOnce, ROUND, Worker, jittered};
 use crate::domain::job::JobStatus;
 use crate::failure::{Failure, redis as redis_failure};
 use crate::redis::publisher::Delivery;
@@ -27,13 +27,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Sweeps round after round.
 pub async fn rounds(worker: Arc<Worker>) {
-    let mut trouble = Trouble::new("sweeper");
+    let mut problems = LogOnce::new("sweeper");
     let mut forgot_at = Instant::now();
     loop {
-        trouble.note(sweep(&worker).await.map(|_| ()));
+        problems.note(sweep(&worker).await.map(|_| ()));
         if forgot_at.elapsed() >= FORGET_EVERY {
             forgot_at = Instant::now();
-            trouble.note(forget_old(&worker).await);
+            problems.note(forget_old(&worker).await);
         }
         tokio::time::sleep(jittered(ROUND)).await;
     }
@@ -84,6 +84,6 @@ async fn put_on_stream(worker: &Worker, row: &JobRow) -> Result<String, Failure>
 
 /// The status the job has, told again under the number it was told with.
 fn announcement(row: &JobRow) -> Delivery {
-    let status = super::telling::status_of(row, row.last_seq, Utc::now());
+    let status = super::announce::status_of(row, row.last_seq, Utc::now());
     Delivery::of_status(status).listed_at(row.request.requested_at)
 }

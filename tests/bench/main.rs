@@ -84,7 +84,7 @@ async fn measure(servers: &Servers, wishes: &Wishes) -> Result<(), Problem> {
         .any(|part| wishes.wants(part))
     {
         let mut scene = Scene::make(&servers.postgres, 10_000, usual).await?;
-        usual_market(servers, wishes, &mut scene, &mut table, years).await?;
+        Box::pin(usual_market(servers, wishes, &mut scene, &mut table, years)).await?;
         scene.drop(&servers.postgres).await?;
     }
     if !wishes.is_quick && wishes.wants("history") {

@@ -13,10 +13,10 @@ use cache_sync::demo::servers::{PrivatePostgres, PrivateRedis};
 use cache_sync::domain::calendar::{next_session, previous_session, sessions_back};
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
-use cache_sync::plan::policy::Policy;
+use cache_sync::plan::given::policy::Policy;
 use cache_sync::plan::{Order, plan};
 use cache_sync::settings::{LoadArgs, Settings};
-use cache_sync::store::reading::{self, Reading, Ready, Sources};
+use cache_sync::store::read::{self, Reading, Ready, Sources};
 use cache_sync::store::{Database, Limits};
 use cache_sync::wire::names::GROUP;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -214,7 +214,7 @@ impl Scene {
         let request = JobRequest::new(id, Mode::Full, "cli", chrono::Utc::now());
         let policy = Arc::new(self.policy.clone());
         let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
-        let Reading::Ready(ready) = reading::read(&transaction, from, &request).await? else {
+        let Reading::Ready(ready) = read::read(&transaction, from, &request).await? else {
             return Err("nothing to plan from".into());
         };
         let Ready { as_of, snapshot, .. } = *ready;

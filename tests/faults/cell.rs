@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::checks;
 use super::monitor::Monitor;
+use super::network::{self, Network};
 use super::scenario::{JOB, Row, Scenario};
 use super::socket::{Order, Points};
 use crate::world::{Process, Template, World, background, until};
@@ -19,9 +20,14 @@ pub(crate) enum Fault {
     DeliverTwice,
     FlushRedis,
     CutPostgres,
+    PostgresSilent,
+    RedisSilent,
+    RedisReplica,
+    PostgresStandby,
+    OwnerCutOff,
 }
 
-pub(crate) const FAULTS: [Fault; 8] = [
+pub(crate) const FAULTS: [Fault; 13] = [
     Fault::DieBefore,
     Fault::DieAfter,
     Fault::LoseAnswer,
@@ -30,6 +36,11 @@ pub(crate) const FAULTS: [Fault; 8] = [
     Fault::DeliverTwice,
     Fault::FlushRedis,
     Fault::CutPostgres,
+    Fault::PostgresSilent,
+    Fault::RedisSilent,
+    Fault::RedisReplica,
+    Fault::PostgresStandby,
+    Fault::OwnerCutOff,
 ];
 
 /// The longest time from the fault, or from the end of the stall, to a job that is done, told and acknowledged.
@@ -38,7 +49,7 @@ pub(crate) const FAULTS: [Fault; 8] = [
 const RECOVERY_AT_MOST: Duration = Duration::from_secs(60);
 
 /// How long a producer is stopped.
-const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(4);
+pub(crate) const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(4);
 
 impl Fault {
     /// As the matrix shows it.
@@ -52,15 +63,43 @@ impl Fault {
             Self::DeliverTwice => "entry delivered twice",
             Self::FlushRedis => "Redis flushed",
             Self::CutPostgres => "Postgres connections cut",
+            Self::PostgresSilent => "Postgres silent for longer than a lease",
+            Self::RedisSilent => "Redis silent for longer than a lease",
+            Self::RedisReplica => "Redis now a replica",
+            Self::PostgresStandby => "Postgres a standby for longer than a lease",
+            Self::OwnerCutOff => "owner cut off from Postgres, another is not",
         }
     }
 
+    /// Whether it strikes the network: then the job has to be done within a lease and two seconds of the network's
+    /// return, and where another worker is not struck, of the strike.
+    pub(crate) fn is_of_network(self) -> bool {
+        matches!(
+            self,
+            Self::PostgresSilent
+                | Self::RedisSilent
+                | Self::RedisReplica
+                | Self::PostgresStandby
+                | Self::OwnerCutOff
+        )
+    }
+
+    /// The longest time to the end of the job, on a machine that does nothing else.
+    pub(crate) fn bound(self) -> Option<Duration> {
+        self.is_of_network().then_some(network::LEASE + Duration::from_secs(2))
+    }
+
     /// On which side of the step it strikes, and what happens to the process there.
-    fn strikes(self) -> (&'static str, Order) {
+    pub(crate) fn strikes(self) -> (&'static str, Order) {
         match self {
             Self::DieBefore | Self::StallBefore | Self::DeliverTwice | Self::CutPostgres => {
                 ("before", Order::Hold)
             }
+            Self::PostgresSilent
+            | Self::RedisSilent
+            | Self::RedisReplica
+            | Self::PostgresStandby
+            | Self::OwnerCutOff => ("before", Order::Hold),
             Self::DieAfter | Self::StallAfter | Self::FlushRedis => ("after", Order::Hold),
             Self::LoseAnswer => ("after", Order::Lose),
         }
@@ -68,7 +107,16 @@ impl Fault {
 
     /// Whether it takes somebody else to go on.
     fn needs_another(self) -> bool {
-        !matches!(self, Self::LoseAnswer | Self::FlushRedis | Self::CutPostgres)
+        !matches!(
+            self,
+            Self::LoseAnswer
+                | Self::FlushRedis
+                | Self::CutPostgres
+                | Self::PostgresSilent
+                | Self::RedisSilent
+                | Self::RedisReplica
+                | Self::PostgresStandby
+        )
     }
 }
 
@@ -77,18 +125,24 @@ pub(crate) fn why_not(row: &Row, fault: Fault) -> Option<&'static str> {
     match (row.step, row.scenario, fault) {
         (_, Scenario::Deleted, Fault::DeliverTwice) => Some("there is no entry any more"),
         ("take_over", _, Fault::FlushRedis) => Some("nobody had accepted the job: only Redis knew of it"),
-        ("leave", _, Fault::LoseAnswer) => Some("the process ends either way"),
-        ("bury", _, Fault::FlushRedis) => Some("the letter was Redis's to keep"),
+        ("leave_group", _, Fault::LoseAnswer) => Some("the process ends either way"),
+        ("dead_letter", _, Fault::FlushRedis) => Some("the letter was Redis's to keep"),
         _ => None,
     }
 }
 
 /// A world in which a day is to be synced, and somebody takes notes.
-async fn world_for(scenario: Scenario, template: &Template) -> (World, Monitor) {
-    let world = World::copy_of(template, &scenario.settings()).await;
+pub(crate) async fn world_for(
+    scenario: Scenario,
+    template: &Template,
+    faults: &[Fault],
+) -> (World, Network, Monitor) {
+    let is_of_network = faults.iter().any(|fault| fault.is_of_network());
+    let mut world = World::copy_of(template, &scenario.settings(is_of_network)).await;
     checks::watch(&world).await;
-    let monitor = Monitor::start(world.redis.port()).await;
-    (world, monitor)
+    let network = Network::around(&mut world, faults).await;
+    let monitor = Monitor::start(network.redis_port(&world)).await;
+    (world, network, monitor)
 }
 
 /// The market of all cells: filled, and a day on.
@@ -102,11 +156,10 @@ pub(crate) async fn template() -> Template {
 
 /// What a job does where nothing goes wrong, and the points it passes.
 pub(crate) async fn clean_run(scenario: Scenario, template: &Template) -> (Vec<String>, Vec<String>) {
-    let (world, _monitor) = world_for(scenario, template).await;
+    let (world, _network, _monitor) = world_for(scenario, template, &[]).await;
     scenario.prepare(&world).await;
     let points = Points::listen(scenario.way());
     let mut process = world.spawn_in(scenario.command(), vec![points.variable()]);
-    points.belong_to(process.id());
     points.reached().await;
     let another = if scenario.ends_by_itself() {
         process.end().await;
@@ -122,16 +175,18 @@ pub(crate) async fn clean_run(scenario: Scenario, template: &Template) -> (Vec<S
 /// Plays one cell; panics where something is not as it must be. The time it took to recover.
 pub(crate) async fn play(row: Row, fault: Fault, template: &Template, expected: &[String]) -> Duration {
     let scenario = row.scenario;
-    let (world, monitor) = world_for(scenario, template).await;
-    let listener = world.listen().await;
+    let (world, network, monitor) = world_for(scenario, template, &[fault]).await;
+    let listener = world.listen_at(network.redis_port(&world)).await;
     scenario.prepare(&world).await;
     let (side, order) = fault.strikes();
     let points = Points::listen(row.route(side, order));
-    let process = world.spawn_in(scenario.command(), vec![points.variable()]);
-    points.belong_to(process.id());
+    let mut variables = if fault.is_of_network() { network.variables(&world) } else { Vec::new() };
+    variables.push(points.variable());
+    let process = world.spawn_in(scenario.command(), variables);
     points.reached().await;
-    let struck = strike(&world, fault, scenario, process, &points).await;
+    let struck = strike(&world, fault, scenario, process, &points, &network).await;
     let recovered = settled(&world, struck.at, fault, row).await;
+    network.heal(&world);
 
     let seen = monitor.seen(&world).await;
     world.all_heard(&listener).await;
@@ -169,6 +224,7 @@ async fn strike(
     scenario: Scenario,
     process: Process,
     points: &Points,
+    network: &Network,
 ) -> Struck {
     let needs_another = fault.needs_another() || scenario.ends_by_itself();
     let mut at = Instant::now();
@@ -217,6 +273,23 @@ async fn strike(
             left = Some(process);
         }
         Fault::LoseAnswer => left = Some(process),
+        Fault::OwnerCutOff => {
+            let before = world.consumers().await.len();
+            another = Some(world.spawn_worker());
+            until("another worker", async || world.consumers().await.len() > before).await;
+            at = Instant::now();
+            network.strike(world, fault).await;
+            points.open();
+            left = Some(process);
+        }
+        Fault::PostgresSilent | Fault::RedisSilent | Fault::RedisReplica | Fault::PostgresStandby => {
+            let lasts = network.strike(world, fault).await;
+            points.open();
+            tokio::time::sleep(lasts).await;
+            network.heal(world);
+            at = Instant::now();
+            left = Some(process);
+        }
     }
     if scenario == Scenario::Submit {
         // Somebody who got no answer asks once more.
@@ -232,7 +305,7 @@ async fn strike(
 }
 
 /// The entry goes to another worker while this one has it; where it has none, the same request comes again.
-async fn deliver_again(world: &World, scenario: Scenario) {
+pub(crate) async fn deliver_again(world: &World, scenario: Scenario) {
     let stream = world.names.job_stream();
     let mut claimed = Vec::new();
     for entry in world.entries().await {

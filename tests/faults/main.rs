@@ -4,6 +4,7 @@
 //! ```text
 //!   faults                       a sample of the matrix and a few seconds of soak: what deploy/test.sh runs
 //!   faults matrix [WORD ...]     the matrix, or its cells whose step or fault contains all the words: deploy/faults.sh
+//!   faults pairs [OPTIONS]       two faults in one job: deploy/faults.sh --pairs N
 //!   faults soak [OPTIONS]        random ends under load: deploy/soak.sh
 //!   faults outages [WORD ...]    servers that go away under load: deploy/outages.sh
 //! ```
@@ -19,7 +20,9 @@ mod cell;
 mod checks;
 mod matrix;
 mod monitor;
+mod network;
 mod outages;
+mod pairs;
 mod scenario;
 mod soak;
 mod socket;
@@ -32,6 +35,13 @@ fn main() -> ExitCode {
     let is_well = runtime.block_on(async {
         match words.split_first() {
             Some((&"matrix", words)) => matrix::run(&matrix::Choice::Containing(words)).await,
+            Some((&"pairs", words)) => match pairs::Plan::parse(words) {
+                Ok(plan) => pairs::run(plan).await,
+                Err(problem) => {
+                    eprintln!("{problem}");
+                    false
+                }
+            },
             Some((&"outages", words)) => outages::run(words).await,
             Some((&"soak", words)) => match soak::Plan::parse(words) {
                 Ok(plan) => {
@@ -44,7 +54,8 @@ fn main() -> ExitCode {
                 }
             },
             _ => {
-                let is_well = matrix::run(&matrix::Choice::Sample).await;
+                let is_well =
+                    matrix::run(&matrix::Choice::Sample).await & pairs::run(pairs::Plan::sample()).await;
                 Box::pin(soak::run(soak::Plan::short())).await;
                 is_well
             }

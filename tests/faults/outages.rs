@@ -416,7 +416,7 @@ impl Producer {
         let accepted = Arc::new(Mutex::new(BTreeSet::new()));
         let noted = Arc::clone(&accepted);
         let task = tokio::spawn(async move {
-            let desk = world.desk();
+            let service = world.service();
             for number in 0.. {
                 let id = format!("load-{number:05}");
                 let mut job = request(&id);
@@ -432,7 +432,7 @@ impl Producer {
                         ))
                         .await;
                 }
-                if desk.submit(&job, Source::Job, Utc::now()).await.is_ok() {
+                if service.submit(&job, Source::Job, Utc::now()).await.is_ok() {
                     noted.lock().unwrap().insert(id);
                 }
                 tokio::time::sleep(ASK_EVERY).await;

@@ -65,8 +65,8 @@ pub(crate) const ROWS: [Row; 31] = [
     row("claim", Scenario::Sync, "", &[]),
     row("heartbeat", Scenario::Sync, "", &[]),
     row("note_step", Scenario::Sync, "", &[]),
-    row("tell", Scenario::Sync, "the start", &[]),
-    row("mark_told", Scenario::Sync, "the start", &["tell.after"]),
+    row("publish", Scenario::Sync, "the start", &[]),
+    row("mark_sent", Scenario::Sync, "the start", &["publish.after"]),
     row("connect", Scenario::Sync, "", &[]),
     row("lease", Scenario::Sync, "", &[]),
     row("snapshot", Scenario::Sync, "", &[]),
@@ -74,17 +74,17 @@ pub(crate) const ROWS: [Row; 31] = [
     row("apply", Scenario::Sync, "", &[]),
     row("finish", Scenario::Sync, "", &[]),
     row("commit", Scenario::Sync, "", &[]),
-    row("settle", Scenario::Retry, "a retry", &[]),
-    row("settle", Scenario::Refused, "a refusal", &[]),
-    row("settle", Scenario::Unreadable, "an unreadable entry", &[]),
-    row("settle", Scenario::HandBack, "handed back", &[]),
+    row("record", Scenario::Retry, "a retry", &[]),
+    row("record", Scenario::Refused, "a refusal", &[]),
+    row("record", Scenario::Unreadable, "an unreadable entry", &[]),
+    row("record", Scenario::HandBack, "handed back", &[]),
     row("release", Scenario::Sync, "", &[]),
-    row("tell", Scenario::Sync, "the end", &["commit.after"]),
-    row("mark_told", Scenario::Sync, "the end", &["commit.after", "tell.after"]),
-    row("bury", Scenario::Unreadable, "", &[]),
-    row("bury", Scenario::Deleted, "of a deleted entry", &[]),
+    row("publish", Scenario::Sync, "the end", &["commit.after"]),
+    row("mark_sent", Scenario::Sync, "the end", &["commit.after", "publish.after"]),
+    row("dead_letter", Scenario::Unreadable, "", &[]),
+    row("dead_letter", Scenario::Deleted, "of a deleted entry", &[]),
     row("ack", Scenario::Sync, "", &[]),
-    row("leave", Scenario::HandBack, "", &[]),
+    row("leave_group", Scenario::HandBack, "", &[]),
 ];
 
 impl Row {
@@ -113,11 +113,13 @@ impl Scenario {
     }
 
     /// Settings that belong to it.
-    pub(crate) fn settings(self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn settings(self, is_of_network: bool) -> Vec<(&'static str, &'static str)> {
         let drain = if self == Self::HandBack { "0" } else { "25" };
+        // Where the network is silent the worker's connections have to be given up before its lease runs out.
+        let (lease, heartbeat) = if is_of_network { ("8", "2") } else { ("2", "0.5") };
         vec![
-            ("worker.lease_seconds", "2"),
-            ("worker.heartbeat_seconds", "0.5"),
+            ("worker.lease_seconds", lease),
+            ("worker.heartbeat_seconds", heartbeat),
             ("worker.drain_seconds", drain),
         ]
     }

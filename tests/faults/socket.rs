@@ -38,16 +38,18 @@ struct State {
     route: Route,
     next: usize,
     trace: Vec<String>,
+    /// The process that passed the last point of the route.
     pid: Option<u32>,
 }
 
 impl State {
     /// Takes note of a point that is passed.
-    fn pass(&mut self, name: &str) -> Order {
+    fn pass(&mut self, name: &str, pid: Option<u32>) -> Order {
         self.trace.push(name.to_owned());
         match self.route.get(self.next) {
             Some((point, order)) if point == name => {
                 self.next += 1;
+                self.pid = pid.or(self.pid);
                 *order
             }
             _ => Order::Pass,
@@ -76,9 +78,20 @@ impl Points {
         ("CACHE_SYNC_FAULT".to_owned(), self.path.display().to_string())
     }
 
-    /// Says which process it is.
-    pub(crate) fn belong_to(&self, pid: u32) {
-        self.state.lock().unwrap().pid = Some(pid);
+    /// The process that is held, or passed the last point of the route.
+    pub(crate) fn holds(&self) -> Option<u32> {
+        self.state.lock().unwrap().pid
+    }
+
+    /// Has further points to be passed, by whichever process comes to them.
+    pub(crate) fn extend(&self, route: Route) {
+        self.state.lock().unwrap().route.extend(route);
+    }
+
+    /// Whether the route has come to its end.
+    pub(crate) fn is_at_end(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        state.next == state.route.len()
     }
 
     /// Waits until the route has come to its end.
@@ -110,12 +123,13 @@ impl Drop for Points {
 }
 
 async fn answer(stream: UnixStream, state: Arc<Mutex<State>>, opened: Arc<Notify>) {
+    let peer = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok());
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     let Ok(Some(name)) = lines.next_line().await else { return };
     let (order, pid) = {
         let mut state = state.lock().unwrap();
-        (state.pass(&name), state.pid)
+        (state.pass(&name, peer), state.pid)
     };
     // The process may be gone when it is answered.
     let _ = match order {

@@ -7,11 +7,13 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::plan::Order;
-use cache_sync::plan::chronicle::Chronicle;
-use cache_sync::plan::measure::Guard;
-use cache_sync::plan::outcome::{Plan, Refusal};
-use cache_sync::plan::policy::Policy;
-use cache_sync::plan::snapshot::{ForeignRow, Snapshot};
+use cache_sync::plan::draft::measure::Guard;
+use cache_sync::plan::given::notice::Refusal;
+use cache_sync::plan::given::policy::Policy;
+use cache_sync::plan::given::snapshot::{ForeignRow, Snapshot};
+use cache_sync::plan::members::universes::Universe;
+use cache_sync::plan::replay::history::Chronicle;
+use cache_sync::plan::result::Plan;
 use chrono::{Days, NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -467,7 +469,8 @@ fn worth() -> impl Strategy<Value = Worth> {
 
 #[test]
 fn the_oracle_knows_every_universe_of_the_policy() {
-    let of_policy: BTreeSet<String> = policy().universes().keys().map(ToString::to_string).collect();
+    let of_policy: BTreeSet<String> =
+        Universe::kinds_by_name(&policy()).keys().map(ToString::to_string).collect();
     let of_oracle: BTreeMap<String, Vec<String>> = oracle::universes(&[]);
     assert_eq!(of_policy, of_oracle.into_keys().collect());
 }

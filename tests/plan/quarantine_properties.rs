@@ -5,12 +5,12 @@ use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
-use cache_sync::plan::Order;
+use cache_sync::plan::given::policy::{Guards, Policy};
+use cache_sync::plan::given::snapshot::Snapshot;
 use cache_sync::plan::market::Market;
-use cache_sync::plan::outcome::Plan;
-use cache_sync::plan::policy::{Guards, Policy};
-use cache_sync::plan::quarantine::{Anomaly, in_doubt};
-use cache_sync::plan::snapshot::Snapshot;
+use cache_sync::plan::market::screening::{Anomaly, in_doubt};
+use cache_sync::plan::result::Plan;
+use cache_sync::plan::{Order, market_of};
 use chrono::NaiveDate;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -118,7 +118,11 @@ impl Moved {
     /// Whether a split is suspected where so many quarters of the company may be traded, in whole numbers.
     fn is_suspected(&self, quarters: i64) -> bool {
         let Self { before, after, shares, volume } = *self;
-        let is_suspicious = after > before || before >= 1_000;
+        let is_near = |n: &i64| 10 * (before - n * after).abs() <= n * after;
+        let ratio = [3, 4, 5, 10, 15, 20, 25, 50].into_iter().find(is_near);
+        let is_large = before * shares >= 1_000_000_000_000;
+        let is_fall = ratio.is_some_and(|n| is_large || (n >= 4 && before >= 4_000));
+        let is_suspicious = after > before || is_fall;
         let company = i128::from(before.max(after)) * i128::from(shares);
         let traded = volume.map_or(0, |volume| i128::from(volume) * i128::from(after));
         is_suspicious && (quarters == 0 || 4 * traded <= i128::from(quarters) * company)
@@ -146,7 +150,8 @@ proptest! {
 
     #[test]
     fn a_split_is_suspected_unless_more_than_the_company_was_traded((moved, quarters) in moved_as_by_a_split()) {
-        let guards = Guards { split_max_turnover: quarters as f64 / 4.0, ..policy().guards };
+        let bound = quarters as f64 / 4.0;
+        let guards = Guards { split_max_turnover: bound, merger_max_turnover: bound, ..policy().guards };
         let policy = Policy { guards, ..policy() };
         let planned = |snapshot: &Snapshot, as_of| {
             let order = Order { mode: Mode::Full, accept_churn: true, as_of };
@@ -203,7 +208,7 @@ proptest! {
         for securities in markets(&nights) {
             let tonight = Snapshot { securities: securities.clone(), ..state };
             let literal = Market::new(&tonight.securities, day, &policy());
-            let market = Market::of(&tonight, day, &policy());
+            let market = market_of(&tonight, day, &policy());
             let plan = planned(&tonight, day);
             for index in 0..securities.len() as u32 {
                 prop_assert_eq!(market.found_cap(index), literal.cap(index));
@@ -211,7 +216,11 @@ proptest! {
                     None => prop_assert_eq!(market.cap(index), literal.cap(index)),
                     Some(entry) => {
                         prop_assert_eq!(market.cap(index), Some(entry.cap()));
-                        let longest = if entry.anomaly == Anomaly::SuspectedSplit { 5 } else { 10 };
+                        let longest = match (entry.anomaly, entry.turnover) {
+                            (Anomaly::SuspectedSplit, Some(_)) => 120,
+                            (Anomaly::SuspectedSplit, None) | (Anomaly::UnexplainedJump, _) => 5,
+                            (Anomaly::Vanished, _) => 10,
+                        };
                         prop_assert!(sessions_between(entry.since, day) < longest, "{:?}", entry);
                     }
                 }
@@ -238,7 +247,7 @@ proptest! {
             let literal =
                 cache_sync::plan::plan(&without, &world::policy(), &order, &mut |_| {}).expect("a plan");
             prop_assert!(plan.run.quarantine.symbols.is_empty());
-            let run = cache_sync::plan::snapshot::RunState {
+            let run = cache_sync::plan::given::snapshot::RunState {
                 quarantine: plan.run.quarantine.clone(),
                 ..literal.run.clone()
             };

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use cache_sync::domain::change::UniverseStatus;
 use cache_sync::domain::money::Usd;
 use cache_sync::domain::symbol::Symbol;
-use cache_sync::plan::date::{DateChoice, closes_text};
+use cache_sync::domain::task::TaskStatus;
 use cache_sync::plan::explain::Explanation;
-use cache_sync::plan::outcome::{
-    Before, IdentityChange, Plan, PlannedUniverse, Refusal, Renamed, TaskStatus,
-};
-use cache_sync::plan::quarantine::{Quarantined, Released};
+use cache_sync::plan::given::date::{DateChoice, closes_text};
+use cache_sync::plan::given::notice::Refusal;
+use cache_sync::plan::market::identity::IdentityChange;
+use cache_sync::plan::market::screening::{Quarantined, Released};
+use cache_sync::plan::result::{Before, Plan, PlannedUniverse, Renamed};
 
 /// Longer lists are cut off here.
 const SHOWN: usize = 8;
@@ -145,7 +146,7 @@ pub(crate) fn night(plan: &Plan, watched: &[&str]) -> String {
             let found = entry.found().map_or("nothing".to_owned(), Usd::short);
             let Quarantined { anomaly, since, .. } = entry;
             let _ = writeln!(text, "    {anomaly} since {since}, found {found}: {}", entry.seen());
-            let _ = writeln!(text, "    {} {}", entry.keeps(), entry.until());
+            let _ = writeln!(text, "    carried {}", entry.until());
         }
         for Released { was, why } in plan.released.iter().filter(|it| it.was.symbol.as_str() == *symbol) {
             let _ = writeln!(text, "    {} of {} is over: {}", was.anomaly, was.since, why.as_str());

@@ -5,8 +5,8 @@ use cache_sync::domain::sector::Sector;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
+use cache_sync::plan::given::snapshot::{RunState, StockState};
 use cache_sync::plan::replay::{AppliedJob, Seen, as_they_were, states};
-use cache_sync::plan::snapshot::{RunState, StockState};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 

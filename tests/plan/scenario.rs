@@ -1,4 +1,4 @@
-//! Runs `tests/plan/<rule>_<case>.txt`: a market in a few lines, and the plan it calls for.
+//! Runs `tests/plan/scenarios/<rule>_<case>.txt`: a market in a few lines, and the plan it calls for.
 //!
 //! A file has comment lines (`#`), settings of one line, and sections of indented lines; the last section holds what
 //! is expected. `UPDATE_SCENARIOS=1 cargo test --test plan` writes what came out instead; review the difference.
@@ -29,7 +29,7 @@
 //!
 //! A security is `SYMBOL TYPE key=value ...` with the keys `cap` (as stored), `close` (`25.1`, `25.1@2026-07-14`,
 //! `none`; by default 1 on the day itself), `shares`, `sector`, `active` (`yes no null`), `listed`, `delisted`, `name`,
-//! `volume`, `industry`, `sic`, `cik`, `figi` (of the share class), `composite` (FIGI), `years` (of dividend increases),
+//! `volume`, `before` (the volume of the session before), `industry`, `sic`, `cik`, `figi` (of the share class), `composite` (FIGI), `years` (of dividend increases),
 //! `esg`, `kind` (type text of a fund), `aum` (in millions).
 //! `S001..S200 CS cap=100B step=-100M` are two hundred of them, each worth 100M less. `ACME gone` has no row any
 //! more. Numbers may end in `K M B T`, be `NaN`, or be left out.
@@ -47,13 +47,15 @@ use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::UniverseName;
-use cache_sync::plan::date::Coverage;
 use cache_sync::plan::explain::Explainer;
-use cache_sync::plan::outcome::{Plan, Refusal};
-use cache_sync::plan::policy::{Policy, ShareClasses};
-use cache_sync::plan::snapshot::{
+use cache_sync::plan::given::date::Coverage;
+use cache_sync::plan::given::notice::Refusal;
+use cache_sync::plan::given::policy::{Policy, ShareClasses};
+use cache_sync::plan::given::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
+use cache_sync::plan::members::universes::Universe;
+use cache_sync::plan::result::Plan;
 use cache_sync::plan::{Order, market_of};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -80,7 +82,7 @@ fn every_scenario_gives_the_plan_or_the_explanation_it_expects() {
 }
 
 fn scenario_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/scenarios");
     let entries = fs::read_dir(folder).expect("the folder of scenarios is there");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
@@ -263,10 +265,15 @@ impl File {
                     policy.stability.share_classes = ShareClasses::from_text(value).expect("all or primary");
                 }
                 "quarantine" => policy.guards.quarantine = true,
-                "split_max_turnover" => {
-                    policy.guards.split_max_turnover = value.parse().expect("a number");
+                "split_max_turnover" => policy.guards.split_max_turnover = value.parse().expect("a number"),
+                "merger_max_turnover" => policy.guards.merger_max_turnover = value.parse().expect("a number"),
+                "merger_max_trade_growth" => {
+                    policy.guards.merger_max_trade_growth = value.parse().expect("a number");
                 }
                 "split_min_close" => policy.guards.split_min_close = value.parse().expect("dollars"),
+                "split_large_cap" => policy.guards.split_large_cap = value.parse().expect("dollars"),
+                "jump_min_cap" => policy.guards.jump_min_cap = value.parse().expect("dollars"),
+                "jump_sessions" => policy.guards.jump_sessions = value.parse().expect("sessions"),
                 "shipped" => policy = world::shipped_policy(),
                 "entry_score" => policy.themes.scoring.entry_score = value.parse().expect("a number"),
                 "seats" => {
@@ -419,7 +426,7 @@ impl Scene {
         let name = UniverseName::known(words.next().expect("a universe has a name"));
         let members: Vec<Symbol> = symbols.split_whitespace().map(symbol).collect();
         let stored = self.snapshot.universes.entry(name.clone()).or_insert_with(|| StoredUniverse {
-            cache_type: policy.universes().get(&name).map(ToString::to_string),
+            cache_type: Universe::kinds_by_name(policy).get(&name).map(ToString::to_string),
             members: members.clone(),
             content: None,
             state: Some(UniverseState { last_as_of: as_of.pred_opt().expect("a day before"), held_runs: 0 }),
@@ -519,6 +526,7 @@ fn security(text: &str, row: &BTreeMap<String, String>, as_of: NaiveDate) -> Sec
     security.dividend_growth_years = get("years").map(|years| years.parse().expect("whole years"));
     security.esg_score = figure(get("esg"));
     security.volume = figure(get("volume"));
+    security.previous_volume = figure(get("before"));
     security.etf_type = get("kind").map(Into::into);
     security.aum_millions = figure(get("aum"));
     security.list_date = get("listed").map(date);

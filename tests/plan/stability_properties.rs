@@ -9,9 +9,10 @@ use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::Mode;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::Order;
-use cache_sync::plan::outcome::Plan;
-use cache_sync::plan::policy::{Policy, ShareClasses, Stability};
-use cache_sync::plan::snapshot::Snapshot;
+use cache_sync::plan::given::policy::{Policy, ShareClasses, Stability};
+use cache_sync::plan::given::snapshot::Snapshot;
+use cache_sync::plan::members::universes::Universe;
+use cache_sync::plan::result::Plan;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rust_decimal::Decimal;
@@ -78,7 +79,7 @@ impl Case {
         // Nothing is known of who anybody was, or every second one would be renamed: this is about who stays.
         before.instruments.clear();
         if with_pins {
-            let universes: Vec<UniverseName> = self.policy().universes().into_keys().collect();
+            let universes: Vec<UniverseName> = Universe::kinds_by_name(&self.policy()).into_keys().collect();
             before.pins = self.pins(&universes);
         }
         before

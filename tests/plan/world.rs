@@ -8,12 +8,16 @@ use cache_sync::domain::security::Security;
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::universe::{Tier, UniverseName};
 use cache_sync::plan::explain::{Explainer, Explanation, Verdict};
-use cache_sync::plan::identity::in_question;
+use cache_sync::plan::given::policy::{
+    FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules,
+};
+use cache_sync::plan::given::snapshot::{Instrument, Snapshot};
+use cache_sync::plan::market::identity::IdentityChange;
+use cache_sync::plan::market::identity::in_question;
 use cache_sync::plan::market_of;
-use cache_sync::plan::outcome::{IdentityChange, Plan, PlannedUniverse};
-use cache_sync::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
+use cache_sync::plan::members::universes::Universe;
 use cache_sync::plan::replay::next_state;
-use cache_sync::plan::snapshot::{Instrument, Snapshot};
+use cache_sync::plan::result::{Plan, PlannedUniverse};
 use cache_sync::settings::{LoadArgs, Settings};
 use chrono::NaiveDate;
 
@@ -166,7 +170,11 @@ pub(crate) fn explained<E>(
         snapshot.securities.iter().map(|security| &security.symbol).chain(members).collect();
     for symbol in symbols {
         let explanation = explainer.explain(symbol, &[]).expect("the symbol is known");
-        assert_eq!(explanation.universes.len(), policy.universes().len(), "every universe is explained");
+        assert_eq!(
+            explanation.universes.len(),
+            Universe::kinds_by_name(policy).len(),
+            "every universe is explained"
+        );
         for verdict in &explanation.universes {
             assert!(!verdict.why.is_empty() && !verdict.checks.is_empty(), "{symbol} {verdict:?}");
             look(&explanation, verdict)?;

@@ -2,12 +2,11 @@
 
 use cache_sync::domain::job::JobId;
 use cache_sync::store::account::JobAccount;
-use cache_sync::worker::telling::JobResult;
 
 use crate::world::{World, background, request, stock};
 
 async fn account(world: &World, id: &str) -> JobAccount {
-    world.desk().account(&JobId::parse(id).unwrap()).await.unwrap().unwrap()
+    world.service().account(&JobId::parse(id).unwrap()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -55,15 +54,15 @@ async fn a_job_that_ended_accounts_for_every_change_and_every_hold_and_every_eve
     assert!(held.contains(&"mega_cap"), "{held:?}");
     let kept_back = of("mega_cap").unwrap().held_proposal.as_ref().unwrap();
     assert!(kept_back["would_join"].as_array().is_some_and(|joiners| joiners.len() >= 12), "{kept_back}");
-    assert!(JobResult::of_row(&account.row).digest.contains("new listings NEWT"));
+    assert!(account.row.result.digest.contains("new listings NEWT"));
     let told = world.events("second").await.iter().filter(|told| told.event != "cache_sync_progress").count();
-    assert_eq!((account.outbox.owed, account.outbox.sent), (0, told as i64));
+    assert_eq!((account.outbox.unsent, account.outbox.sent), (0, told as i64));
 }
 
 #[tokio::test]
 async fn an_unknown_job_has_no_account_and_the_commands_say_so() {
     let world = World::new().await;
-    assert_eq!(world.desk().account(&JobId::parse("nobody").unwrap()).await.unwrap(), None);
+    assert_eq!(world.service().account(&JobId::parse("nobody").unwrap()).await.unwrap(), None);
     for args in [&["jobs", "show", "nobody"][..], &["cancel", "nobody"]] {
         let mut command = world.spawn(args);
         assert_eq!(command.end().await.code(), Some(1), "{args:?}");

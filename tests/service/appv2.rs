@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use cache_sync::doctor;
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
-use cache_sync::requests::{Preview, preview};
+use cache_sync::service::{Preview, preview};
 use cache_sync::store::history::{When, universe_members};
 use cache_sync::store::{Database, Limits};
 use chrono::Utc;

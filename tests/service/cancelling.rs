@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cache_sync::domain::job::JobStatus;
-use cache_sync::requests::Cancellation;
+use cache_sync::service::Cancellation;
 
 use crate::world::{World, request, until};
 

@@ -59,9 +59,9 @@ async fn a_split_whose_shares_come_a_day_late_changes_no_tier_and_no_rank() {
         (entry["symbol"].as_str(), entry["anomaly"].as_str()),
         (Some(&*symbol), Some("suspected_split"))
     );
-    assert_eq!((entry["since"].as_str(), entry["sessions_left"].as_u64()), (Some("2026-03-03"), Some(4)));
+    assert_eq!((entry["since"].as_str(), entry["sessions_left"].as_u64()), (Some("2026-03-03"), Some(119)));
     let ran = world.run_command(&["explain", &symbol, "mega_cap"]).await;
-    assert!(ran.output.contains("held since 2026-03-03: suspected split"), "{}", ran.output);
+    assert!(ran.output.contains("carried since 2026-03-03: suspected split"), "{}", ran.output);
 
     // Nothing has come in between: nothing is written anew.
     let kept = "select quarantine from cache_sync_runs order by id desc limit 1";
@@ -95,11 +95,11 @@ async fn trade(world: &World, symbol: &str, times: f64) {
 
 #[tokio::test]
 async fn a_price_that_moved_while_the_company_was_traded_is_believed_by_the_volume_of_its_own_day() {
-    let world = World::filled().await;
+    let world = World::filled_with(&[("guards.merger_max_trade_growth", "0")]).await;
     let (surge, split) = (background(70), background(71));
     let day = world.close_next_day(&[(&surge, 5.0), (&split, 5.0)]).await.to_string();
-    trade(&world, &surge, 1.01).await;
-    trade(&world, &split, 0.99).await;
+    trade(&world, &surge, 0.16).await;
+    trade(&world, &split, 0.14).await;
     // What is traded on the day after says nothing about the move.
     world.close_next_day(&[]).await;
     trade(&world, &surge, 0.0).await;
@@ -114,8 +114,8 @@ async fn a_price_that_moved_while_the_company_was_traded_is_believed_by_the_volu
 
     // A replay of the day asks the same bars, and the next sync has nothing new to find.
     let ran = world.run_command(&["replay", "--from", &day, "--to", &day]).await;
-    assert!(ran.output.contains(&format!("{split} held at")), "{}", ran.output);
-    assert!(!ran.output.contains(&format!("{surge} held at")), "{}", ran.output);
+    assert!(ran.output.contains(&format!("{split} carried at")), "{}", ran.output);
+    assert!(!ran.output.contains(&format!("{surge} carried at")), "{}", ran.output);
     assert_eq!(world.sync("next").await["total_changes"], "0");
     assert_eq!(world.quarantine().await.len(), 1);
     world.assert_history_is_consistent().await;
@@ -126,7 +126,11 @@ async fn without_a_column_of_volumes_or_without_asking_the_price_alone_decides()
     for (setting, change) in
         [("1", "alter table ohlcv_daily drop column volume"), ("0", "select"), ("1e6", "select")]
     {
-        let world = World::filled_with(&[("guards.split_max_turnover", setting)]).await;
+        let world = World::filled_with(&[
+            ("guards.merger_max_turnover", setting),
+            ("guards.merger_max_trade_growth", "0"),
+        ])
+        .await;
         let symbol = background(70);
         world.close_next_day(&[(&symbol, 5.0)]).await;
         trade(&world, &symbol, 100.0).await;

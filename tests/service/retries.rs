@@ -186,3 +186,27 @@ async fn a_job_over_its_deadline_fails_at_once_and_says_where_it_was() {
     gate.open().await;
     assert_eq!(world.count("select count(*) from cache_entries").await, 0);
 }
+
+#[tokio::test]
+async fn a_result_that_cannot_be_read_is_an_error_and_no_dead_letter_is_lost() {
+    let world = World::new().await;
+    let entry = world.xadd(&[("job_id", "job")]).await;
+    let spoilt = |result: &str| {
+        format!(
+            "insert into cache_sync_jobs (job_id, mode, status, triggered_by, requested_at, attempt, entry_id, error, \
+             created_at, updated_at, end_time, result)
+             values ('job', 'full', 'failed', 'a test', now(), 5, '{entry}', 'gave up', now(), now(), now(), '{result}')
+             on conflict (job_id) do update set result = excluded.result"
+        )
+    };
+    world.sql(&spoilt(r#"{"is_dead_letter": true, "total_changes": "many"}"#)).await;
+    world.run_once().await;
+    assert_eq!(world.pending().await, 1, "the entry waits until the row can be read");
+    assert!(world.dead_letters().await.is_empty());
+
+    world.sql(&spoilt(r#"{"is_dead_letter": true}"#)).await;
+    world.run_once().await;
+    let [letter] = &world.dead_letters().await[..] else { panic!("one letter") };
+    assert_eq!((letter["job_id"].as_str(), letter["error"].as_str()), ("job", "gave up"));
+    world.stream_is_empty().await;
+}

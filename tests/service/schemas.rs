@@ -11,9 +11,9 @@ use cache_sync::domain::job::{JobId, JobRequest, JobStatus};
 use cache_sync::domain::money::Usd;
 use cache_sync::domain::sector::Sector;
 use cache_sync::domain::symbol::Symbol;
+use cache_sync::domain::task::TaskStatus;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
-use cache_sync::plan::outcome::TaskStatus;
 use cache_sync::wire::dead_letter::DeadReason;
 use cache_sync::wire::entry;
 use cache_sync::wire::event::{

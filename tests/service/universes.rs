@@ -105,7 +105,7 @@ async fn a_row_in_another_spelling_stays_the_row_that_its_digest_tells() {
     world.sql("update ohlcv_daily set symbol = 'BRK.B' where symbol = 'BRK/B'").await;
     assert_eq!(world.sync("second").await["total_changes"], "0");
     assert!(world.universe("mega_cap").await.contains(&"BRK.B".to_owned()));
-    // As store::snapshot says: of the sorted symbols, each with the end of a line.
+    // As store::read::snapshot says: of the sorted symbols, each with the end of a line.
     let untold = "
         select m.universe
         from cache_entries_metadata m

@@ -2,8 +2,8 @@
 
 use cache_sync::domain::change::UniverseStatus;
 use cache_sync::failure::Failure;
-use cache_sync::plan::outcome::{Hold, Plan};
-use cache_sync::plan::snapshot::StockState;
+use cache_sync::plan::given::snapshot::StockState;
+use cache_sync::plan::result::{Hold, Plan};
 use cache_sync::store::Limits;
 use cache_sync::store::lease::Lease;
 

@@ -3,7 +3,8 @@
 use cache_sync::domain::change::ExitReason;
 use cache_sync::domain::identity::{Identity, SameBy};
 use cache_sync::domain::symbol::Symbol;
-use cache_sync::plan::outcome::{IdentityChange, Joined, Left, Plan, Renamed};
+use cache_sync::plan::market::identity::IdentityChange;
+use cache_sync::plan::result::{Joined, Left, Plan, Renamed};
 
 use super::world::{World, evening_of};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cache_sync::domain::change::UniverseStatus;
 use cache_sync::domain::symbol::Symbol;
-use cache_sync::plan::outcome::{Hold, Plan};
+use cache_sync::plan::result::{Hold, Plan};
 use cache_sync::store::Limits;
 use cache_sync::store::history::{When, overlapping, symbol_history, universe_members};
 use chrono::{DateTime, Days, TimeDelta, Utc};

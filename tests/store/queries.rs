@@ -1,11 +1,11 @@
 //! Every file of `sql/queries` is a statement that Postgres takes over the migrated tables.
 
 use cache_sync::store::Limits;
-use cache_sync::store::source::{Source, Volumes};
+use cache_sync::store::read::source::{Source, Volumes};
 
 use super::world::World;
 
-/// Templates: `store::source` fills their braces in, and its tests run them.
+/// Templates: `store::read::source` fills their braces in, and its tests run them.
 const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
 /// Those that want a table of `AppV2`; the tests of that layout and of groups run them.
 const OF_APPV2: [&str; 16] = [
@@ -44,7 +44,7 @@ async fn every_query_can_be_prepared_over_the_migrated_tables() {
             continue;
         }
         if let Err(error) = tx.prepare(&sql).await {
-            panic!("{name}: {}", error.as_db_error().map_or(error.to_string(), ToString::to_string));
+            panic!("{name}: {error}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a snapshot says of our universes, also where others meddled with their rows.
 
 use cache_sync::domain::change::ExitReason;
-use cache_sync::plan::outcome::Plan;
-use cache_sync::plan::snapshot::{StoredContent, StoredUniverse};
+use cache_sync::plan::given::snapshot::{StoredContent, StoredUniverse};
+use cache_sync::plan::result::Plan;
 use cache_sync::store::Limits;
-use cache_sync::store::snapshot::read_applied;
+use cache_sync::store::read::snapshot::read_applied;
 
 use super::world::{World, date, symbols};
 

@@ -4,7 +4,7 @@ use cache_sync::domain::figure::Figure;
 use cache_sync::domain::security::{Close, Security};
 use cache_sync::domain::symbol::Symbol;
 use cache_sync::store::Limits;
-use cache_sync::store::source::{Source, Volumes, read_securities, read_volumes, reread_closes};
+use cache_sync::store::read::source::{Source, Volumes, read_securities, read_volumes, reread_closes};
 use rust_decimal::Decimal;
 
 use super::world::{World, date};

@@ -12,17 +12,17 @@ use cache_sync::domain::symbol::Symbol;
 use cache_sync::domain::task::{Mode, SyncTask};
 use cache_sync::domain::universe::{CacheType, UniverseName};
 use cache_sync::failure::Failure;
-use cache_sync::plan::outcome::{Before, ForeignCleanup, Joined, Left, Plan, PlannedUniverse};
-use cache_sync::plan::policy::{Guards, Ranking};
-use cache_sync::plan::snapshot::{RunState, Snapshot, StoredUniverse};
+use cache_sync::plan::given::policy::{Guards, Ranking};
+use cache_sync::plan::given::snapshot::{RunState, Snapshot, StoredUniverse};
+use cache_sync::plan::result::{Before, ForeignCleanup, Joined, Left, Plan, PlannedUniverse};
 use cache_sync::settings::{DatabaseSettings, EntriesSettings, Groups, Layout, Secret, SourceSettings};
 use cache_sync::store::apply::{Applied, ApplyContext, apply};
 use cache_sync::store::layout::Entries;
 use cache_sync::store::lease::Lease;
 use cache_sync::store::migrations::{Migrated, migrate};
+use cache_sync::store::read::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
+use cache_sync::store::read::source::{Market, Source, read_securities};
 use cache_sync::store::revert;
-use cache_sync::store::snapshot::{Completing, Wanted, WantedRows, complete, read_state};
-use cache_sync::store::source::{Market, Source, read_securities};
 use cache_sync::store::{Client, Database, Limits};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -241,7 +241,7 @@ impl World {
 
     pub(crate) async fn snapshot(
         &self,
-        tx: &tokio_postgres::Transaction<'_>,
+        tx: &cache_sync::store::Transaction<'_>,
         as_of: &str,
         wanted: &[(&str, &[&str])],
     ) -> Snapshot {
@@ -340,7 +340,7 @@ pub(crate) fn plan(snapshot: &Snapshot, as_of: &str, wanted: &[(&str, &[&str])])
         tasks: Vec::new(),
         warnings: Vec::new(),
         measures: Vec::new(),
-        counts: cache_sync::plan::outcome::Counts::default(),
+        counts: cache_sync::plan::market::Counts::default(),
         run: RunState { as_of: date(as_of), active_stocks: 3, closes: 3, ..RunState::default() },
         released: Vec::new(),
         total_symbols: snapshot.securities.len(),

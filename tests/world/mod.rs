@@ -18,7 +18,7 @@ use cache_sync::demo::servers::PrivateRedis;
 use cache_sync::domain::job::{JobId, JobRequest};
 use cache_sync::domain::task::Mode;
 use cache_sync::redis::connection::{Redis, Shared};
-use cache_sync::requests::{Cancellation, Desk};
+use cache_sync::service::{Cancellation, Service};
 use cache_sync::settings::{LoadArgs, Settings};
 use cache_sync::store::jobs::{self, Accepted, JobRow};
 use cache_sync::store::{Client, Database};
@@ -37,9 +37,11 @@ mod http;
 mod listener;
 mod market;
 mod process;
+mod proxy;
 mod rights;
 mod sentinel;
 mod servers;
+mod standby;
 mod tap;
 mod triggers;
 
@@ -47,7 +49,9 @@ pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
 pub(crate) use process::{Process, Ran, signal};
+pub(crate) use proxy::{Direction, Flow as ProxyFlow, Proxy, Target, Which};
 pub(crate) use servers::{postgres_folder, restart_postgres};
+pub(crate) use standby::standby_socket;
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use triggers::{TestClock, Triggering, complete, eod_completion};
 
@@ -183,13 +187,13 @@ impl World {
 
     /// Accepts a job and puts it on the stream, as the command `submit` does.
     pub(crate) async fn submit(&self, request: &JobRequest) {
-        let submitted = self.desk().submit(request, Source::Job, Utc::now()).await.unwrap();
+        let submitted = self.service().submit(request, Source::Job, Utc::now()).await.unwrap();
         assert!(!submitted.is_duplicate && submitted.delayed.is_none(), "{submitted:?}");
     }
 
     /// Where jobs are asked for and looked up.
-    pub(crate) fn desk(&self) -> Desk {
-        Desk::new(&load(&self.database_url, &self.redis_url, &self.settings)).unwrap()
+    pub(crate) fn service(&self) -> Service {
+        Service::new(&load(&self.database_url, &self.redis_url, &self.settings)).unwrap()
     }
 
     /// Accepts a job and leaves it at that, as a producer that dies at once.
@@ -201,7 +205,7 @@ impl World {
 
     /// Asks for the end of a job, as the command `cancel` does.
     pub(crate) async fn cancel(&self, id: &str) -> Cancellation {
-        self.desk().cancel(&job_id(id), Utc::now()).await.unwrap()
+        self.service().cancel(&job_id(id), Utc::now()).await.unwrap()
     }
 }
 
@@ -249,6 +253,53 @@ impl World {
         tokio::time::timeout(DEADLINE, worker.run(Until::Idle)).await.expect("it ends").unwrap();
     }
 
+    /// Starts the program itself as a worker whose servers are behind these proxies.
+    pub(crate) fn spawn_worker_behind(&self, postgres: Option<&Proxy>, redis: Option<&Proxy>) -> Process {
+        self.spawn_behind(&["worker"], postgres, redis)
+    }
+
+    /// The same for any command.
+    pub(crate) fn spawn_behind(
+        &self,
+        args: &[&str],
+        postgres: Option<&Proxy>,
+        redis: Option<&Proxy>,
+    ) -> Process {
+        self.spawn_in(args, self.behind(postgres, redis))
+    }
+
+    /// What a program has to find in its environment to have its servers behind these proxies.
+    pub(crate) fn behind(&self, postgres: Option<&Proxy>, redis: Option<&Proxy>) -> Vec<(String, String)> {
+        let postgres = postgres.map(|proxy| ("DATABASE_URL".to_owned(), proxy.database_url(self)));
+        let redis = redis.map(|proxy| ("REDIS_URL".to_owned(), proxy.redis_url()));
+        postgres.into_iter().chain(redis).collect()
+    }
+
+    /// A second Redis, which replicates that of this world and is in step.
+    pub(crate) async fn replica(&self) -> PrivateRedis {
+        let port = self.redis.port().to_string();
+        let start = move || {
+            PrivateRedis::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"])
+        };
+        let replica = tokio::task::spawn_blocking(start).await.unwrap().unwrap();
+        until("a replica in step", async || {
+            let info: String = self.ask_redis(redis::cmd("INFO").arg("replication")).await;
+            info.contains("state=online")
+        })
+        .await;
+        replica
+    }
+
+    /// Promotes a replica; the Redis of this world lives on as its replica.
+    pub(crate) async fn fail_over_to(&self, replica: &PrivateRedis) {
+        let client = redis::Client::open(replica.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        // Nothing that was acknowledged is missing there: what a failover may lose is another matter.
+        let _: i64 = self.ask_redis(redis::cmd("WAIT").arg(1).arg(10_000)).await;
+        let _: () = redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut connection).await.unwrap();
+        let _: () = self.ask_redis(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(replica.port())).await;
+    }
+
     /// Has a worker work in the background until it is dropped. Like the program itself it knows at once when another
     /// worker on this machine dies.
     pub(crate) fn start_worker(&self) -> Working {
@@ -285,6 +336,22 @@ impl World {
     /// Runs a command of the program to its end.
     pub(crate) async fn run_command(&self, args: &[&str]) -> Ran {
         process::run(args, self.environment(Vec::new())).await
+    }
+
+    /// The same with further variables.
+    pub(crate) async fn run_command_in(&self, args: &[&str], variables: Vec<(String, String)>) -> Ran {
+        process::run(args, self.environment(variables)).await
+    }
+
+    /// The socket of its Postgres, where a proxy may lead.
+    pub(crate) fn postgres_socket(&self) -> std::path::PathBuf {
+        servers::postgres_socket()
+    }
+
+    /// Has everybody in it, this test too, reach Redis through a proxy from now on.
+    pub(crate) fn move_behind(&mut self, redis: &Proxy) {
+        self.redis_url = redis.redis_url();
+        self.shared = Redis::by(&self.settings().redis).unwrap().shared();
     }
 
     fn environment(&self, variables: Vec<(String, String)>) -> Vec<(String, String)> {
@@ -353,6 +420,8 @@ impl World {
         eventually("an answer of Redis", async || match command.query_async(&mut self.connection()).await {
             Ok(answer) => Some(answer),
             Err(error) if error.is_io_error() || error.is_connection_dropped() => None,
+            // It has become a replica; the next connection leads to its primary.
+            Err(error) if error.code() == Some("READONLY") => None,
             Err(error) => panic!("{error}"),
         })
         .await
@@ -471,7 +540,12 @@ impl World {
 
     /// Collects what is published from now on.
     pub(crate) async fn listen(&self) -> Listener {
-        Listener::start(&self.redis.url()).await
+        self.listen_at(self.redis.port()).await
+    }
+
+    /// The same at a server that replicates this one.
+    pub(crate) async fn listen_at(&self, port: u16) -> Listener {
+        Listener::start(&format!("redis://127.0.0.1:{port}")).await
     }
 }
 

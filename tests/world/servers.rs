@@ -78,6 +78,27 @@ fn postgres() -> &'static PrivatePostgres {
     })
 }
 
+/// The port of the Postgres of all worlds.
+pub(super) fn postgres_port() -> u16 {
+    postgres().port()
+}
+
+/// Has the server carry something out, as its superuser.
+pub(super) async fn tell_server(statement: &str) {
+    connect("postgres").await.batch_execute(statement).await.unwrap();
+}
+
+/// The one text that a query is answered with.
+pub(super) async fn ask_server(query: &str) -> String {
+    let client = connect("postgres").await;
+    let messages = client.simple_query(query).await.unwrap();
+    let text = messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    text.unwrap_or_default()
+}
+
 /// The socket of the Postgres of all worlds.
 pub(super) fn postgres_socket() -> std::path::PathBuf {
     postgres().folder().join(format!(".s.PGSQL.{}", postgres().port()))

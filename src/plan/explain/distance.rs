@@ -3,7 +3,7 @@
 
 use crate::domain::money::Usd;
 
-use super::super::wording::grouped;
+use crate::domain::wording::grouped;
 
 /// A distance beyond this many percent is told as a multiple.
 const MOST_PERCENT: f64 = 1_000.0;

@@ -2,18 +2,19 @@
 
 use crate::domain::universe::FundCategory;
 
-use super::super::market::{FUND_KINDS, Market, Standing};
-use super::super::policy::{FundKind, Policy};
-use super::super::{etf, why};
-use super::stocks::NO_ROW;
-use super::{Case, Findings};
+use super::findings::{Case, Findings, NO_ROW};
+use crate::plan::draft::reason;
+use crate::plan::given::policy::{FundKind, Policy};
+use crate::plan::market::{FUND_KINDS, Market, Standing};
+use crate::plan::members::eligibility;
+use crate::plan::members::funds;
 
 /// Being of a category.
 pub(super) fn category(market: &Market, policy: &Policy, case: &Case, category: FundCategory) -> Findings {
     let mut findings = Findings::default();
     let Some(index) = fund(&mut findings, market, case) else { return findings };
-    let kind = etf::kind(market, policy, index);
-    let text = why::fund(market, policy, index);
+    let kind = funds::kind(market, policy, index);
+    let text = reason::fund(market, policy, index);
     if kind.category() == Some(category) {
         findings.met("category", text.clone());
         "another category, or to trade no more".clone_into(&mut findings.leaves);
@@ -33,7 +34,7 @@ pub(super) fn all(market: &Market, policy: &Policy, case: &Case) -> Findings {
         .cap(index)
         .map_or_else(|| "of unknown worth".to_owned(), |worth| format!("worth {}", worth.short()));
     findings.margin =
-        format!("type {}, {worth}, {}", market.security(index).kind, why::fund(market, policy, index));
+        format!("type {}, {worth}, {}", market.security(index).kind, reason::fund(market, policy, index));
     "another type, or to trade no more".clone_into(&mut findings.leaves);
     findings
 }
@@ -50,10 +51,18 @@ fn fund(findings: &mut Findings, market: &Market, case: &Case) -> Option<u32> {
             return Some(index);
         }
         Standing::Delisted => {
-            findings.unmet(CHECK, why::delisted(market, index), "to be active, without a date of delisting");
+            findings.unmet(
+                CHECK,
+                eligibility::delisted(market, index),
+                "to be active, without a date of delisting",
+            );
         }
         Standing::ActivityUnknown => {
-            findings.unmet(CHECK, why::ineligible(market, case.universe, index), "active = true in symbols");
+            findings.unmet(
+                CHECK,
+                eligibility::ineligible(market, case.universe, index),
+                "active = true in symbols",
+            );
         }
         Standing::Eligible | Standing::OtherType | Standing::Duplicate => {
             let kind = &market.security(index).kind;
@@ -61,7 +70,7 @@ fn fund(findings: &mut Findings, market: &Market, case: &Case) -> Option<u32> {
             let text = if is_told_a_stock {
                 format!("type {kind} counts as a stock, by source.eligible_types")
             } else {
-                why::ineligible(market, case.universe, index)
+                eligibility::ineligible(market, case.universe, index)
             };
             findings.unmet(CHECK, text, format!("one of the types {}", FUND_KINDS.join(", ")));
         }

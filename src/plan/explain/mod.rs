@@ -11,8 +11,9 @@
 //! | `subject` | who it is, what it is worth and why, which sector it has and why |
 //! | `stocks` | tiers, rankings, sector leaders, `all_stocks`, `recent_ipos` |
 //! | `themes`, `funds` | these |
-//! | `hands` | what people have decided |
+//! | `overrides` | what people have decided |
 //! | `distance` | how far it is |
+//! | `findings` | what all of them are made of |
 //!
 //! # Why the present and the rules are told apart
 //! Between two syncs the market moves on, and a guard may hold a universe as it was. Then a symbol is a member that
@@ -22,33 +23,40 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::domain::money::Usd;
-use crate::domain::sector::Sector;
 use crate::domain::symbol::{Symbol, symbol_key};
 use crate::domain::task::{Mode, SyncTask};
 use crate::domain::universe::{CacheType, UniverseName};
 use crate::domain::words;
 
-use super::candidates::{Judge, Marks};
-use super::hands::Hands;
-use super::identity::Identities;
-use super::market::Market;
-use super::outcome::{Plan, PlannedUniverse, Refusal};
-use super::policy::Policy;
-use super::seats::Seats;
-use super::snapshot::{Instrument, Snapshot};
-use super::themes::{ByHand, Seating};
-use super::universes::{Rule, Universe, theme};
-use super::{Order, plan_on};
+use crate::plan::given::notice::Refusal;
+use crate::plan::given::order::Order;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::{Instrument, Snapshot};
+use crate::plan::market::Market;
+use crate::plan::market::identity::Identities;
+use crate::plan::members::allocation::Seats;
+use crate::plan::members::candidates::{Judge, Marks};
+use crate::plan::members::overrides::Hands;
+use crate::plan::members::theme_seats::{ByHand, Seating};
+use crate::plan::members::universes::{Rule, Universe, theme};
+use crate::plan::plan_on;
+use crate::plan::result::{Plan, PlannedUniverse};
 
 mod distance;
+mod findings;
 mod funds;
-mod hands;
+mod overrides;
 mod stocks;
 mod subject;
 mod themes;
+
+pub use findings::Check;
+pub use subject::{StandingWord, Subject};
+
+use findings::{Case, Findings};
+use stocks::SeatsOf;
 
 /// Everything about one symbol. Its JSON is what the command and the API give to programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,55 +70,6 @@ pub struct Explanation {
     pub refused: Option<String>,
     /// Every universe of ours: those it is in first, then by kind as a sync goes through them.
     pub universes: Vec<Verdict>,
-}
-
-/// Who a symbol is, as far as it matters to universes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Subject {
-    /// The symbol as `symbols` spells it, else as it was asked for.
-    pub symbol: Symbol,
-    /// Its name.
-    pub name: Option<String>,
-    /// Its type; none without a row in `symbols`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// How it stands with stock universes.
-    pub standing: StandingWord,
-    /// Its market cap, or what a fund is worth.
-    #[serde(serialize_with = "dollars")]
-    pub market_cap: Option<Usd>,
-    /// What that was taken from, or why there is none.
-    pub market_cap_basis: String,
-    /// Its place among all ranked stocks.
-    pub rank: Option<usize>,
-    /// How many ranked stocks there are.
-    pub ranked: usize,
-    /// Its sector.
-    pub sector: Option<Sector>,
-    /// What told the sector, or what did not.
-    pub sector_basis: String,
-    /// The first day of listing.
-    pub list_date: Option<NaiveDate>,
-    /// What else a person should know of its rows in `symbols`.
-    pub remarks: Vec<String>,
-}
-
-words! {
-    /// How a symbol stands with stock universes.
-    StandingWord {
-        /// Active, and of an eligible type.
-        Eligible = "eligible",
-        /// Active, and an exchange-traded product.
-        Fund = "fund",
-        /// Of a type that is in no universe.
-        OtherType = "other_type",
-        /// The source does not say whether it trades.
-        ActivityUnknown = "activity_unknown",
-        /// It no longer trades.
-        Delisted = "delisted",
-        /// `symbols` has no row of it.
-        Missing = "missing",
-    }
 }
 
 /// One universe.
@@ -162,20 +121,6 @@ words! {
         /// The rules would add it, but the universe is held or the job would be refused.
         HeldOut = "held_out",
     }
-}
-
-/// One thing that a rule asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// In a word.
-    pub check: &'static str,
-    /// Whether it is so.
-    pub is_met: bool,
-    /// What was found and what is needed.
-    pub text: String,
-    /// What would have to be different; empty where it is met.
-    #[serde(skip)]
-    pub remedy: String,
 }
 
 /// A membership as history knows it, of a symbol that was or is in a universe.
@@ -418,7 +363,7 @@ impl<'a> Explainer<'a> {
         let (market, policy) = (self.market, self.policy);
         // What a theme without source has, it keeps, whatever anybody says.
         let has_source = !matches!(self.seatings.get(&case.universe.name), Some(None));
-        let decided = hands::by_hand(market, policy, &self.seats, &self.hands, case);
+        let decided = overrides::by_hand(market, policy, &self.seats, &self.hands, case);
         if let Some(findings) = decided.filter(|_| has_source) {
             return findings;
         }
@@ -471,63 +416,4 @@ pub fn nearest_symbol<'s>(symbols: impl Iterator<Item = &'s Symbol>, text: &str)
 /// The place of a symbol, from 1, in whatever spelling.
 fn place_of(symbol: &Symbol, members: &[Symbol]) -> Option<usize> {
     members.iter().position(|member| member.is_spelling_of(symbol)).map(|place| place + 1)
-}
-
-/// What is asked: a symbol, with its row in `symbols` where there is one, in a universe.
-struct Case<'c> {
-    universe: &'c Universe,
-    symbol: &'c Symbol,
-    index: Option<u32>,
-}
-
-/// Who has the seats that are given out by rank and size.
-struct SeatsOf<'s, 'a> {
-    seats: &'s Seats<'a>,
-    hands: &'s Hands<'a>,
-    /// Whether the symbol has one now.
-    is_member: bool,
-}
-
-/// What a rule asks and what came of it.
-#[derive(Debug, Default)]
-struct Findings {
-    checks: Vec<Check>,
-    /// Why it is wanted where all is met, with the distance to the nearest boundary.
-    margin: String,
-    /// What would put it out where all is met.
-    leaves: String,
-}
-
-impl Findings {
-    fn met(&mut self, check: &'static str, text: impl Into<String>) {
-        self.checks.push(Check { check, is_met: true, text: text.into(), remedy: String::new() });
-    }
-
-    fn unmet(&mut self, check: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
-        self.checks.push(Check { check, is_met: false, text: text.into(), remedy: remedy.into() });
-    }
-
-    fn are_met(&self) -> bool {
-        self.checks.iter().all(|check| check.is_met)
-    }
-
-    fn why(&self) -> String {
-        let missing = self.checks.iter().find(|check| !check.is_met);
-        missing.map_or_else(|| self.margin.clone(), |check| check.text.clone())
-    }
-
-    fn remedies(&self) -> String {
-        let unmet = self.checks.iter().filter(|check| !check.is_met);
-        let remedies: Vec<&str> = unmet.map(|check| check.remedy.as_str()).collect();
-        remedies.join("; and ")
-    }
-}
-
-/// Dollars as the other JSON has them: a text with cents.
-#[expect(clippy::ref_option, reason = "serde hands the field over like this")]
-fn dollars<S: Serializer>(amount: &Option<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
-    match amount {
-        Some(amount) => serializer.collect_str(amount),
-        None => serializer.serialize_none(),
-    }
 }

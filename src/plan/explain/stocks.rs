@@ -6,18 +6,25 @@ use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 use crate::domain::universe::Tier;
 
-use super::super::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
-use super::super::policy::{Buffer, Policy};
-use super::super::seats::band;
-use super::super::universes::{LISTING_DAYS, SECTOR_LEADERS, tier_bounds};
-use super::super::why;
-use super::super::wording::{bound, counted, grouped, percent};
 use super::distance::{above, above_that_of, below, is_nearer_to_upper, less, more, short};
+use super::findings::{Case, Findings, NO_ROW};
 use super::subject::{no_cap, sector_basis};
-use super::{Case, Findings, SeatsOf};
+use crate::domain::universe::{LISTING_DAYS, SECTOR_LEADERS};
+use crate::domain::wording::{bound, counted, grouped, percent};
+use crate::plan::given::policy::{Buffer, Policy};
+use crate::plan::market::{MAX_CLOSE_AGE_SESSIONS, Market, Standing};
+use crate::plan::members::allocation::{Seats, band};
+use crate::plan::members::eligibility;
+use crate::plan::members::overrides::Hands;
+use crate::plan::members::universes::tier_bounds;
 
-/// What is said of a symbol that `symbols` does not have.
-pub(super) const NO_ROW: &str = "no row in symbols";
+/// Who has the seats that are given out by rank and size.
+pub(super) struct SeatsOf<'s, 'a> {
+    pub(super) seats: &'s Seats<'a>,
+    pub(super) hands: &'s Hands<'a>,
+    /// Whether the symbol has one now.
+    pub(super) is_member: bool,
+}
 
 /// A cap within the bounds of a tier, or within its band for a member.
 pub(super) fn tier(market: &Market, policy: &Policy, case: &Case, tier: Tier, seats: &SeatsOf) -> Findings {
@@ -299,13 +306,21 @@ pub(super) fn eligible(
             return Some(index);
         }
         Standing::Delisted => {
-            findings.unmet(CHECK, why::delisted(market, index), "to be active, without a date of delisting");
+            findings.unmet(
+                CHECK,
+                eligibility::delisted(market, index),
+                "to be active, without a date of delisting",
+            );
         }
         Standing::ActivityUnknown => {
-            findings.unmet(CHECK, why::ineligible(market, case.universe, index), "active = true in symbols");
+            findings.unmet(
+                CHECK,
+                eligibility::ineligible(market, case.universe, index),
+                "active = true in symbols",
+            );
         }
         Standing::Fund | Standing::OtherType | Standing::Duplicate => {
-            let text = format!("{}, {types} is", why::ineligible(market, case.universe, index));
+            let text = format!("{}, {types} is", eligibility::ineligible(market, case.universe, index));
             findings.unmet(
                 CHECK,
                 text,

@@ -1,18 +1,72 @@
 //! Who a symbol is: what it is worth and why, which sector it has and why, which of its rows counts.
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use serde::{Serialize, Serializer};
+
 use crate::domain::figure::Figure;
 use crate::domain::money::Usd;
+use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
+use crate::domain::words;
 
-use super::super::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
-use super::super::policy::{Policy, ToldBy};
-use super::super::quarantine::Quarantined;
-use super::super::wording::{counted, grouped};
-use super::{StandingWord, Subject};
+use super::findings::NO_ROW;
+use crate::domain::wording::{counted, grouped};
+use crate::plan::given::policy::{Policy, ToldBy};
+use crate::plan::market::screening::Quarantined;
+use crate::plan::market::{Basis, MAX_CLOSE_AGE_SESSIONS, Market, Standing, Valuation};
+
+/// Who a symbol is, as far as it matters to universes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Subject {
+    /// The symbol as `symbols` spells it, else as it was asked for.
+    pub symbol: Symbol,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its type; none without a row in `symbols`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// How it stands with stock universes.
+    pub standing: StandingWord,
+    /// Its market cap, or what a fund is worth.
+    #[serde(serialize_with = "dollars")]
+    pub market_cap: Option<Usd>,
+    /// What that was taken from, or why there is none.
+    pub market_cap_basis: String,
+    /// Its place among all ranked stocks.
+    pub rank: Option<usize>,
+    /// How many ranked stocks there are.
+    pub ranked: usize,
+    /// Its sector.
+    pub sector: Option<Sector>,
+    /// What told the sector, or what did not.
+    pub sector_basis: String,
+    /// The first day of listing.
+    pub list_date: Option<NaiveDate>,
+    /// What else a person should know of its rows in `symbols`.
+    pub remarks: Vec<String>,
+}
+
+words! {
+    /// How a symbol stands with stock universes.
+    StandingWord {
+        /// Active, and of an eligible type.
+        Eligible = "eligible",
+        /// Active, and an exchange-traded product.
+        Fund = "fund",
+        /// Of a type that is in no universe.
+        OtherType = "other_type",
+        /// The source does not say whether it trades.
+        ActivityUnknown = "activity_unknown",
+        /// It no longer trades.
+        Delisted = "delisted",
+        /// `symbols` has no row of it.
+        Missing = "missing",
+    }
+}
 
 /// What there is to say of `symbol`, whose row is at `index`.
 pub(super) fn subject(market: &Market, policy: &Policy, symbol: &Symbol, index: Option<u32>) -> Subject {
@@ -41,11 +95,11 @@ fn missing(market: &Market, symbol: &Symbol) -> Subject {
         kind: None,
         standing: StandingWord::Missing,
         market_cap: None,
-        market_cap_basis: super::stocks::NO_ROW.to_owned(),
+        market_cap_basis: NO_ROW.to_owned(),
         rank: None,
         ranked: market.ranked().len(),
         sector: None,
-        sector_basis: super::stocks::NO_ROW.to_owned(),
+        sector_basis: NO_ROW.to_owned(),
         list_date: None,
         remarks: Vec::new(),
     }
@@ -71,7 +125,7 @@ pub(super) fn cap_basis(market: &Market, index: u32) -> String {
         let found = entry.found().map_or_else(|| "nothing".to_owned(), Usd::short);
         let basis = found_basis(market, index);
         let Quarantined { since, .. } = entry;
-        return format!("{} since {since}: {}; found {found}, {basis}", entry.keeps(), entry.anomaly.title());
+        return format!("carried since {since}: {}; found {found}, {basis}", entry.anomaly.title());
     }
     found_basis(market, index)
 }
@@ -157,10 +211,9 @@ pub(super) fn sector_basis(policy: &Policy, security: &Security) -> String {
 fn quarantine(market: &Market, index: u32) -> Option<String> {
     let entry = market.quarantined_at(index)?;
     Some(format!(
-        "{} instead of what was found: {}; {} {}, or say that it is right: cache-sync approve {}",
+        "{} instead of what was found: {}; carried {}, or say that it is right: cache-sync approve {}",
         entry.cap().short(),
         entry.seen(),
-        entry.keeps(),
         entry.until(),
         entry.symbol
     ))
@@ -175,4 +228,13 @@ fn other_rows(market: &Market, security: &Security) -> Option<String> {
         let rows = counted(others.len() + 1, "row");
         format!("{rows} of symbols are this symbol: {} counts, not {}", security.symbol, others.join(", "))
     })
+}
+
+/// Dollars as the other JSON has them: a text with cents.
+#[expect(clippy::ref_option, reason = "serde hands the field over like this")]
+fn dollars<S: Serializer>(amount: &Option<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => serializer.collect_str(amount),
+        None => serializer.serialize_none(),
+    }
 }

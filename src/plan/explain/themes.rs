@@ -3,18 +3,18 @@
 use crate::domain::money::Usd;
 use crate::domain::sector::Sector;
 
-use super::super::candidates::{
+use super::distance::{above, below, less, more, short};
+use super::findings::{Case, Findings};
+use super::stocks::{eligible, in_sector, with_cap};
+use crate::domain::wording::{bound, counted, grouped};
+use crate::plan::draft::reason;
+use crate::plan::given::policy::{EsgRules, Method, Policy, Theme};
+use crate::plan::market::Market;
+use crate::plan::members::candidates::{
     Bars, Judge, company, goes_by_list, is_excluded, is_listed_later, is_seed, is_shell,
 };
-use super::super::evidence::Facts;
-use super::super::market::Market;
-use super::super::policy::{EsgRules, Method, Policy, Theme};
-use super::super::themes::Seating;
-use super::super::why;
-use super::super::wording::{bound, counted, grouped};
-use super::distance::{above, below, less, more, short};
-use super::stocks::{eligible, in_sector, with_cap};
-use super::{Case, Findings};
+use crate::plan::members::evidence::Facts;
+use crate::plan::members::theme_seats::Seating;
 
 /// A theme as one stock meets it.
 struct Door<'d, 'a> {
@@ -139,7 +139,7 @@ impl Door<'_, '_> {
     }
 
     fn by_evidence(&self, findings: &mut Findings) -> String {
-        let (score, evidence) = why::evidence(self.market, self.policy, self.theme, self.index);
+        let (score, evidence) = reason::evidence(self.market, self.policy, self.theme, self.index);
         let needed = self.bars.score;
         let text = format!("score {score}, {} need {needed}: {evidence}{}", self.who, self.doubt_of_list());
         if score >= needed {
@@ -166,7 +166,7 @@ impl Door<'_, '_> {
     }
 
     fn by_dividends(&self, findings: &mut Findings, min_years: i32) -> String {
-        let merit = why::merit(self.market, self.policy, self.theme, self.index);
+        let merit = reason::merit(self.market, self.policy, self.theme, self.index);
         let years = self.market.security(self.index).dividend_growth_years;
         let text = format!("{merit}, {min_years} are needed");
         if years.is_some_and(|years| years >= min_years) {
@@ -182,11 +182,11 @@ impl Door<'_, '_> {
         if findings.are_met() && self.rank().is_none() {
             self.another_line(findings);
         }
-        why::merit(self.market, self.policy, self.theme, self.index)
+        reason::merit(self.market, self.policy, self.theme, self.index)
     }
 
     fn by_score(&self, findings: &mut Findings, rules: &EsgRules) -> String {
-        let merit = why::merit(self.market, self.policy, self.theme, self.index);
+        let merit = reason::merit(self.market, self.policy, self.theme, self.index);
         let security = self.market.security(self.index);
         if is_excluded(rules, &security.symbol, &self.facts) {
             let text = format!("{merit}, but its symbol or line of business is excluded");

@@ -45,7 +45,7 @@ pub const KEEP_SECONDS: u32 = 7 * 24 * 60 * 60;
 const BATCH: usize = 100;
 
 static DELIVER: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("../scripts/script.lua"), include_str!("../scripts/deliver.lua")))
+    Script::new(concat!(include_str!("../scripts/publish.lua"), include_str!("../scripts/publish_all.lua")))
 });
 
 /// One thing to tell of a job. Begin with [`Delivery::of_event`] or [`Delivery::of_status`].
@@ -64,7 +64,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// It was news: the event, or the status of a delivery without one.
-    Told,
+    Published,
     /// It had been told before, or something later had. A hash that was behind is brought up to date all the same.
     Stale,
 }
@@ -140,7 +140,7 @@ impl Delivery {
         self.status.as_ref().is_some_and(|status| status.status.is_final())
     }
 
-    /// The arguments that `read_delivery()` of `script.lua` reads, in its order.
+    /// The arguments that `read_delivery()` of `publish.lua` reads, in its order.
     pub(crate) fn write_args(&self, call: &mut ScriptInvocation<'_>) {
         call.arg(self.seq);
         match &self.event {
@@ -210,7 +210,7 @@ async fn deliver_batch(
 
 impl Delivered {
     pub(crate) fn from_script(told: i64) -> Self {
-        if told == 1 { Self::Told } else { Self::Stale }
+        if told == 1 { Self::Published } else { Self::Stale }
     }
 }
 
@@ -247,7 +247,7 @@ pub async fn refresh_monitor(
     Ok(())
 }
 
-/// A call of a script that begins with `script.lua`, with the keys it expects.
+/// A call of a script that begins with `publish.lua`, with the keys it expects.
 pub(crate) fn begin_call<'a>(script: &'a Script, names: &Names, job_id: &JobId) -> ScriptInvocation<'a> {
     let mut call = script.prepare_invoke();
     call.key(names.status(job_id))

@@ -37,7 +37,7 @@ impl World {
     }
 
     /// Delivers the event `seq` with a status.
-    async fn tell(&mut self, seq: i64, status: JobStatus) -> Delivered {
+    async fn publish(&mut self, seq: i64, status: JobStatus) -> Delivered {
         let delivery =
             Delivery::of_event(job(), self.started(seq)).with_status(StatusHash::new(job(), status, 0));
         self.deliver(&delivery).await
@@ -79,7 +79,7 @@ async fn an_event_is_kept_with_its_channels_and_published_on_each() {
     let mut event = world.started(seq(1, 1));
     event.channels = vec!["one".to_owned(), "two".to_owned()];
     let outcome = world.deliver(&Delivery::of_event(job(), event.clone())).await;
-    assert_eq!(outcome, Delivered::Told);
+    assert_eq!(outcome, Delivered::Published);
 
     let kept: StreamRangeReply =
         world.connection.xrange_all(world.names.events(&job())).await.expect("a stream");
@@ -102,9 +102,9 @@ async fn an_event_is_kept_with_its_channels_and_published_on_each() {
 async fn told_twice_it_is_heard_once() {
     let mut world = World::new().await;
     let mut listener = world.server.listen().await;
-    assert_eq!(world.tell(seq(1, 1), JobStatus::Running).await, Delivered::Told);
-    assert_eq!(world.tell(seq(1, 1), JobStatus::Running).await, Delivered::Stale);
-    assert_eq!(world.tell(seq(1, 2), JobStatus::Completed).await, Delivered::Told);
+    assert_eq!(world.publish(seq(1, 1), JobStatus::Running).await, Delivered::Published);
+    assert_eq!(world.publish(seq(1, 1), JobStatus::Running).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 2), JobStatus::Completed).await, Delivered::Published);
 
     assert_eq!(world.event_ids().await, ["1000001-0", "1000002-0"]);
     let mut messages = listener.on_message();
@@ -120,7 +120,7 @@ async fn without_notifications_an_event_is_kept_but_not_published() {
     let mut world = World::new().await;
     let mut listener = world.server.listen().await;
     let quiet = Delivery::of_event(job(), world.started(1)).notify(false);
-    assert_eq!(world.deliver(&quiet).await, Delivered::Told);
+    assert_eq!(world.deliver(&quiet).await, Delivered::Published);
     world.deliver(&Delivery::of_event(job(), world.started(2))).await;
 
     let first_heard = listener.on_message().next().await.expect("a message");
@@ -133,10 +133,10 @@ async fn without_notifications_an_event_is_kept_but_not_published() {
 #[tokio::test]
 async fn an_older_status_never_replaces_a_newer_one() {
     let mut world = World::new().await;
-    world.tell(seq(2, 5), JobStatus::Running).await;
+    world.publish(seq(2, 5), JobStatus::Running).await;
     let late = Delivery::of_status(StatusHash::new(job(), JobStatus::Failed, seq(1, 9)));
     assert_eq!(world.deliver(&late).await, Delivered::Stale);
-    assert_eq!(world.tell(seq(1, 9), JobStatus::Failed).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 9), JobStatus::Failed).await, Delivered::Stale);
     assert_eq!(world.status().await, ("running".to_owned(), "2000005".to_owned()));
 }
 
@@ -146,7 +146,7 @@ async fn the_hash_always_has_every_field() {
     let mut status = StatusHash::new(job(), JobStatus::Running, seq(1, 1));
     status.current_task = Some(SyncTask::IpoAssignment);
     status.warnings = vec!["held: top_500, with \"quotes\" and ümlauts\u{0}".to_owned()];
-    assert_eq!(world.deliver(&Delivery::of_status(status.clone())).await, Delivered::Told);
+    assert_eq!(world.deliver(&Delivery::of_status(status.clone())).await, Delivered::Published);
     let hash = world.hash().await;
     assert_eq!(hash.len(), status.to_fields().len());
     assert_eq!(StatusHash::from_fields(&hash), Ok(status));
@@ -155,9 +155,9 @@ async fn the_hash_always_has_every_field() {
 #[tokio::test]
 async fn a_status_that_got_ahead_does_not_swallow_events_that_were_committed() {
     let mut world = World::new().await;
-    world.tell(seq(1, 1), JobStatus::Running).await;
+    world.publish(seq(1, 1), JobStatus::Running).await;
     world.deliver(&Delivery::of_status(StatusHash::new(job(), JobStatus::Running, seq(2, 1)))).await;
-    assert_eq!(world.tell(seq(1, 2), JobStatus::Retrying).await, Delivered::Told);
+    assert_eq!(world.publish(seq(1, 2), JobStatus::Retrying).await, Delivered::Published);
     assert_eq!(world.event_ids().await, ["1000001-0", "1000002-0"]);
     assert_eq!(world.status().await, ("running".to_owned(), "2000001".to_owned()));
 }
@@ -165,34 +165,34 @@ async fn a_status_that_got_ahead_does_not_swallow_events_that_were_committed() {
 #[tokio::test]
 async fn an_event_is_not_told_again_after_its_stream_was_trimmed() {
     let mut world = World::new().await;
-    world.tell(seq(1, 1), JobStatus::Running).await;
+    world.publish(seq(1, 1), JobStatus::Running).await;
     let () = redis::cmd("XTRIM")
         .arg(world.names.events(&job()))
         .arg(&["MAXLEN", "0"])
         .query_async(&mut world.connection)
         .await
         .expect("trimmed");
-    assert_eq!(world.tell(seq(1, 1), JobStatus::Running).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 1), JobStatus::Running).await, Delivered::Stale);
     assert_eq!(world.event_ids().await, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn where_the_stream_is_gone_the_hash_knows_how_far_the_job_is() {
     let mut world = World::new().await;
-    world.tell(seq(1, 3), JobStatus::Completed).await;
+    world.publish(seq(1, 3), JobStatus::Completed).await;
     let () = world.connection.del(world.names.events(&job())).await.expect("deleted");
-    assert_eq!(world.tell(seq(1, 3), JobStatus::Completed).await, Delivered::Stale);
-    assert_eq!(world.tell(seq(1, 2), JobStatus::Running).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 3), JobStatus::Completed).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 2), JobStatus::Running).await, Delivered::Stale);
     assert_eq!(world.event_ids().await, Vec::<String>::new());
-    assert_eq!(world.tell(seq(1, 4), JobStatus::Completed).await, Delivered::Told);
+    assert_eq!(world.publish(seq(1, 4), JobStatus::Completed).await, Delivered::Published);
 }
 
 #[tokio::test]
 async fn a_hash_that_was_lost_alone_is_written_again_without_a_second_event() {
     let mut world = World::new().await;
-    world.tell(seq(1, 3), JobStatus::Completed).await;
+    world.publish(seq(1, 3), JobStatus::Completed).await;
     let () = world.connection.del(world.names.status(&job())).await.expect("deleted");
-    assert_eq!(world.tell(seq(1, 3), JobStatus::Completed).await, Delivered::Stale);
+    assert_eq!(world.publish(seq(1, 3), JobStatus::Completed).await, Delivered::Stale);
     assert_eq!(world.status().await, ("completed".to_owned(), "1000003".to_owned()));
     assert_eq!(world.event_ids().await, ["1000003-0"]);
     assert!(world.ttl(world.names.status(&job())).await > 0);
@@ -201,29 +201,29 @@ async fn a_hash_that_was_lost_alone_is_written_again_without_a_second_event() {
 #[tokio::test]
 async fn after_a_flush_all_is_told_again_with_the_same_seq() {
     let mut world = World::new().await;
-    world.tell(seq(1, 1), JobStatus::Completed).await;
+    world.publish(seq(1, 1), JobStatus::Completed).await;
     let () = redis::cmd("FLUSHALL").query_async(&mut world.connection).await.expect("flushed");
-    assert_eq!(world.tell(seq(1, 1), JobStatus::Completed).await, Delivered::Told);
+    assert_eq!(world.publish(seq(1, 1), JobStatus::Completed).await, Delivered::Published);
     assert_eq!(world.event_ids().await, ["1000001-0"]);
 }
 
 #[tokio::test]
 async fn a_server_that_forgot_the_script_learns_it_again() {
     let mut world = World::new().await;
-    world.tell(seq(1, 1), JobStatus::Running).await;
+    world.publish(seq(1, 1), JobStatus::Running).await;
     let () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut world.connection).await.expect("flushed");
-    assert_eq!(world.tell(seq(1, 2), JobStatus::Running).await, Delivered::Told);
+    assert_eq!(world.publish(seq(1, 2), JobStatus::Running).await, Delivered::Published);
 }
 
 #[tokio::test]
 async fn hash_and_events_expire_seven_days_after_the_end_and_not_before() {
     let mut world = World::new().await;
-    world.tell(seq(1, 1), JobStatus::Running).await;
+    world.publish(seq(1, 1), JobStatus::Running).await;
     let keys = [world.names.status(&job()), world.names.events(&job())];
     for key in &keys {
         assert_eq!(world.ttl(key.clone()).await, -1, "{key}");
     }
-    world.tell(seq(1, 2), JobStatus::Cancelled).await;
+    world.publish(seq(1, 2), JobStatus::Cancelled).await;
     for key in &keys {
         assert!((604_700..=604_800).contains(&world.ttl(key.clone()).await), "{key}");
     }
@@ -233,10 +233,10 @@ async fn hash_and_events_expire_seven_days_after_the_end_and_not_before() {
 async fn a_refusal_gives_way_to_a_job_and_never_replaces_one() {
     let mut world = World::new().await;
     let refusal = Delivery::of_status(StatusHash::refused(job(), "mode is \"Full\"", at(0)));
-    assert_eq!(world.deliver(&refusal).await, Delivered::Told);
+    assert_eq!(world.deliver(&refusal).await, Delivered::Published);
     assert!(world.ttl(world.names.status(&job())).await > 0);
 
-    assert_eq!(world.tell(seq(0, 1), JobStatus::Queued).await, Delivered::Told);
+    assert_eq!(world.publish(seq(0, 1), JobStatus::Queued).await, Delivered::Published);
     assert_eq!(world.ttl(world.names.status(&job())).await, -1, "it lives until its own end");
 
     assert_eq!(world.deliver(&refusal).await, Delivered::Stale);
@@ -287,7 +287,7 @@ async fn a_thousand_events_are_told_in_order_and_in_few_round_trips() {
     let deliveries: Vec<_> = (1..=1_000).map(|n| Delivery::of_event(job(), progress(n))).collect();
     let calls_before = script_calls(&mut world.connection).await;
     let told = deliver_all(&mut world.connection, &world.names, &deliveries).await.expect("delivered");
-    assert_eq!(told, vec![Delivered::Told; 1_000]);
+    assert_eq!(told, vec![Delivered::Published; 1_000]);
     assert!(script_calls(&mut world.connection).await - calls_before <= 11);
     let ids: Vec<_> = (1..=1_000).map(|n| format!("{n}-0")).collect();
     assert_eq!(world.event_ids().await, ids);
@@ -314,7 +314,7 @@ async fn what_is_told_of_several_jobs_stays_with_its_job() {
         Delivery::of_event(job(), world.started(2)),
     ];
     let told = deliver_all(&mut world.connection, &world.names, &deliveries).await.expect("delivered");
-    assert_eq!(told, [Delivered::Told; 3]);
+    assert_eq!(told, [Delivered::Published; 3]);
     assert_eq!(world.event_ids().await, ["1-0", "2-0"]);
     let others: u64 = world.connection.xlen(world.names.events(&other)).await.expect("a stream");
     assert_eq!(others, 1);
@@ -342,7 +342,7 @@ async fn a_key_of_another_kind_fails_the_script_before_it_writes() {
 #[tokio::test]
 async fn a_server_without_memory_left_is_told_nothing_by_half() {
     let mut world = World::new().await;
-    world.tell(1, JobStatus::Running).await;
+    world.publish(1, JobStatus::Running).await;
     let memory = |bytes: &'static str| {
         let mut command = redis::cmd("CONFIG");
         command.arg(&["SET", "maxmemory", bytes]);
@@ -360,7 +360,7 @@ async fn a_server_without_memory_left_is_told_nothing_by_half() {
     assert_eq!(world.status().await, ("running".to_owned(), "1".to_owned()));
 
     let () = memory("0").query_async(&mut world.connection).await.expect("set");
-    assert_eq!(world.deliver(&delivery).await, Delivered::Told);
+    assert_eq!(world.deliver(&delivery).await, Delivered::Published);
 }
 
 #[tokio::test]
@@ -373,7 +373,7 @@ async fn the_monitor_hears_of_a_job_that_waits_and_of_none_that_it_does_not_know
     assert_eq!(keys, [""; 0]);
 
     let delivery = Delivery::of_status(status.clone()).with_job_monitor(None, at(0));
-    assert_eq!(world.deliver(&delivery).await, Delivered::Told);
+    assert_eq!(world.deliver(&delivery).await, Delivered::Published);
     refresh_monitor(&mut world.connection, &names, &status, at(60_000)).await.expect("refreshed");
     for key in [names.job_monitor(&job()), Names::single_job(&job())] {
         let text: String = world.connection.get(&key).await.expect("a text");

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::failure::Failure;
-use crate::plan::outcome::{Before, Plan, PlannedUniverse};
+use crate::plan::result::{Before, Plan, PlannedUniverse};
+use crate::store::Transaction;
 use crate::store::layout::appv2::{FEED, Location, RowToWrite, Rows, StoredRow, Table, Unique};
 use crate::store::statement::{Param, execute};
 

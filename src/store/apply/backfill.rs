@@ -16,7 +16,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::failure::{Failure, postgres};
-use crate::plan::chronicle::{Change, Chronicled, Episode};
+use crate::plan::replay::history::{Change, Chronicled, Episode};
 use crate::store::lease::Lease;
 use crate::store::statement::{Param, execute};
 

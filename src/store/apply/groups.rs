@@ -3,8 +3,8 @@
 //! A group keeps its row and its id, members come and go one by one, and whatever number of groups differs, it is one
 //! statement a table. Readers read each universe in one statement, so they see it as it was or as it is.
 
+use crate::store::Transaction;
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::job::JobId;

@@ -1,13 +1,13 @@
 //! Writes down who goes by which symbol now.
 
 use chrono::NaiveDate;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::domain::identity::Identity;
 use crate::domain::symbol::Symbol;
 use crate::failure::Failure;
-use crate::plan::outcome::IdentityChange;
+use crate::plan::market::identity::IdentityChange;
+use crate::store::Transaction;
 
 use super::super::statement::{Param, execute};
 use super::DOING;

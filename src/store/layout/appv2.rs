@@ -28,7 +28,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::universe::{CacheType, FundCategory, UniverseName};
-use crate::plan::policy::Policy;
+use crate::plan::given::policy::Policy;
+use crate::plan::members::universes::Universe;
 
 const STOCK_UNIVERSE: &str = "stock_universe";
 const ETF_UNIVERSE: &str = "etf_universe";
@@ -190,7 +191,7 @@ impl Slot {
 
 /// Every slot that `policy` fills.
 pub fn slots(table: &Table, policy: &Policy) -> Vec<Slot> {
-    let universes = policy.universes();
+    let universes = Universe::kinds_by_name(policy);
     let ours = universes.iter().map(|(name, cache_type)| Slot::of_universe(name, *cache_type));
     let themes = policy.themes.themes.iter().map(|theme| {
         let key = match table.unique {
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
     use crate::domain::universe::{ETF_ALL, Tier};
     use crate::hostile::{any_json, corpus};
-    use crate::plan::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
+    use crate::plan::given::policy::{FundRules, Guards, Ranking, SectorTable, Stability, ThemeRules};
     use std::collections::{BTreeSet, HashSet};
 
     fn table() -> Table {

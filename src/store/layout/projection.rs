@@ -19,9 +19,9 @@ use crate::domain::sector::Sector;
 use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{ALL_STOCKS, CacheType};
+use crate::plan::given::snapshot::{Snapshot, StockState};
 use crate::plan::market::FUND_KINDS;
-use crate::plan::outcome::{Plan, PlannedUniverse};
-use crate::plan::snapshot::{Snapshot, StockState};
+use crate::plan::result::{Plan, PlannedUniverse};
 
 use super::appv2::{FEED, Location, RowToWrite, Rows, STATISTICS, Table, etf_list_slot, list_slot};
 
@@ -255,9 +255,12 @@ mod tests {
     use crate::domain::change::UniverseStatus;
     use crate::domain::task::{Mode, SyncTask};
     use crate::domain::universe::UniverseName;
-    use crate::plan::outcome::{Before, Counts};
-    use crate::plan::policy::{FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules};
-    use crate::plan::snapshot::RunState;
+    use crate::plan::given::policy::{
+        FundRules, Guards, Policy, Ranking, SectorTable, Stability, ThemeRules,
+    };
+    use crate::plan::given::snapshot::RunState;
+    use crate::plan::market::Counts;
+    use crate::plan::result::Before;
     use crate::store::layout::appv2::{Slot, StoredRow, Unique, slots};
 
     fn symbol(text: &str) -> Symbol {

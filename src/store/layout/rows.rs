@@ -1,12 +1,13 @@
 //! Reads our rows of the table of `TickStockAppV2`, and the settings that operators keep beside them.
 
 use chrono::NaiveDate;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::failure::Failure;
-use crate::plan::policy::ConfigRow;
-use crate::plan::snapshot::UniverseState;
+use crate::plan::given::policy::ConfigRow;
+use crate::plan::given::snapshot::UniverseState;
+use crate::store::Transaction;
 use crate::store::statement::{Param, query};
 
 use super::appv2::{Slot, StoredRow, Table, Unique};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::outcome::TaskStatus;
+use crate::domain::task::TaskStatus;
 
 /// A world in which job `job-1` says everything at half past nine.
 struct Scene {

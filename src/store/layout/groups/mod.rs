@@ -17,16 +17,19 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::{ALL_STOCKS, CacheType, UniverseName};
 use crate::failure::Failure;
-use crate::plan::outcome::{Plan, PlannedUniverse, Refusal, RestoredAs};
-use crate::plan::policy::Policy;
-use crate::plan::snapshot::Snapshot;
+use crate::plan::given::notice::Refusal;
+use crate::plan::given::policy::Policy;
+use crate::plan::given::snapshot::Snapshot;
+use crate::plan::members::universes::Universe;
+use crate::plan::result::{Plan, PlannedUniverse, RestoredAs};
 use crate::settings::EntriesSettings;
+use crate::store::Transaction;
 use crate::store::statement::{Param, execute, query};
 
 use super::appv2::fund_title;
@@ -130,8 +133,7 @@ impl Groups {
         policy: &Policy,
     ) -> Result<Self, Failure> {
         let choice = Choice::new(&settings.group_universes);
-        let names: Vec<String> = policy
-            .universes()
+        let names: Vec<String> = Universe::kinds_by_name(policy)
             .iter()
             .filter(|(name, kind)| choice.has(name, **kind))
             .map(|(name, _)| name.to_string())
@@ -183,7 +185,7 @@ impl Groups {
         if self.adopts {
             return None;
         }
-        let universes = policy.universes();
+        let universes = Universe::kinds_by_name(policy);
         let is_in_the_way = |group: &&StoredGroup| {
             let kind = universes.get(group.name.as_str());
             let name = universes.get_key_value(group.name.as_str()).map(|(name, _)| name);
@@ -207,7 +209,7 @@ impl Groups {
 
     /// Groups of ours that belong to no universe of `policy`, by name.
     pub fn without_universe(&self, policy: &Policy) -> Vec<&str> {
-        let universes = policy.universes();
+        let universes = Universe::kinds_by_name(policy);
         let is_kept = |name: &str| {
             universes.get_key_value(name).is_some_and(|(name, kind)| self.choice.has(name, *kind))
         };

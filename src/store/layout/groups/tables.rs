@@ -4,8 +4,8 @@
 //! operator would have to run. The check on `type` is the usual case: the script that makes the tables allows no
 //! `UNIVERSE`, and every installation has to widen it by hand.
 
+use crate::store::Transaction;
 use serde_json::json;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::{Json, Type};
 
 use crate::failure::Failure;

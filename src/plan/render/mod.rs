@@ -1,0 +1,3 @@
+//! Sentences about a plan.
+
+pub mod digest;
