@@ -20,8 +20,18 @@ Examples:
   cache-sync adopt --plan             what nobody keeps, and the statement that would remove it
   cache-sync adopt --apply            removes it
   cache-sync adopt --undo             puts back what was removed last")]
-#[group(id = "doing", required = true, multiple = false, args = ["plan", "apply", "undo"])]
 pub struct AdoptArgs {
+    #[command(flatten)]
+    doing: DoingArgs,
+    /// Print a JSON object: rows, groups, statement; with --undo restored
+    #[arg(long)]
+    json: bool,
+}
+
+/// One of the three.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct DoingArgs {
     /// List them; nothing is written
     #[arg(long)]
     plan: bool,
@@ -31,18 +41,15 @@ pub struct AdoptArgs {
     /// Put back what was removed last
     #[arg(long)]
     undo: bool,
-    /// Print a JSON object: rows, groups, statement; with --undo restored
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs `adopt`.
 pub async fn adopt(args: &AdoptArgs, context: &Context) -> Result<(), Exit> {
     let database = context.database()?;
-    if args.undo {
+    if args.doing.undo {
         return undo(args, adopt::undo(&database, now()).await?);
     }
-    let doing = if args.apply { Doing::Apply } else { Doing::Plan };
+    let doing = if args.doing.apply { Doing::Apply } else { Doing::Plan };
     let leftovers = adopt::adopt(&database, &context.settings, doing, now()).await?;
     if args.json {
         let Leftovers { rows, groups, statement } = &leftovers;
