@@ -122,7 +122,7 @@ faults() {
   if [ ${#test_args[@]} -gt 0 ]; then
     skip "cargo test was given ${test_args[*]}"
   elif [ "$extent" = all ]; then
-    deploy/faults.sh
+    deploy/faults.sh && deploy/faults.sh on:newest && deploy/faults.sh on:older
   else
     cargo test --locked --quiet "${features[@]}" --test faults
   fi

@@ -4,22 +4,8 @@ use cache_sync::doctor;
 use chrono::Utc;
 use serde_json::Value;
 
-use crate::appv2::{AppRow, KEYS, readers};
-use crate::world::{World, background};
-
-/// What the rebuild of 2025-09 writes beside rows that we keep: themes of its own as bare lists, industries, categories of
-/// funds that we don't have, rows with details; and what its clean-up writes.
-const REBUILT: &str = r#"
-    insert into cache_entries (type, name, key, value, environment) values
-    ('stock_universe', 'themes', 'ai', '["BG001", "GONE"]', 'DEFAULT'),
-    ('themes', 'Ai', 'list', '["BG001", "GONE"]', 'DEFAULT'),
-    ('themes', 'Cloud', 'list', '["BG002"]', 'DEFAULT'),
-    ('stock_universe', 'industry', 'software', '{"count": 1, "stocks": [{"ticker": "GONE"}]}', 'DEFAULT'),
-    ('stock_universe', 'complete', 'all_stocks_detailed', '{"count": 1, "stocks": [{"ticker": "BG001"}]}', 'DEFAULT'),
-    ('stock_universe', 'complete', 'all_etfs', '["SPY"]', 'DEFAULT'),
-    ('etf_universe', 'Factor ETFs', 'etf_factor', '{"count": 1.0, "etfs": [{"ticker": "SPY"}]}', 'DEFAULT'),
-    ('stock_universe', 'Complete', 'all_stocks', '["GONE"]', 'DEFAULT'),
-    ('stock_universe', 'market_cap', 'mega_cap', '{"count": 1, "stocks": [{"ticker": "BG001", "rank": 1}]}', 'DEFAULT')"#;
+use crate::appv2::{AppRow, readers};
+use crate::world::{KEYS, REBUILT, World, background};
 
 /// The rows that stay whatever is asked for: settings, selections of developers, other environments.
 const KEPT: &str = "select xmin, e::text from cache_entries e

@@ -14,52 +14,9 @@ use cache_sync::store::{Database, Limits};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::world::{World, background, request, stock, until};
-
-/// What is unique in most installations, and what is in some.
-pub(crate) const KEYS: [&str; 2] = ["type, name, key, environment", "type, key, environment"];
-
-/// Rows of others, as `AppV2` and its tools keep them beside ours.
-const OTHERS: &str = r#"
-    insert into cache_entries (type, name, key, value, environment) values
-    ('app_settings', 'app_settings', 'MAIL_TIMEOUT', '{"value": 10.50}', 'DEFAULT'),
-    ('cache_config', 'sic_mapping', '3571', '{"sector": "Technology"}', 'DEFAULT'),
-    ('priority_stocks', 'processing', 'top_priority', '{"count": 1, "stocks": [{"ticker": "BG001"}]}', 'DEFAULT'),
-    ('stock_universe', 'Dev Top 10 Stocks', 'dev_top_10', '{"stocks": [{"ticker": "BG001"}]}', 'DEFAULT'),
-    ('stock_universe', 'industry', 'banks', '{"count": 1, "stocks": [{"ticker": "GONE"}]}', 'DEFAULT'),
-    ('etf_universe', 'Dev ETF Selection', 'dev_etfs', '{"etfs": [{"ticker": "SPY"}]}', 'DEFAULT'),
-    ('themes', 'Cybersecurity', 'list', '["BG002", "GONE"]', 'DEFAULT'),
-    ('stock_universe', 'market_cap', 'mega_cap', '["OLD", "OLD"]', 'STAGING'),
-    ('setting', 'theme_mode', 'theme_mode', '"dark"', 'DEFAULT');"#;
-
-/// Funds, one of them without any detail.
-const FUNDS: &str = "
-    insert into symbols (symbol, name, type, active, etf_type, issuer, aum_millions) values
-    ('SPY', 'SPDR S&P 500 ETF Trust', 'ETF', true, 'broad_market', 'State Street', 500000),
-    ('TLT', 'iShares 20+ Year Treasury Bond ETF', 'ETF', true, 'bond', 'BlackRock', 50000),
-    ('BARE', null, 'ETF', true, null, null, null),
-    ('QQQ', 'Closed', 'ETF', false, null, null, null);
-    insert into ohlcv_daily (symbol, date, close, volume)
-    select symbol, '2026-03-02', 100, 1 from symbols where type = 'ETF';";
+use crate::world::{KEYS, World, background, request, stock, until};
 
 impl World {
-    /// A world whose `cache_entries` is `AppV2`'s, with rows of others and a few funds.
-    pub(crate) async fn appv2(key: &str, settings: &[(&str, &str)]) -> Self {
-        let world = Self::with(settings).await;
-        world
-            .sql(&format!(
-                "drop table cache_entries;
-                 create table cache_entries (
-                    id serial primary key, type varchar(50) not null, name varchar(100) not null,
-                    key varchar(100) not null, value jsonb not null, environment varchar(20) not null,
-                    created_at timestamp default now(), updated_at timestamp with time zone default now(),
-                    note text, unique ({key}));
-                 {OTHERS} {FUNDS}"
-            ))
-            .await;
-        world
-    }
-
     /// The same after a first sync.
     async fn appv2_filled() -> Self {
         let world = Self::appv2(KEYS[0], &[]).await;

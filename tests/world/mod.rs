@@ -32,6 +32,7 @@ use redis::streams::StreamRangeReply;
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
+mod appv2;
 mod gate;
 mod http;
 mod listener;
@@ -45,6 +46,7 @@ mod standby;
 mod tap;
 mod triggers;
 
+pub(crate) use appv2::{GROUP_TABLES, GROUP_TYPES, KEYS, REBUILT};
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
