@@ -82,6 +82,7 @@ style_and_examples() {
   step style "cargo clippy" lints
   step style "cargo doc" documentation
   step test "python examples" optional deploy/python_examples.sh
+  [ "$extent" = ci ] || step test "integration page" optional deploy/callback.sh
 }
 
 long_checks() {

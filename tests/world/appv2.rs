@@ -104,4 +104,43 @@ impl World {
             self.sql(OTHER_GROUPS).await;
         }
     }
+
+    /// Whether `cache_entries` is `AppV2`'s.
+    pub(crate) async fn has_appv2_entries(&self) -> bool {
+        let column = "select count(*) from pg_attribute
+                      where attrelid = 'cache_entries'::regclass and attname = 'environment'";
+        self.count(column).await == 1
+    }
+
+    /// Panics unless the rows of every universe, and its group where there are groups, say what history says.
+    pub(crate) async fn assert_appv2_rows_are_the_history(&self) {
+        let entries = "
+            with entries as (
+                select case e.key when 'top_10_stocks' then 'top_10' else e.key end as universe,
+                       member ->> 'ticker' as symbol
+                from cache_entries e,
+                     jsonb_array_elements(coalesce(e.value -> 'stocks', e.value -> 'etfs')) as member
+                where e.environment = 'DEFAULT' and e.type in ('stock_universe', 'etf_universe')
+                  and jsonb_typeof(e.value) = 'object'
+                  and case e.key when 'top_10_stocks' then 'top_10' else e.key end
+                      in (select universe from cache_entries_metadata)),
+            history as (
+                select universe, symbol from universe_membership where valid_to is null and universe <> 'recent_ipos')
+            (table history except table entries) union all (table entries except table history)";
+        assert_eq!(self.ask(entries).await, [""; 0]);
+        if self.count("select count(*) where to_regclass('definition_groups') is not null").await == 0 {
+            return;
+        }
+        let groups = "
+            with groups as (
+                select g.name as universe, m.symbol from definition_groups g
+                join group_memberships m on m.group_id = g.id
+                where g.metadata ->> 'owner' = 'cache-sync' and g.name <> 'combo_test'),
+            history as (
+                select h.universe, h.symbol from universe_membership h
+                join cache_entries_metadata m on m.universe = h.universe
+                where h.valid_to is null and m.cache_type <> 'sector_leader')
+            (table history except table groups) union all (table groups except table history)";
+        assert_eq!(self.ask(groups).await, [""; 0]);
+    }
 }
