@@ -34,7 +34,7 @@ pub(crate) use layers::nearest;
 
 /// The reference: every key with its default, unit and reason.
 const SHIPPED: &str = include_str!("../../config/cache_sync.toml");
-/// What `AppV2` sends as key where nobody has set TICKSTOCKPL_API_KEY. It stands in its public repository.
+/// What `AppV2` sends as key where nobody has set `TICKSTOCKPL_API_KEY`. It stands in its public repository.
 const PUBLIC_API_KEY: &str = "tickstock-cache-sync-2025";
 const CHOOSE_KEY: &str = "make one with openssl rand -hex 32, and set TICKSTOCKPL_API_KEY of AppV2 to it";
 /// Where the main file is looked for when nobody names one.

@@ -1,6 +1,6 @@
 //! Rows of `TickStockAppV2`'s table that look like universes and that nobody keeps any more.
 //!
-//! The job that AppV2 had before wrote rows that no universe of ours stands for: industries, its own themes, bare lists.
+//! The job that `AppV2` had before wrote rows that no universe of ours stands for: industries, its own themes, bare lists.
 //! After it is gone delisted stocks stay in them, and a bare list stops the end-of-day reader. They are somebody else's,
 //! so no sync touches them. An operator has them removed by a command, which keeps each to the letter.
 
