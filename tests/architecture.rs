@@ -37,7 +37,7 @@ const STAGES: [&str; 9] = [
     "result",
     "render",
     "mod",
-    "explain replay revert review",
+    "explain impact replay revert review",
 ];
 
 /// Folders in which a circle is known; the rest has none, and must not get one.

@@ -43,6 +43,8 @@ mod losses;
 mod pins;
 #[path = "service/quarantine.rs"]
 mod quarantine;
+#[path = "service/questions.rs"]
+mod questions;
 #[path = "service/refusals.rs"]
 mod refusals;
 #[path = "service/replays.rs"]

@@ -28,6 +28,7 @@ use crate::store::{Client, Database};
 pub mod account;
 pub mod adopt;
 pub mod cancel;
+pub mod changes;
 pub mod dead;
 pub mod demo;
 pub mod doctor;
@@ -130,6 +131,7 @@ enum Command {
     Status(jobs::StatusArgs),
     Jobs(jobs::JobsArgs),
     Plan(plan::PlanArgs),
+    Changes(changes::ChangesArgs),
     Themes(themes::ThemesArgs),
     Universes(universes::UniversesArgs),
     Explain(explain::ExplainArgs),
@@ -140,6 +142,7 @@ enum Command {
     Pins(pins::PinsArgs),
     Quarantine(quarantine::QuarantineArgs),
     Approve(quarantine::ApproveArgs),
+    Distrust(quarantine::DistrustArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Replay(replay::ReplayArgs),
@@ -209,6 +212,10 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         return Box::pin(demo::demo(args, &Style::of_stdout(cli.global.color))).await;
     }
     let context = Context::load(cli.global)?;
+    if matches!(cli.command, Command::Submit(_) | Command::Revert(_)) {
+        context.refuse_rules()?;
+    }
+    let is_preview = matches!(cli.command, Command::Plan(_) | Command::Explain(_) | Command::Replay(_));
     let ended = match cli.command {
         Command::Migrate(args) => migrate::migrate(&args, &context).await,
         Command::Worker(args) => worker::worker(&args, &context).await,
@@ -219,6 +226,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Status(args) => jobs::status(&args, &context).await,
         Command::Jobs(args) => jobs::jobs(&args, &context).await,
         Command::Plan(args) => plan::plan(&args, &context).await,
+        Command::Changes(args) => changes::changes(&args, &context).await,
         Command::Themes(args) => themes::themes(&args, &context).await,
         Command::Universes(args) => universes::universes(&args, &context).await,
         Command::Explain(args) => explain::explain(&args, &context).await,
@@ -229,6 +237,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Pins(args) => pins::pins(&args, &context).await,
         Command::Quarantine(args) => quarantine::quarantine(&args, &context).await,
         Command::Approve(args) => quarantine::approve(&args, &context).await,
+        Command::Distrust(args) => quarantine::distrust(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Replay(args) => replay::replay(&args, &context).await,
@@ -236,6 +245,9 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };
+    if is_preview && ended.is_ok() {
+        context.rules.iter().for_each(|rule| screen::remark(&format!("note: {}", rule.how_to_keep())));
+    }
     ended.map_err(|exit| context.with_addresses(exit))
 }
 
@@ -246,13 +258,57 @@ pub struct Context {
     pub settings: Settings,
     /// The screen.
     pub style: Style,
+    /// The rules that `--set` changes, for this process alone.
+    rules: Vec<Rule>,
+}
+
+/// A rule from the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    key: String,
+    value: String,
+}
+
+impl Rule {
+    /// `it holds for this command only; to make it last, write "large_cap = 12e9" under [market_cap_thresholds] ...`.
+    fn how_to_keep(&self) -> String {
+        let Self { key, value } = self;
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        format!(
+            "--set {key}={value} holds for this command only; to make it last, write `{name} = {value}` under \
+             [{section}] in the configuration of the workers, and restart them"
+        )
+    }
 }
 
 impl Context {
     fn load(global: Global) -> Result<Self, Exit> {
-        let settings = Settings::load(LoadArgs::of_process(global.config, global.set))?;
+        let Global { config, set, color, .. } = global;
+        let load = |set: Vec<(String, String)>| Settings::load(LoadArgs::of_process(config.clone(), set));
+        let settings = load(set.clone())?;
         tracing::info!("configuration: {}", settings.summary());
-        Ok(Self { settings, style: Style::of_stdout(global.color) })
+        // A setting is a rule where the rules are others without it.
+        let rules_without = |index: usize| {
+            let others = set.iter().enumerate().filter(|(other, _)| *other != index);
+            load(others.map(|(_, pair)| pair.clone()).collect())
+                .map(|settings| settings.policy().fingerprint())
+        };
+        let fingerprint = settings.policy().fingerprint();
+        let is_rule = |index: usize| rules_without(index).is_ok_and(|without| without != fingerprint);
+        let rules = set.iter().enumerate().filter(|(index, _)| is_rule(*index));
+        let rules = rules.map(|(_, (key, value))| Rule { key: key.clone(), value: value.clone() }).collect();
+        Ok(Self { settings, style: Style::of_stdout(color), rules })
+    }
+
+    /// A job is done by workers, which know nothing of the rules of this process.
+    fn refuse_rules(&self) -> Result<(), Exit> {
+        let Some(rule) = self.rules.first() else { return Ok(()) };
+        let Rule { key, value } = rule;
+        Err(Exit::Usage(format!(
+            "{key} is a rule, and workers decide by the rules of their own configuration, so nothing was asked for; look \
+             at what it would change with: cache-sync plan --set {key}={value}; {}",
+            rule.how_to_keep()
+        )))
     }
 
     /// The database, not yet connected.

@@ -1,13 +1,17 @@
-//! Waits for a job's end, with a bar on a terminal.
+//! Waits for a job's end: with a bar on a terminal, else with a line for each change.
 
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::domain::job::JobStatus;
+use crate::worker::announce::NEXT_ATTEMPT;
 
 use super::exit::Exit;
 use super::picture::Picture;
+use super::{now, screen};
 
 /// Time between two looks: quick to the eye, and nothing to the servers.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -23,7 +27,7 @@ pub async fn wait_for_end(
     mut look: impl AsyncFnMut() -> Result<Picture, Exit>,
     timeout: Option<Duration>,
 ) -> Result<Picture, Exit> {
-    let bar = Bar::new();
+    let mut bar = Bar::new();
     let began = Instant::now();
     let mut last_seen = began;
     let mut job_id = String::new();
@@ -36,7 +40,7 @@ pub async fn wait_for_end(
                 bar.show(&picture);
             }
             Err(Exit::OutOfReach(_)) if last_seen.elapsed() < RECONNECT_FOR => {
-                bar.say("out of reach, looking again");
+                bar.say("out of reach, looking again", None);
             }
             Err(exit) => return Err(exit),
         }
@@ -65,8 +69,12 @@ pub fn outcome(picture: &Picture) -> Result<(), Exit> {
     }
 }
 
-/// A bar on standard error; nothing where that is no terminal.
-struct Bar(ProgressBar);
+/// A bar on standard error; where that is no terminal, a line whenever the job is at something else.
+struct Bar {
+    shown: ProgressBar,
+    last: String,
+    is_terminal: bool,
+}
 
 impl Bar {
     fn new() -> Self {
@@ -76,32 +84,57 @@ impl Bar {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self(bar)
+        Self { shown: bar, last: String::new(), is_terminal: io::stderr().is_terminal() }
     }
 
-    fn show(&self, picture: &Picture) {
-        self.0.set_position(picture.number("percentage"));
-        self.0.set_message(line(picture));
+    fn show(&mut self, picture: &Picture) {
+        self.shown.set_position(picture.number("percentage"));
+        self.say(&state(picture), next_look(picture));
     }
 
-    fn say(&self, text: &'static str) {
-        self.0.set_message(text);
+    /// What the job is at is told once; when it goes on, beside it.
+    fn say(&mut self, state: &str, next_look: Option<String>) {
+        let line = next_look.map_or_else(|| state.to_owned(), |next| format!("{state}, {next}"));
+        // A job that waits runs for a moment at each look, and is at nothing yet.
+        if !self.is_terminal && self.last != state && state != JobStatus::Running.as_str() {
+            screen::remark(&screen::printable(&line));
+            state.clone_into(&mut self.last);
+        }
+        self.shown.set_message(line);
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }
 
-/// What a job is at, in a few words.
-fn line(picture: &Picture) -> String {
+/// What a job is at, in a few words. One that is to be looked at again waits: the error says what for.
+fn state(picture: &Picture) -> String {
     let task = picture.get("current_task").replace('_', " ");
-    match picture.get("status") {
-        "running" if !task.is_empty() => format!("running: {task}"),
-        "retrying" if !picture.get("error").is_empty() => format!("retrying: {}", picture.get("error")),
-        status => status.to_owned(),
+    match (picture.status(), waits_for(picture).0) {
+        (Some(JobStatus::Running), _) if !task.is_empty() => format!("running: {task}"),
+        (Some(JobStatus::Retrying), "") => "waiting".to_owned(),
+        (Some(JobStatus::Retrying), reason) if reason.starts_with("waiting") => reason.to_owned(),
+        (Some(JobStatus::Retrying), reason) => format!("waiting to try again: {reason}"),
+        _ => picture.get("status").to_owned(),
+    }
+}
+
+/// When a job that waits is looked at again, as far as that is known.
+fn next_look(picture: &Picture) -> Option<String> {
+    let at = waits_for(picture).1.filter(|_| picture.status() == Some(JobStatus::Retrying))?;
+    Some(format!("next look {}", screen::when(at, now())))
+}
+
+/// What a job waits for, and until when: the status says both in one sentence.
+fn waits_for(picture: &Picture) -> (&str, Option<DateTime<Utc>>) {
+    let error = picture.get("error");
+    let parts = error.rsplit_once(NEXT_ATTEMPT).map(|(reason, at)| (reason, at.parse()));
+    match parts {
+        Some((reason, Ok(at))) => (reason, Some(at)),
+        Some((_, Err(_))) | None => (error, None),
     }
 }
 
@@ -152,11 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_says_what_the_job_is_at() {
+    fn what_the_job_is_at_is_said_in_a_few_words() {
         let running = picture(&[("status", "running"), ("current_task", "ipo_assignment")]);
-        assert_eq!(line(&running), "running: ipo assignment");
-        let waiting = picture(&[("status", "retrying"), ("error", "3,412 of 5,600 closes")]);
-        assert_eq!(line(&waiting), "retrying: 3,412 of 5,600 closes");
-        assert_eq!(line(&picture(&[("status", "queued")])), "queued");
+        assert_eq!(state(&running), "running: ipo assignment");
+        let waits = |error| picture(&[("status", "retrying"), ("error", error)]);
+        let import = "waiting for the import: 3,412 of 5,600 closes on 2026-01-09";
+        assert_eq!(state(&waits(import)), import);
+        assert_eq!(state(&waits("Redis is away")), "waiting to try again: Redis is away");
+        assert_eq!((state(&waits("")), next_look(&waits(""))), ("waiting".to_owned(), None));
+        assert_eq!(state(&picture(&[("status", "queued")])), "queued");
+        let in_a_minute = screen::iso(now() + chrono::TimeDelta::milliseconds(59_900));
+        let again = waits(&format!("{import}; next attempt at {in_a_minute}"));
+        assert_eq!(
+            (state(&again).as_str(), next_look(&again).as_deref()),
+            (import, Some("next look in 59 s"))
+        );
     }
 }

@@ -35,6 +35,7 @@ const READER_LIVES_FOR: Duration = Duration::from_secs(15);
 #[command(after_help = "\
 Examples:
   cache-sync submit --wait
+  cache-sync submit --wait --fail-on-held --timeout 3600     (in a script: exit 1 unless all went well)
   cache-sync submit --mode ipos --as-of 2026-01-09
   cache-sync submit --accept-churn --wait --timeout 600     (after a look at: cache-sync plan)
   job=$(cache-sync submit --dedupe-key eod:2026-01-09)")]
@@ -69,6 +70,7 @@ pub struct SubmitArgs {
 
 /// What a command does once its job is accepted.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Following {
     /// Wait for the job's end and exit 0 only if it completed; Ctrl-C leaves the job alone
     #[arg(long)]
@@ -76,12 +78,33 @@ pub struct Following {
     /// Wait at most so many seconds
     #[arg(long, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
+    /// Exit 1 as well where a guard held a universe
+    #[arg(long, requires = "wait")]
+    fail_on_held: bool,
+    /// Exit 1 as well where there is a warning
+    #[arg(long, requires = "wait")]
+    fail_on_warning: bool,
     /// Print a JSON object: job_id and duplicate, or with --wait the fields of the status hash
     #[arg(long)]
     pub json: bool,
 }
 
 impl Following {
+    /// What is wrong with a job that completed, for whoever asked to hear of it.
+    fn complaint(&self, picture: &Picture) -> Option<String> {
+        let of = |is_asked: bool, field: &str| if is_asked { picture.list(field) } else { Vec::new() };
+        let held = of(self.fail_on_held, "held_universes");
+        let warnings = of(self.fail_on_warning, "warnings");
+        let text = if !held.is_empty() {
+            format!("held {}: {}", screen::counted(held.len(), "universe", "universes"), held.join(", "))
+        } else if let Some(first) = warnings.first() {
+            format!("has {}: {first}", screen::counted(warnings.len(), "warning", "warnings"))
+        } else {
+            return None;
+        };
+        Some(format!("job {} {text}", picture.get("job_id")))
+    }
+
     /// The longest wait.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
@@ -168,7 +191,8 @@ async fn wait(
     }
     let picture = ended?;
     show(&picture, following.json, context)?;
-    outcome(&picture)
+    outcome(&picture)?;
+    following.complaint(&picture).map_or(Ok(()), |complaint| Err(Exit::NotDone(complaint)))
 }
 
 /// Looks out for a worker while a job waits: without one it waits for ever.
@@ -282,6 +306,21 @@ mod tests {
                  connection refused); a worker will put it there"
             )
         );
+    }
+
+    #[test]
+    fn a_script_hears_of_held_universes_and_warnings_only_where_it_asks() {
+        let completed =
+            [("job_id", "j1"), ("held_universes", r#"["ai","top_100"]"#), ("warnings", r#"["held: ai"]"#)];
+        let picture = Picture::of_fields(completed.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        let complaint = |line: &str| parse(line).expect("valid").following.complaint(&picture);
+        assert_eq!(complaint("--wait"), None);
+        assert_eq!(
+            complaint("--wait --fail-on-held --fail-on-warning").as_deref(),
+            Some("job j1 held 2 universes: ai, top_100")
+        );
+        assert_eq!(complaint("--wait --fail-on-warning").as_deref(), Some("job j1 has 1 warning: held: ai"));
+        assert!(parse("--fail-on-held").is_err(), "there is nothing to hear without waiting");
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::calendar::{last_closed_session, sessions_between};
+use crate::domain::sector::Sector;
 use crate::domain::security::Security;
+use crate::domain::universe::SECTOR_LEADERS;
+use crate::domain::wording::first_few;
 use crate::plan::given::date::{Coverage, closes_text};
 use crate::plan::given::policy::Policy;
 use crate::plan::market::{Market, Standing};
@@ -33,7 +36,54 @@ pub fn examine(
     }
     findings.push(freshness(coverage, newest, now));
     findings.extend(facts(&market, &stocks));
+    findings.extend(sectors_in_doubt(&market, policy));
+    findings.extend(seeds_of_another_type(&market, policy));
     findings
+}
+
+/// Leaders of a sector by their text that belong to another one by their SIC code.
+fn sectors_in_doubt(market: &Market<'_>, policy: &Policy) -> Option<Finding> {
+    let leaders = Sector::ALL.iter().flat_map(|sector| market.ranked_in(*sector).iter().take(SECTOR_LEADERS));
+    let doubtful: Vec<String> = leaders
+        .filter_map(|index| {
+            let security = market.security(*index);
+            let (by_text, by_sic) = policy.sectors.text_against_sic(security)?;
+            Some(format!("{} ({by_text}, by its SIC code {by_sic})", security.symbol))
+        })
+        .collect();
+    (!doubtful.is_empty()).then(|| {
+        Finding::warn(
+            SUBJECT,
+            format!(
+                "leaders of sectors whose text and SIC code disagree, {} in all: {}",
+                doubtful.len(),
+                doubtful.join(", ")
+            ),
+            "see to which sector each belongs, and add it to [overrides] in sectors.toml",
+        )
+    })
+}
+
+/// Seeds of themes that trade, and whose type keeps them out of stock universes.
+fn seeds_of_another_type(market: &Market<'_>, policy: &Policy) -> Option<Finding> {
+    let themes = policy.themes.themes.iter().filter(|theme| theme.is_enabled);
+    let listed: Vec<String> = themes
+        .filter_map(|theme| {
+            let seeds = theme.seeds.iter().filter_map(|key| market.find(key));
+            let others: Vec<String> = seeds
+                .filter(|index| matches!(market.standing(*index), Standing::OtherType | Standing::Fund))
+                .map(|index| format!("{} ({})", market.security(index).symbol, market.security(index).kind))
+                .collect();
+            (!others.is_empty()).then(|| format!("{}: {}", theme.universe, first_few(others.iter())))
+        })
+        .collect();
+    (!listed.is_empty()).then(|| {
+        Finding::warn(
+            SUBJECT,
+            format!("on lists of themes, but of a type that can't count: {}", listed.join("; ")),
+            "add the type to source.eligible_types, or take them off the lists in themes.toml",
+        )
+    })
 }
 
 fn size(stocks: usize, all: usize, policy: &Policy) -> Finding {
@@ -217,6 +267,29 @@ mod tests {
         warn 25.0 % of the stocks have a known sector (50 of 200)
         warn 25.0 % of the stocks have a listing date (50 of 200)
         ");
+    }
+
+    #[test]
+    fn leaders_whose_text_and_code_disagree_are_listed() {
+        let mut securities: Vec<Security> = (0..200).map(|n| stock(n, "2026-01-09")).collect();
+        // The largest two are leaders: the code of one is gas transmission, of the other computers. So is that of the
+        // smallest, who leads nothing.
+        for (place, code, shares) in [(0, "4922", 9_000_000), (1, "3571", 8_000_000), (2, "4922", 1)] {
+            securities[place].sic_code = Some(code.into());
+            securities[place].shares = Figure::Value(shares.into());
+        }
+        let range = |text: &str| crate::domain::sic::SicRange::parse(text).expect("a range");
+        let mut policy = policy();
+        policy.sectors =
+            policy.sectors.with_sic([(range("4922"), Sector::Energy), (range("3571"), Sector::Technology)]);
+        let market = Market::new(&securities, "2026-01-09".parse().expect("a date"), &policy);
+        let finding = sectors_in_doubt(&market, &policy).expect("a finding");
+        assert_eq!(
+            finding.what,
+            "leaders of sectors whose text and SIC code disagree, 1 in all: S0 (technology, by its SIC code energy)"
+        );
+        policy.sectors = SectorTable::new([("S0".to_owned(), Sector::Energy)], []);
+        assert_eq!(sectors_in_doubt(&market, &policy), None, "somebody has decided");
     }
 
     #[test]

@@ -72,6 +72,7 @@ use tasks::{delisting, etf, ipo, market_cap, themes};
 pub mod draft;
 pub mod explain;
 pub mod given;
+pub mod impact;
 pub mod market;
 pub mod members;
 pub mod render;

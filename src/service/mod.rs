@@ -44,6 +44,7 @@ use crate::worker::relay::Relay;
 pub mod adopt;
 pub mod pins;
 pub mod replay;
+pub mod values;
 
 pub use crate::store::jobs::Cancellation;
 
@@ -354,7 +355,15 @@ async fn read_newest(
     now: DateTime<Utc>,
 ) -> Result<Result<Ready, Refusal>, Failure> {
     // This mode cleans no foreign rows, so they are not read.
-    let request = JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now);
+    read_for(transaction, settings, JobRequest::new(JobId::fresh(), Mode::Themes, "cli", now)).await
+}
+
+/// What a sync that is asked for so would decide on.
+async fn read_for(
+    transaction: &Transaction<'_>,
+    settings: &Settings,
+    request: JobRequest,
+) -> Result<Result<Ready, Refusal>, Failure> {
     let policy = Arc::new(settings.policy());
     let from = Sources { source: &settings.source, entries: &settings.entries, policy: &policy };
     Ok(match Box::pin(read::read(transaction, from, &request)).await? {

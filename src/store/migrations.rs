@@ -68,7 +68,8 @@ const MIGRATIONS: &[Migration] = &[
         name: "group_tables",
         sql: include_str!("../../sql/migrations/0007_group_tables.sql"),
     },
-    Migration { version: 8, name: "leftovers", sql: include_str!("../../sql/migrations/0008_leftovers.sql") },
+    Migration { version: 8, name: "by_hand", sql: include_str!("../../sql/migrations/0008_by_hand.sql") },
+    Migration { version: 9, name: "leftovers", sql: include_str!("../../sql/migrations/0009_leftovers.sql") },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.

@@ -7,6 +7,8 @@
 
 pub mod account;
 pub mod apply;
+pub mod changes;
+pub mod distrusts;
 pub mod figures;
 pub mod history;
 pub mod jobs;

@@ -49,6 +49,16 @@ pub async fn read(tx: &Transaction<'_>) -> Result<QuarantineNow, Failure> {
     })
 }
 
+/// Takes the approval of a value back, as far as no run has used it; `false` where there was none.
+pub async fn withdraw(tx: &Transaction<'_>, symbol: &Symbol) -> Result<bool, Failure> {
+    let open = read(tx).await?.approved;
+    let meant = open.iter().filter(|approved| approved.is_spelling_of(symbol));
+    let spellings: Vec<&str> = meant.map(Symbol::as_str).collect();
+    let sql = include_str!("../../sql/queries/approval_delete.sql");
+    let rows = query(tx, "take the approval back", sql, &[(&spellings, Type::TEXT_ARRAY)]).await?;
+    Ok(!rows.is_empty())
+}
+
 /// Has the next run take the value of a stock for good; `false` where that was approved already.
 pub async fn approve(
     tx: &Transaction<'_>,

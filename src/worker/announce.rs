@@ -16,6 +16,9 @@ use crate::wire::names::Names;
 use crate::wire::seq::{self, Numbers};
 use crate::wire::status::StatusHash;
 
+/// What stands between the reason for a retry and its time in the error of a job.
+pub const NEXT_ATTEMPT: &str = "; next attempt at ";
+
 /// Runs in a row after which a held universe is no longer a nuisance but an emergency.
 const CRITICAL_AFTER_RUNS: u32 = 3;
 
@@ -247,7 +250,7 @@ fn error_of(row: &JobRow) -> String {
     let error = row.error.clone().unwrap_or_default();
     match row.not_before {
         Some(due) if row.status == JobStatus::Retrying && !error.is_empty() => {
-            format!("{error}; next attempt at {}", iso(due))
+            format!("{error}{NEXT_ATTEMPT}{}", iso(due))
         }
         Some(_) | None => error,
     }

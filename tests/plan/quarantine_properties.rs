@@ -220,6 +220,7 @@ proptest! {
                             (Anomaly::SuspectedSplit, Some(_)) => 120,
                             (Anomaly::SuspectedSplit, None) | (Anomaly::UnexplainedJump, _) => 5,
                             (Anomaly::Vanished, _) => 10,
+                            (Anomaly::Distrusted, _) => 120,
                         };
                         prop_assert!(sessions_between(entry.since, day) < longest, "{:?}", entry);
                     }

@@ -20,7 +20,7 @@
 //! | `plan:` | what is expected |
 //! | `ask:` | instead: symbols that are explained, in all universes or in those named: `ACME large_cap` |
 //! | `explain:` | how they are expected to be explained |
-//! | `night 2026-07-20: approve=ACME accept_churn for=3` | a day, synced after those before it; the same market for three sessions |
+//! | `night 2026-07-20: approve=ACME distrust=ACME/2026-07-17/400B/40 accept_churn for=3` | a day, synced after those before it; the same market for three sessions |
 //! | `watch: ACME` | the symbols whose nights are told |
 //! | `nights:` | what they are expected to be, night by night |
 //! | `coverage: active=5600 applied=2026-07-20 usual=5600,5590` | how far the data is |
@@ -54,6 +54,7 @@ use cache_sync::plan::given::policy::{Policy, ShareClasses};
 use cache_sync::plan::given::snapshot::{
     ForeignRow, RecentExit, Snapshot, StoredContent, StoredUniverse, UniverseState,
 };
+use cache_sync::plan::market::screening::{Distrusted, TakenValue};
 use cache_sync::plan::members::universes::Universe;
 use cache_sync::plan::result::Plan;
 use cache_sync::plan::{Order, market_of};
@@ -196,6 +197,7 @@ impl File {
             let mut day = date(first);
             for _ in 0..sessions {
                 scene.snapshot.approved = value("approve").map(symbol).into_iter().collect();
+                scene.snapshot.distrusted = value("distrust").map(distrusted).into_iter().collect();
                 let order =
                     Order { mode: Mode::Full, accept_churn: words.contains(&"accept_churn"), as_of: day };
                 let night = scene.night(order, &policy, &watched);
@@ -578,6 +580,16 @@ fn quoted_words(line: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// `ACME/2026-07-20/400B/40`: the stock, and date, cap and close of its good value.
+fn distrusted(text: &str) -> Distrusted {
+    let parts: Vec<&str> = text.split('/').collect();
+    let [stock, day, cap, close] = parts[..] else { panic!("{text:?} is not SYMBOL/DATE/CAP/CLOSE") };
+    let Figure::Value(cap) = figure(Some(cap)) else { panic!("{text:?} has no cap") };
+    let cap_cents = i64::try_from(cap * Decimal::from(100)).expect("cents");
+    let good = TakenValue { as_of: date(day), cap_cents, close_dollars: close.parse().expect("a close") };
+    Distrusted { symbol: symbol(stock), good }
 }
 
 fn symbol(text: &str) -> Symbol {

@@ -218,3 +218,72 @@ async fn switched_off_every_value_is_taken_as_found() {
     assert_eq!(world.tiers(&symbol).await, ["large_cap"]);
     assert!(world.quarantine().await.is_empty());
 }
+
+#[tokio::test]
+async fn what_hangs_on_a_value_is_shown_before_it_is_approved_and_an_approval_is_taken_back() {
+    let world = World::filled().await;
+    let symbol = price_is_split(&world).await;
+    world.sync("split").await;
+    let entry = world.quarantine().await.remove(0);
+    assert!(entry["universes"].as_array().unwrap().iter().any(|name| name == "mega_cap"), "{entry}");
+    assert!(entry["seats"].as_u64() > Some(0), "{entry}");
+    let ran = world.run_command(&["approve", &symbol, "--dry-run"]).await;
+    assert!(ran.output.contains("leaves mega_cap"), "{}", ran.output);
+    assert!(ran.output.contains("joins large_cap"), "{}", ran.output);
+    assert_eq!(world.ask("select symbol from cache_sync_approvals").await, [""; 0]);
+
+    assert_eq!(world.run_command(&["approve", &symbol]).await.code, 0);
+    let undone = world.run_command(&["approve", &symbol, "--undo"]).await;
+    assert!(undone.output.contains("no longer approved"), "{} {}", undone.output, undone.remarks);
+    let again = world.run_command(&["approve", &symbol, "--undo"]).await;
+    assert_eq!(again.code, 1);
+    assert!(again.remarks.contains("nothing to take back"), "{}", again.remarks);
+    world.sync("next").await;
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"], "it is still not believed");
+}
+
+#[tokio::test]
+async fn a_value_that_was_believed_is_doubted_by_hand_until_it_is_back() {
+    let world = World::filled().await;
+    let symbol = background(RANK);
+    // Shares multiply by less than what is doubted of a large company.
+    let shares = async |factor: &str| {
+        let column = "weighted_shares_outstanding";
+        world
+            .sql(&format!("update symbols set {column} = {column} * {factor} where symbol = '{symbol}'"))
+            .await;
+    };
+    shares("0.55").await;
+    world.close_next_day(&[]).await;
+    world.sync("believed").await;
+    assert_eq!(world.tiers(&symbol).await, ["large_cap"]);
+
+    let nobody = world.run_command(&["distrust", "NOBODY", "--reason", "x"]).await;
+    assert!(nobody.remarks.contains("the source has no symbol"), "{}", nobody.remarks);
+    let other = world.run_command(&["distrust", &background(70), "--reason", "x"]).await;
+    assert!(other.remarks.contains("has had this value for as long as runs are kept"), "{}", other.remarks);
+    let without_reason = world.run_command(&["distrust", &symbol]).await;
+    assert_eq!(without_reason.code, 2);
+
+    let ran = world.run_command(&["distrust", &symbol, "--reason", "half its shares", "--by", "jane"]).await;
+    assert_eq!((ran.code, ran.remarks.as_str()), (0, ""));
+    assert!(ran.output.contains("the next sync goes by its value of 2026-03-02"), "{}", ran.output);
+    assert!(ran.output.contains("leaves large_cap, joins"), "{}", ran.output);
+    let undone = world.run_command(&["distrust", &symbol, "--undo"]).await;
+    assert!(undone.output.contains("no longer doubted"), "{}", undone.output);
+    assert_eq!(world.run_command(&["distrust", &symbol, "--reason", "half its shares"]).await.code, 0);
+
+    world.sync("doubted").await;
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"]);
+    assert_eq!(world.quarantine().await[0]["anomaly"], "distrusted");
+    let used = "select symbol, reason, used_by_job from cache_sync_distrusts";
+    assert_eq!(world.ask(used).await, [format!("{symbol} half its shares doubted")]);
+    assert_eq!(world.run_command(&["distrust", &symbol, "--undo"]).await.code, 1);
+
+    shares("1.8181818").await;
+    world.close_next_day(&[]).await;
+    world.sync("back").await;
+    assert_eq!(world.tiers(&symbol).await, ["mega_cap"]);
+    assert!(world.quarantine().await.is_empty());
+    world.assert_history_is_consistent().await;
+}

@@ -16,7 +16,7 @@ use crate::domain::security::Security;
 use crate::domain::symbol::Symbol;
 use crate::domain::universe::UniverseName;
 
-use super::quarantine::Quarantine;
+use super::quarantine::{Distrusted, Quarantine};
 /// For how many sessions a membership that ended with its security is remembered.
 pub const EXIT_SESSIONS: u32 = 5;
 /// The reasons that lie in the security and not in the rules.
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub last_run: Option<RunState>,
     /// Symbols whose value a person has approved since.
     pub approved: Vec<Symbol>,
+    /// Values that a person does not believe.
+    pub distrusted: Vec<Distrusted>,
     /// Memberships that ended in the last five sessions because the security itself went away.
     pub recent_exits: Vec<RecentExit>,
     /// What people have decided, in any order, those that are over included.

@@ -151,9 +151,10 @@ pub fn next_state(before: Snapshot, plan: &Plan, securities: Vec<Security>) -> S
     }
     let mut recent_exits = before.recent_exits;
     recent_exits.extend(exits(plan));
-    // An approval counts once.
-    let approved = Vec::new();
-    Snapshot { securities, universes, recent_exits, approved, last_run: Some(plan.run.clone()), ..before }
+    // A person's word on a value counts once.
+    let (approved, distrusted) = (Vec::new(), Vec::new());
+    let last_run = Some(plan.run.clone());
+    Snapshot { securities, universes, last_run, approved, distrusted, recent_exits, ..before }
 }
 
 fn stored(planned: &PlannedUniverse, before: Option<StoredUniverse>, plan: &Plan) -> StoredUniverse {

@@ -135,12 +135,25 @@ fn warn_of_lists(draft: &mut Draft) {
     }
 }
 
+/// Whether a seed trades, and is of a type that can't count and that it had before: nobody needs to hear of that every
+/// night. It is said on the first fill of the theme and when the type changes; `doctor` lists it at any time.
+fn is_of_old_of_another_type(draft: &Draft, theme: &Theme, index: u32) -> bool {
+    let is_of_another_type = matches!(draft.market.standing(index), Standing::OtherType | Standing::Fund);
+    let is_first_fill =
+        draft.snapshot.universes.get(&theme.universe).is_none_or(|stored| stored.state.is_none());
+    let was_eligible = draft.snapshot.last_run.as_ref().is_some_and(|last| {
+        last.stocks.iter().any(|stock| draft.market.index_of(&stock.symbol) == Some(index))
+    });
+    is_of_another_type && !is_first_fill && !was_eligible
+}
+
 fn warn_of_seeds(draft: &mut Draft, theme: &Theme) {
     let (mut absent, mut later) = (Vec::new(), Vec::new());
     for key in &theme.seeds {
         match draft.market.find(key) {
             Some(index) if is_listed_later(draft.market, theme, index) => later.push(key),
             Some(index) if draft.market.standing(index) == Standing::Eligible => {}
+            Some(index) if is_of_old_of_another_type(draft, theme, index) => {}
             Some(_) | None => absent.push(key),
         }
     }

@@ -52,7 +52,7 @@ use crate::failure::{Failure, postgres};
 use crate::plan::given::snapshot::{RunState, Snapshot, StockState};
 use crate::plan::replay::history::Chronicled;
 use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
-use crate::store::Transaction;
+use crate::store::{Transaction, distrusts};
 
 use super::layout::Entries;
 use super::layout::groups::Groups;
@@ -153,6 +153,7 @@ pub async fn apply(
         biased;
         insert_run(tx, plan, snapshot.last_run.as_ref(), ctx),
         use_approvals(tx, &snapshot.approved, ctx),
+        distrusts::mark_used(tx, &snapshot.distrusted, ctx.job_id, ctx.now),
         write_entries,
         upsert_metadata(tx, plan, ctx),
     )?;

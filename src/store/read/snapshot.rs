@@ -33,15 +33,15 @@ use crate::plan::given::snapshot::{
     EXIT_REASONS, EXIT_SESSIONS, ForeignRow, Instrument, RecentExit, RunState, Snapshot, StockState,
     StoredContent, StoredUniverse, UniverseState,
 };
-use crate::plan::market::screening::{Quarantine, in_doubt};
+use crate::plan::market::screening::{Distrusted, Quarantine, in_doubt};
 use crate::store::Transaction;
 
 use super::source::{SourceMarket, SourceTables, read_volumes, reread_closes};
 use crate::store::layout::Entries;
 use crate::store::layout::appv2::{Rows, Slot, Table, list_slot, tickers};
 use crate::store::layout::rows::{self, KnownUniverse, SlotRead};
-use crate::store::pins;
 use crate::store::statement::query;
+use crate::store::{distrusts, pins};
 
 const DOING: &str = "read the universes";
 /// How many applied dates tell the usual number of closes.
@@ -97,6 +97,8 @@ pub struct StateRead {
     pub pins: Vec<Pin>,
     /// Symbols whose value has been approved since.
     pub approved: Vec<Symbol>,
+    /// Values that a person does not believe.
+    pub distrusted: Vec<Distrusted>,
     /// What the rows looked like.
     pub entries: Entries,
 }
@@ -123,7 +125,7 @@ pub async fn complete(
 ) -> Result<(Snapshot, Entries), Failure> {
     let SourceMarket { mut securities, unreadable_symbols } = market;
     reread_closes(tx, source, &mut securities, as_of).await?;
-    let StateRead { universes, foreign, last_run, approved, pins, entries } = state;
+    let StateRead { universes, foreign, last_run, approved, distrusted, pins, entries } = state;
     // Who is in doubt is looked for while the server reads the others.
     let volumes = async {
         let doubted = in_doubt(&securities, last_run.as_ref(), completing.guards);
@@ -141,6 +143,7 @@ pub async fn complete(
         foreign,
         last_run,
         approved,
+        distrusted,
         recent_exits,
         pins,
         instruments,
@@ -177,9 +180,9 @@ pub async fn read_state(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Stat
             }
         })
     };
-    let ((universes, foreign, entries), (last_run, approved), pins) =
-        tokio::try_join!(universes, read_last_run(tx), pins::read(tx))?;
-    Ok(StateRead { universes, foreign, last_run, pins, approved, entries })
+    let ((universes, foreign, entries), (last_run, approved), distrusted, pins) =
+        tokio::try_join!(universes, read_last_run(tx), distrusts::read(tx), pins::read(tx))?;
+    Ok(StateRead { universes, foreign, last_run, pins, approved, distrusted, entries })
 }
 
 /// What tells two sets of members apart: sixteen hexadecimal digits of the SHA-256 of the sorted symbols.

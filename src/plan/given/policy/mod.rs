@@ -250,6 +250,13 @@ impl SectorTable {
         self.by_sic(sic).map(|sector| (sector, ToldBy::Sic(sic)))
     }
 
+    /// The sector by the text and the one by the SIC code, where the text decides, and the two disagree.
+    pub fn text_against_sic(&self, security: &Security) -> Option<(Sector, Sector)> {
+        let (by_text, ToldBy::Text(_)) = self.sector_of(security)? else { return None };
+        let by_sic = self.by_sic(security.sic_code.as_deref().and_then(Sic::parse)?)?;
+        (by_text != by_sic).then_some((by_text, by_sic))
+    }
+
     /// The sector that the list of exceptions gives a symbol.
     fn by_symbol(&self, symbol_key: &str) -> Option<Sector> {
         self.overrides.get(symbol_key).copied()

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::symbol::Symbol;
 
+pub(crate) mod distrusted;
 pub(crate) mod quarantined;
 pub(crate) mod ratio;
 
+pub use distrusted::{Distrusted, TakenValue};
 pub use quarantined::{Anomaly, Quarantined, Released, ReleasedBy};
 
 /// A move of a price that shares may follow. Part of the state of a run.

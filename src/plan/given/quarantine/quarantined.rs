@@ -24,6 +24,8 @@ words! {
         UnexplainedJump = "unexplained_jump",
         /// There was a cap, and there is none.
         Vanished = "vanished",
+        /// A person does not believe it.
+        Distrusted = "distrusted",
     }
 }
 
@@ -58,7 +60,8 @@ pub struct Quarantined {
     pub close_found: Option<f64>,
     /// The shares, cap / close, that were found first: of a jump those that have to stand to be confirmed.
     pub shares_found: Option<f64>,
-    /// The last good cap, of a suspected split; entries of earlier versions have it in `cap_cents`.
+    /// The last good cap, of a suspected split and of a price that a person does not believe; entries of earlier versions
+    /// have it in `cap_cents`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good_cap_cents: Option<i64>,
     /// What was traded in the session of a suspected split, as a share of the company; none where no volume is known.
@@ -67,6 +70,9 @@ pub struct Quarantined {
     /// For how many sessions, the first included, it is kept at most; none in entries of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
+    /// By what the shares have been multiplied since it was first seen; none while they stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_since: Option<f64>,
 }
 
 impl Quarantined {
@@ -80,10 +86,18 @@ impl Quarantined {
         self.found_cents.map(Usd::from_cents)
     }
 
-    /// The last good cap of a suspected split.
+    /// The last good cap of a suspected split, and of a price that a person does not believe.
     pub(crate) fn good_cap(&self) -> Option<f64> {
-        let is_split = self.anomaly == Anomaly::SuspectedSplit;
-        is_split.then(|| self.good_cap_cents.unwrap_or(self.cap_cents) as f64)
+        match self.anomaly {
+            Anomaly::SuspectedSplit => Some(self.good_cap_cents.unwrap_or(self.cap_cents) as f64),
+            Anomaly::Distrusted => self.good_cap_cents.map(|cap| cap as f64),
+            Anomaly::UnexplainedJump | Anomaly::Vanished => None,
+        }
+    }
+
+    /// Whether it is the price that is not believed, rather than the shares.
+    pub(crate) fn doubts_price(&self) -> bool {
+        self.good_cap().is_some()
     }
 
     /// What was seen: `close 1112.17 -> 110.29 as by a split of 10:1, with as many shares`.
@@ -93,12 +107,23 @@ impl Quarantined {
             (None, Some(found)) => format!("close {}", price(found)),
             (_, None) => "no close".to_owned(),
         };
-        match self.anomaly {
+        let since = self.shares_since;
+        let seen = match self.anomaly {
             Anomaly::SuspectedSplit => {
-                format!("{closes} as by a split of {}, with as many shares", SplitRatio::named(self.factor))
+                let split = SplitRatio::named(self.factor);
+                let shares = if since.is_none() { "as many shares" } else { "as many shares then" };
+                format!("{closes} as by a split of {split}, with {shares}")
             }
             Anomaly::UnexplainedJump => format!("{} times the shares, {closes}", times(self.factor)),
             Anomaly::Vanished => format!("neither close x shares nor a stored cap, {closes}"),
+            Anomaly::Distrusted if self.doubts_price() => format!("doubted by hand, {closes}"),
+            Anomaly::Distrusted => {
+                format!("doubted by hand, {} times the shares, {closes}", times(self.factor))
+            }
+        };
+        match since {
+            Some(since) => format!("{seen}; the shares have moved since, {} times as many", times(since)),
+            None => seen,
         }
     }
 
@@ -108,6 +133,7 @@ impl Quarantined {
             Anomaly::SuspectedSplit => "the shares follow, the price comes back",
             Anomaly::UnexplainedJump => "it reverts, a split or a second field explains it",
             Anomaly::Vanished => "there is a cap",
+            Anomaly::Distrusted => "it is back, a split explains it",
         };
         format!("until {end}, or {}", self.released_on())
     }
@@ -133,7 +159,7 @@ impl Quarantined {
     fn most_sessions(&self) -> u32 {
         let unconfirmed = match self.anomaly {
             Anomaly::SuspectedSplit => SPLIT_SESSIONS,
-            Anomaly::UnexplainedJump | Anomaly::Vanished => DEFAULT_SESSIONS,
+            Anomaly::UnexplainedJump | Anomaly::Vanished | Anomaly::Distrusted => DEFAULT_SESSIONS,
         };
         self.sessions.unwrap_or(unconfirmed)
     }

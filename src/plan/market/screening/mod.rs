@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | suspected split | the close moves as by a split, and the shares stay | the last good one, with the price since | the shares move, the price comes back within 5 sessions, or 120 sessions |
 //! | unexplained jump | suspicious shares | the last good one, with the price | it reverts, a split or a second field explains it, or some sessions |
+//! | distrusted | a person says so (`cache-sync distrust`) | that of the last value that differs, with the price | it is back, a split explains it, or 120 sessions |
 //! | vanished | it had a cap and has none | the last good one, with the price | there is one, or 10 sessions |
 //!
 //! A person who knows better approves the symbol; then its value of the next run is good. `accept_churn` changes
@@ -57,9 +58,11 @@ mod counts;
 mod split;
 
 pub use crate::plan::given::quarantine::{
-    Absent, Anomaly, KnownCount, PriceStep, Quarantine, Quarantined, Released, ReleasedBy,
+    Absent, Anomaly, Distrusted, KnownCount, PriceStep, Quarantine, Quarantined, Released, ReleasedBy,
+    TakenValue,
 };
 
+use crate::plan::given::quarantine::distrusted::{SAME_PRICE, SAME_SHARES};
 use crate::plan::given::quarantine::quarantined::sessions_later;
 use crate::plan::given::quarantine::ratio::{SplitRatio, follows, is_jump, magnitude};
 use comparison::{Comparison, STEP};
@@ -77,6 +80,8 @@ const CONFIRMED_SPLIT_SESSIONS: u32 = 120;
 const SPIKE_SESSIONS: u32 = 5;
 /// A wrong share count that comes again stands for so many sessions at most.
 const RECURRING_SESSIONS: u32 = 5;
+/// Whoever doubts a value by hand has a reason that may take as long.
+const DISTRUSTED_SESSIONS: u32 = 120;
 /// A cap that has been missing for so many sessions is gone.
 const VANISHED_SESSIONS: u32 = 10;
 /// The smallest jump of the shares of a large company that is doubted: of 2x, with some of them issued or bought back.
@@ -87,6 +92,8 @@ const DECIMAL_TOLERANCE: f64 = 0.005;
 const SHELL_CLOSE: std::ops::RangeInclusive<f64> = 9.5..=11.0;
 /// The price of a shell moves by less.
 const SHELL_MOVE: f64 = 1.01;
+/// Shares that have moved by more since a value was first doubted are mentioned.
+const MOVED_SINCE: f64 = 1.02;
 /// For so many sessions a step of the price is remembered.
 const STEP_SESSIONS: u32 = 5;
 /// For so many sessions after its time is up the shares of a suspected split are still let through.
@@ -185,6 +192,7 @@ struct Screener<'a> {
     last: &'a RunState,
     known: FxHashMap<&'a str, &'a Quarantined>,
     approved: &'a [Symbol],
+    distrusted: &'a [Distrusted],
     guards: &'a Guards,
     counts: KnownCounts,
     absent: BTreeMap<Symbol, Absent>,
@@ -218,6 +226,7 @@ impl<'a> Screener<'a> {
             last,
             known,
             approved: &snapshot.approved,
+            distrusted: &snapshot.distrusted,
             guards,
             counts: KnownCounts::of(&last.quarantine.counts, market.as_of()),
             absent: BTreeMap::new(),
@@ -226,6 +235,10 @@ impl<'a> Screener<'a> {
     }
 
     fn compare(&mut self, index: u32, stock: &'a StockState) {
+        let is_of_stock = |other: &&Distrusted| other.symbol.is_spelling_of(&stock.symbol);
+        if let Some(distrusted) = self.distrusted.iter().find(is_of_stock) {
+            return self.distrust(index, &stock.symbol, &distrusted.good);
+        }
         let entry = if self.known.is_empty() { None } else { self.known.get(stock.symbol.as_str()).copied() };
         let comparison = Comparison::of(self.market, index, stock, entry);
         if entry.is_none() && comparison.is_quiet() {
@@ -240,6 +253,32 @@ impl<'a> Screener<'a> {
             }
         };
         self.carry_out(&comparison, entry, decision);
+    }
+
+    /// A stock whose value a person does not believe, unless it is back already.
+    fn distrust(&mut self, index: u32, symbol: &Symbol, good: &TakenValue) {
+        let (cap_cents, close_dollars) = (Some(good.cap_cents), Some(good.close_dollars));
+        let stock =
+            StockState { symbol: symbol.clone(), cap_cents, close_dollars, shares: None, sector: None };
+        let comparison = Comparison::of(self.market, index, &stock, None);
+        let has_moved = |factor: Option<f64>, same: f64| factor.is_some_and(|f| magnitude(f) >= same);
+        let have_shares_moved = has_moved(comparison.shares, SAME_SHARES);
+        if !have_shares_moved && !has_moved(comparison.price, SAME_PRICE) {
+            return self.remember(&comparison);
+        }
+        let opened = self.opened(&comparison, None, Anomaly::Distrusted);
+        let good_cap_cents = (!have_shares_moved).then_some(good.cap_cents);
+        let factor = if have_shares_moved { comparison.shares } else { comparison.price };
+        self.carry(
+            &comparison,
+            Quarantined {
+                good_as_of: good.as_of,
+                factor: factor.unwrap_or(1.0),
+                good_cap_cents,
+                sessions: Some(DISTRUSTED_SESSIONS),
+                ..opened
+            },
+        );
     }
 
     /// A stock that is not there: its values are kept for when it comes back.
@@ -311,6 +350,23 @@ impl<'a> Screener<'a> {
             Anomaly::SuspectedSplit => self.review_split(comparison, entry),
             Anomaly::UnexplainedJump => self.review_jump(comparison, entry),
             Anomaly::Vanished => self.review_vanished(comparison, entry),
+            Anomaly::Distrusted => self.review_distrusted(comparison, entry),
+        }
+    }
+
+    /// Compared with the good value, so it is back where it is nearer to that than to what was doubted.
+    fn review_distrusted(&self, comparison: &Comparison, entry: &Quarantined) -> Decision {
+        let moved = if entry.doubts_price() { comparison.price } else { comparison.shares };
+        if moved.is_some_and(|moved| magnitude(moved) < magnitude(entry.factor).sqrt()) {
+            return Decision::Release(ReleasedBy::Reverted);
+        }
+        if comparison.shares.zip(comparison.price).is_some_and(|(shares, price)| follows(shares, price)) {
+            return Decision::Release(ReleasedBy::Split);
+        }
+        if entry.is_over(self.market.as_of()) {
+            Decision::Release(ReleasedBy::Time)
+        } else {
+            Decision::KeepOn { since: entry.since }
         }
     }
 
@@ -424,7 +480,9 @@ impl<'a> Screener<'a> {
                 let symbol = comparison.stock.symbol.clone();
                 self.screening.steps.push(PriceStep { symbol, factor: was.factor, until });
             }
-            (Anomaly::UnexplainedJump, ReleasedBy::Reverted) => {
+            (Anomaly::UnexplainedJump | Anomaly::Distrusted, ReleasedBy::Reverted)
+                if was.good_cap().is_none() =>
+            {
                 if let Some(shares) = was.shares_found {
                     self.counts.refute(&comparison.stock.symbol, shares, as_of);
                 }
@@ -443,7 +501,7 @@ impl<'a> Screener<'a> {
         let factor = match anomaly {
             Anomaly::SuspectedSplit => comparison.price,
             Anomaly::UnexplainedJump => comparison.shares,
-            Anomaly::Vanished => None,
+            Anomaly::Vanished | Anomaly::Distrusted => None,
         };
         Quarantined {
             symbol: comparison.stock.symbol.clone(),
@@ -459,17 +517,26 @@ impl<'a> Screener<'a> {
             good_cap_cents: None,
             turnover: None,
             sessions: None,
+            shares_since: None,
         }
     }
 
     /// Keeps a stock in quarantine, with the cap and the last good values that follow from its anomaly.
     fn carry(&mut self, comparison: &Comparison, mut entry: Quarantined) {
         let stock = comparison.stock;
-        let is_split = entry.anomaly == Anomaly::SuspectedSplit;
+        let doubts_price = entry.doubts_price();
         let close_dollars =
-            if is_split { stock.close_dollars } else { comparison.close.or(stock.close_dollars) };
-        let cap_cents =
-            if is_split { self.cap_of_split(comparison, &entry) } else { rolled(comparison, entry.anomaly) };
+            if doubts_price { stock.close_dollars } else { comparison.close.or(stock.close_dollars) };
+        let cap_cents = match entry.anomaly {
+            Anomaly::SuspectedSplit => self.cap_of_split(comparison, &entry),
+            Anomaly::Distrusted if doubts_price => comparison.last_cap.unwrap_or(0.0),
+            anomaly => rolled(comparison, anomaly),
+        };
+        entry.shares_since = comparison
+            .shares_found()
+            .zip(entry.shares_found)
+            .map(|(now, then)| now / then)
+            .filter(|since| magnitude(*since) >= MOVED_SINCE);
         entry.symbol = self.market.security(comparison.index).symbol.clone();
         entry.cap_cents = cap_cents.round() as i64;
         entry.found_cents = comparison.found.map(|cap| cap.cents() as i64);
