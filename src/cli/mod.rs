@@ -43,6 +43,7 @@ pub mod pins;
 pub mod plan;
 pub mod progress;
 pub mod quarantine;
+pub mod reject;
 pub mod replay;
 pub mod revert;
 pub mod screen;
@@ -143,6 +144,7 @@ enum Command {
     Quarantine(quarantine::QuarantineArgs),
     Approve(quarantine::ApproveArgs),
     Distrust(quarantine::DistrustArgs),
+    Reject(reject::RejectArgs),
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Replay(replay::ReplayArgs),
@@ -238,6 +240,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Quarantine(args) => quarantine::quarantine(&args, &context).await,
         Command::Approve(args) => quarantine::approve(&args, &context).await,
         Command::Distrust(args) => quarantine::distrust(&args, &context).await,
+        Command::Reject(args) => reject::reject(&args, &context).await,
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Replay(args) => replay::replay(&args, &context).await,

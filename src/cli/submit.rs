@@ -23,9 +23,6 @@ use super::{Context, now, screen};
 
 /// How long a job may wait before somebody looks for a worker: one that lives takes it within a second.
 const LOOK_OUT_AFTER: Duration = Duration::from_secs(3);
-/// How long a worker that lives may be silent: it reads every second, and while it works it touches its entry at every
-/// heartbeat.
-const READER_LIVES_FOR: Duration = Duration::from_secs(15);
 
 /// Asks for a sync and prints the job's id
 ///
@@ -213,7 +210,7 @@ impl Lookout {
             return;
         }
         let Ok(state) = stream_state::look(&service.redis, &service.names).await else { return };
-        if state.readers.iter().all(|reader| reader.silent_for > READER_LIVES_FOR) {
+        if state.living_readers().next().is_none() {
             self.is_said = true;
             screen::remark("note: no worker reads the job stream; start one with: cache-sync worker");
         }

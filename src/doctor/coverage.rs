@@ -132,7 +132,12 @@ fn facts(market: &Market<'_>, stocks: &[u32]) -> Vec<Finding> {
     let sector = |index: u32| market.sector(index).is_some();
     let list_date = |index: u32| market.security(index).list_date.is_some();
     [
-        Fact { name: "a close", count: count(&close), wanted_pct: 90.0, lost: "market caps from it" },
+        Fact {
+            name: "a close of some date",
+            count: count(&close),
+            wanted_pct: 90.0,
+            lost: "market caps from it",
+        },
         Fact { name: "a market cap", count: count(&cap), wanted_pct: 90.0, lost: "tiers and rankings" },
         Fact {
             name: "shares outstanding",
@@ -236,7 +241,7 @@ mod tests {
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 200 securities
         ok the newest day is 2026-01-09 with 200 of 200 closes; the last closed session is 2026-01-09
-        ok 100.0 % of the stocks have a close (200 of 200)
+        ok 100.0 % of the stocks have a close of some date (200 of 200)
         ok 100.0 % of the stocks have a market cap (200 of 200)
         ok 100.0 % of the stocks have shares outstanding (200 of 200)
         ok 100.0 % of the stocks have a known sector (200 of 200)
@@ -261,7 +266,7 @@ mod tests {
         insta::assert_snapshot!(lines(&securities, FRIDAY), @r"
         ok 200 active stocks (CS) among 202 securities
         warn the newest day is 2026-01-07 with 200 of 200 closes; the last closed session is 2026-01-09, 2 sessions later
-        ok 100.0 % of the stocks have a close (200 of 200)
+        ok 100.0 % of the stocks have a close of some date (200 of 200)
         warn 25.0 % of the stocks have a market cap (50 of 200)
         warn 25.0 % of the stocks have shares outstanding (50 of 200)
         warn 25.0 % of the stocks have a known sector (50 of 200)

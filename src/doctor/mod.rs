@@ -12,6 +12,7 @@ use crate::settings::Settings;
 pub mod coverage;
 mod groups;
 mod losses;
+mod operation;
 mod postgres;
 mod redis;
 mod rights;
@@ -137,6 +138,9 @@ pub async fn examine(settings: &Settings, now: DateTime<Utc>) -> Report {
         let remedy = "see what the findings above say of both servers";
         let remedies = Remedies { out_of_reach: remedy, refused: remedy };
         report.add("jobs", Part { findings, ended }, remedies);
+        let mut findings = Vec::new();
+        let ended = operation::examine(settings, now, &mut findings).await;
+        report.add("syncs", Part { findings, ended }, remedies);
     }
     report
 }

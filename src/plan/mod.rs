@@ -15,6 +15,7 @@
 //! | `no_securities` | `symbols` holds no row, or no active one |
 //! | `no_closes` | too few bars to tell the date |
 //! | `not_a_session` | the named date is no trading day and has no closes |
+//! | `date_rejected` | somebody has rejected the date (`cache-sync reject`) |
 //! | `older_than_applied` | the date lies before the last applied one |
 //! | `date_incomplete` | the import of the date did not become complete |
 //! | `foreign_cache_type` | a row of our name has another `cache_type` |

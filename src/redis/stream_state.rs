@@ -16,6 +16,10 @@ use crate::wire::names::{COUNTER, GROUP, Names};
 
 const DOING: &str = "look at the job stream";
 
+/// How long a worker that lives may be silent: it reads every second, and while it works it touches its entry at every
+/// heartbeat.
+const READER_LIVES_FOR: Duration = Duration::from_secs(15);
+
 /// A consumer of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
@@ -51,6 +55,11 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// The readers that live.
+    pub fn living_readers(&self) -> impl Iterator<Item = &Reader> {
+        self.readers.iter().filter(|reader| reader.silent_for <= READER_LIVES_FOR)
+    }
+
     /// Whether Redis has lost the newest entries: it never had the `newest` that Postgres remembers, which was asked before
     /// it. So it is after a flush, or where a replica that lagged behind was promoted, until somebody asks for another job.
     pub fn is_set_back(&self, newest: Place) -> bool {

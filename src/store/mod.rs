@@ -21,6 +21,7 @@ pub mod owners;
 pub mod pins;
 pub mod quarantine;
 pub mod read;
+pub mod rejected;
 pub mod revert;
 
 mod catalog;

@@ -1,6 +1,6 @@
 //! Which date is synced, and what becomes of a job whose import is not complete.
 
-use crate::world::{World, eventually, request, until};
+use crate::world::{World, background, eventually, request, until};
 
 /// Looks at the import every second rather than every minute.
 const IMPATIENT: (&str, &str) = ("sync_settings.eod_recheck_seconds", "1");
@@ -133,4 +133,84 @@ async fn a_date_older_than_the_last_applied_one_is_refused() {
     let job = world.job("late").await;
     assert_eq!(job.status.as_str(), "failed");
     assert!(job.error.as_deref().unwrap().starts_with("older_than_applied: "), "{:?}", job.error);
+}
+
+/// Bars of the newest date under another one, as an import brings them that has the year wrong.
+async fn bars_of_a_date_that_never_was(world: &World, date: &str) {
+    let sql = format!(
+        "insert into ohlcv_daily (symbol, date, close, volume)
+         select symbol, '{date}', close * 1.01, volume from ohlcv_daily where date = (select max(date) from ohlcv_daily)"
+    );
+    world.sql(&sql).await;
+}
+
+#[tokio::test]
+async fn a_date_that_never_was_is_reverted_and_rejected_and_real_ones_are_synced_again() {
+    let world = World::filled().await;
+    // One leaves and one comes, so that history has an end and a beginning to take back.
+    let newcomer = "insert into symbols (symbol, type, active, weighted_shares_outstanding)
+                    select 'NEWCO', 'CS', true, 1000000000";
+    world.sql(newcomer).await;
+    let gone = background(40);
+    world.sql(&format!("update symbols set active = false where symbol = '{gone}'")).await;
+    bars_of_a_date_that_never_was(&world, "2027-03-02").await;
+    world
+        .sql("insert into ohlcv_daily (symbol, date, close, volume) values ('NEWCO', '2027-03-02', 50, 1000)")
+        .await;
+    assert_eq!(world.sync("phantom").await["as_of"], "2027-03-02");
+    let stuck = world.run_command(&["reject", "2027-03-02", "--reason", "a wrong year"]).await;
+    assert_eq!(stuck.code, 1);
+    assert!(stuck.remarks.contains("revert it first: cache-sync revert phantom --wait"), "{}", stuck.remarks);
+
+    assert_eq!(world.run_command(&["revert", "phantom"]).await.code, 0);
+    world.run_once().await;
+    let rejected =
+        world.run_command(&["reject", "2027-03-02", "--reason", "a wrong year", "--by", "jane"]).await;
+    assert_eq!((rejected.code, rejected.remarks.as_str()), (0, ""));
+    let listed = world.run_command(&["reject"]).await;
+    assert!(listed.output.contains("2027-03-02  by jane on "), "{}", listed.output);
+
+    // Its bars are still there. They count for no date, neither as its own nor as those of a date before it.
+    let status = world.sync("real").await;
+    assert_eq!(status["as_of"], "2026-03-02", "{status:?}");
+    world.xadd(&[("job_id", "named"), ("as_of", "2027-03-02"), ("triggered_by", "admin")]).await;
+    world.run_once().await;
+    let job = world.job("named").await;
+    assert!(job.error.as_deref().unwrap().starts_with("date_rejected: "), "{:?}", job.error);
+    world
+        .sql(
+            "insert into ohlcv_daily (symbol, date, close, volume)
+             select symbol, '2026-03-03', close, 1000 from ohlcv_daily where date = '2026-03-02'",
+        )
+        .await;
+    assert_eq!(world.sync("next").await["as_of"], "2026-03-03");
+    world.assert_history_is_consistent().await;
+
+    let undone = world.run_command(&["reject", "2027-03-02", "--undo"]).await;
+    assert!(undone.output.contains("no longer rejected"), "{}", undone.output);
+    assert_eq!(world.run_command(&["reject", "2027-03-02", "--undo"]).await.code, 1);
+}
+
+#[tokio::test]
+async fn a_revert_lasts_where_its_date_is_rejected() {
+    let world = World::filled().await;
+    let symbol = background(6);
+    world.close_next_day(&[(&symbol, 0.6)]).await;
+    world.sync("bad").await;
+    let tier = format!(
+        "select universe from universe_membership
+         where symbol = '{symbol}' and valid_to is null and universe like '%\\_cap'"
+    );
+    assert_eq!(world.ask(&tier).await, ["large_cap"]);
+    let refused = world.run_command(&["reject", "2026-03-03", "--reason", "bad"]).await;
+    assert!(refused.remarks.contains("cache-sync revert bad --wait"), "{}", refused.remarks);
+    assert_eq!(world.run_command(&["revert", "bad"]).await.code, 0);
+    world.run_once().await;
+    assert_eq!(world.run_command(&["reject", "2026-03-03", "--reason", "bad"]).await.code, 0);
+    let status = world.sync("again").await;
+    assert_eq!(status["as_of"], "2026-03-02", "the closes of the rejected date don't count");
+    assert_eq!(world.ask(&tier).await, ["mega_cap"]);
+    world.close_next_day(&[]).await;
+    assert_eq!(world.sync("next").await["as_of"], "2026-03-04");
+    world.assert_history_is_consistent().await;
 }

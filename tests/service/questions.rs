@@ -69,3 +69,30 @@ async fn a_rule_that_workers_would_not_follow_is_refused_and_a_preview_says_how_
     let ran = world.run_command(&["submit", "--set", "sync_settings.timeout_minutes=29"]).await;
     assert!(!ran.remarks.contains("is a rule"), "{}", ran.remarks);
 }
+
+#[tokio::test]
+async fn doctor_says_how_the_syncs_go() {
+    let world = World::filled().await;
+    let doctor = async || world.run_command(&["doctor"]).await.output;
+    let quiet = doctor().await;
+    assert!(quiet.contains("no worker reads the job stream"), "{quiet}");
+    assert!(quiet.contains("the universes are those of 2026-03-02; the last closed session is "), "{quiet}");
+
+    for number in 0..12 {
+        world.list(stock(&format!("GIANT{number}")).cap("900B")).await;
+    }
+    world.close_next_day(&[]).await;
+    world.sync("second").await;
+    world.xadd(&[("job_id", "wrong"), ("as_of", "2026-01-05"), ("triggered_by", "admin")]).await;
+    world.run_once().await;
+    let held = doctor().await;
+    assert!(held.contains("held as before: "), "{held}");
+    assert!(held.contains("the last job failed: older_than_applied"), "{held}");
+
+    let worker = world.spawn_worker();
+    crate::world::eventually("doctor to see the worker", async || {
+        doctor().await.contains("1 worker on the job stream: ").then_some(())
+    })
+    .await;
+    drop(worker);
+}

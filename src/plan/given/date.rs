@@ -306,7 +306,8 @@ pub(crate) fn older_than_applied(date: NaiveDate, applied: NaiveDate) -> Refusal
         code: "older_than_applied",
         text: format!(
             "{date} is older than {applied}, which was applied already, and universes never go back; \
-             name {applied} or a later date"
+             name {applied} or a later date; if {applied} is no real date, revert its jobs and then: \
+             cache-sync reject {applied}"
         ),
     }
 }

@@ -28,6 +28,7 @@ use crate::plan::market::identity::in_question;
 use crate::plan::members::universes::Universe;
 use crate::settings::{EntriesSettings, SourceSettings};
 use crate::store::Transaction;
+use crate::store::rejected::{self, RejectedDate};
 
 pub mod bars_index;
 mod decode;
@@ -135,11 +136,16 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
         ShareClasses::All => Volumes::Unread,
     };
     // What does not depend on each other is sent without waiting for answers.
-    let (rules, source) = tokio::try_join!(
+    let (rules, source, rejected) = tokio::try_join!(
         read_rules(tx, from.entries, from.policy),
-        SourceTables::discover_with(tx, from.source, volumes)
+        SourceTables::discover_with(tx, from.source, volumes),
+        rejected::list(tx)
     )?;
     let Rules { layout, group_tables, policy, problems, .. } = rules;
+    if let Some(refusal) = request.as_of.and_then(|date| refuse_rejected(date, &rejected)) {
+        return Ok(Reading::Refused(refusal));
+    }
+    let source = source.without(&rejected.iter().map(|date| date.as_of).collect::<Vec<_>>());
     let universes: Vec<UniverseName> = Universe::kinds_by_name(&policy).into_keys().collect();
     let cleans = request.mode.runs(SyncTask::DelistedCleanup);
     let protected: Option<&BTreeSet<String>> = cleans.then_some(&policy.protected_types);
@@ -193,6 +199,19 @@ pub async fn read(tx: &Transaction<'_>, from: Sources<'_>, request: &JobRequest)
     });
     let warnings = passed_over.into_iter().chain(unusable).chain(slow).collect();
     Ok(Reading::Ready(Box::new(Ready { as_of, warnings, policy, snapshot, entries, groups })))
+}
+
+/// A date that somebody has rejected is not synced, whatever closes it has.
+fn refuse_rejected(date: NaiveDate, rejected: &[RejectedDate]) -> Option<Refusal> {
+    let RejectedDate { as_of, rejected_by, reason, .. } =
+        rejected.iter().find(|rejected| rejected.as_of == date)?;
+    Some(Refusal {
+        code: "date_rejected",
+        text: format!(
+            "{as_of} was rejected by {rejected_by}: {reason}; name another date, or take that back: \
+             cache-sync reject {as_of} --undo"
+        ),
+    })
 }
 
 /// Why a sync would be refused for what stands in `cache_entries`, as far as it can be told without the market.

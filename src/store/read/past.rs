@@ -22,7 +22,7 @@ use crate::plan::members::universes::Universe;
 use crate::plan::replay::{
     AppliedJob, Beginning, EveningBefore, PastPin, Seen, USUAL_DATES, as_they_were, states,
 };
-use crate::store::Transaction;
+use crate::store::{Transaction, rejected};
 
 use super::snapshot::{read_exits, run_state};
 use super::source::{SourceTables, Volumes, read_securities, reread_closes};
@@ -80,11 +80,13 @@ impl Past {
         first: NaiveDate,
     ) -> Result<(Self, Beginning), Failure> {
         // Any close of these days may be in doubt, and bars that are read once more have their volumes anyway.
-        let (rules, source) = tokio::try_join!(
+        let (rules, source, rejected) = tokio::try_join!(
             read_rules(tx, from.entries, from.policy),
-            SourceTables::discover_with(tx, from.source, Volumes::Read)
+            SourceTables::discover_with(tx, from.source, Volumes::Read),
+            rejected::list(tx)
         )?;
         let Rules { policy, .. } = rules;
+        let source = source.without(&rejected.iter().map(|date| date.as_of).collect::<Vec<_>>());
         let today = Box::pin(read_securities(tx, &source, None)).await?.securities;
         let runs = kept_runs(tx).await?;
         let mut past = Self { policy, known: KnownPast::default(), source, today, runs, seen: None };

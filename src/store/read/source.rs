@@ -192,6 +192,18 @@ impl SourceTables {
         Ok(Self { expressions, bar_columns, volume, volumes, bound })
     }
 
+    /// The same without the bars of these dates.
+    #[must_use]
+    pub fn without(mut self, dates: &[NaiveDate]) -> Self {
+        let has_close = self.expressions.entry("has_close").or_default();
+        for date in dates {
+            let next = on_or_before_text(&self.bound, *date);
+            let before = on_or_before_text(&self.bound, date.pred_opt().unwrap_or(*date));
+            *has_close = format!("{has_close} and (not ({next}) or ({before}))");
+        }
+        self
+    }
+
     /// The columns of a bar's symbol and date.
     pub(in crate::store) fn bar_columns(&self) -> (&str, &str) {
         (&self.bar_columns.0, &self.bar_columns.1)
@@ -538,6 +550,11 @@ fn same_symbol(symbol: &Column, bar_symbol: &Column) -> String {
     };
     let collate = bar_symbol.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
     format!("b.{b} = s.{s}::{kind}{collate}")
+}
+
+/// The bound with a date put in: dates are digits and dashes.
+fn on_or_before_text(bound: &str, date: NaiveDate) -> String {
+    bound.replace("$1::date", &format!("'{date}'::date"))
 }
 
 /// The condition that keeps what [`SqlDate`] reads as `$1` or earlier, with the raw column alone on one side.
