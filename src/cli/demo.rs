@@ -296,8 +296,8 @@ async fn console(settings: &Settings, shutdown: &Shutdown) -> Result<(Server, St
 /// Works on and answers until Ctrl-C.
 async fn keep(settings: &Settings, shutdown: Shutdown, server: Server) -> Result<(), Exit> {
     let worker = Worker::new(settings, shutdown).map_err(Exit::NotDone)?;
-    let (worked, ()) = tokio::join!(Arc::new(worker).run(Until::Stopped), server.run());
-    Ok(worked?)
+    let (ended, ()) = tokio::join!(Arc::new(worker).run(Until::Stopped), server.run());
+    Ok(ended?)
 }
 
 fn title(style: &Style, text: &str) -> Result<(), Exit> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -90,7 +90,7 @@ impl<F: DeserializeOwned> FromRequest<Arc<Console>> for Change<F> {
 /// Refuses what a browser says comes from a page of others. Browsers that don't say it are held off by the token, and by
 /// a cookie that they send along with our own pages only.
 pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     match site {
         Some(b"same-origin" | b"none") | None => Ok(()),
         Some(_) => Err(Problem::forged()),

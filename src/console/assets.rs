@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use crate::http::keys::hex;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -46,7 +47,7 @@ pub(super) static ICON: Asset = Asset {
 };
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text)[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text)[..6])
 }
 
 impl Asset {

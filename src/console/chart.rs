@@ -3,6 +3,11 @@
 //! Every chart says in words what it shows, for those who don't see it; its colours come from the style, so that they
 //! follow light and dark.
 
+#![expect(
+    clippy::format_push_string,
+    reason = "what is shown is small, and the plain form can be read beside what it shows"
+)]
+
 use maud::{Markup, PreEscaped, html};
 
 /// Points of a line's drawing, in units of its own.

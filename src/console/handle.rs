@@ -11,6 +11,7 @@ use chrono::Utc;
 
 use super::layout::{Page, frame};
 use super::problem::Problem;
+use super::problem::SignIn;
 use super::session::{COOKIE, Session};
 use super::{Console, layout, sign_in};
 use crate::http::middleware::SignedIn;
@@ -41,7 +42,7 @@ pub(super) async fn handle(
     }
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = show(&console, session.as_ref(), problem, &response);
+        response = show(&console, session.as_ref(), &problem, &response);
     } else if let Some(page) = response.extensions_mut().remove::<Page>() {
         let page = Html(frame(&console, session.as_ref(), &page).into_string());
         response = (response.status(), page).into_response();
@@ -63,11 +64,11 @@ fn session_of(console: &Console, headers: &HeaderMap) -> Option<Session> {
 }
 
 /// A problem as a page. Whoever asked for a page and is not signed in is led to the form.
-fn show(console: &Console, session: Option<&Session>, problem: Problem, as_was: &Response) -> Response {
-    if let Some(Some(next)) = &problem.sign_in {
+fn show(console: &Console, session: Option<&Session>, problem: &Problem, as_was: &Response) -> Response {
+    if let Some(SignIn { next: Some(next) }) = &problem.sign_in {
         return Redirect::to(&sign_in::address(console, next)).into_response();
     }
-    let page = layout::of_problem(console, &problem);
+    let page = layout::of_problem(console, problem);
     let mut response = (problem.status, Html(frame(console, session, &page).into_string())).into_response();
     if let Some(after) = as_was.headers().get(header::RETRY_AFTER) {
         response.headers_mut().insert(header::RETRY_AFTER, after.clone());

@@ -159,7 +159,7 @@ impl Wanted {
             }
         };
         let accept_churn = self.accepts_churn();
-        Ok(JobRequest { as_of, accept_churn, ..JobRequest::new(JobId::fresh(), mode, by, now) })
+        Ok(JobRequest { accept_churn, as_of, ..JobRequest::new(JobId::fresh(), mode, by, now) })
     }
 }
 

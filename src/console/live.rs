@@ -42,8 +42,8 @@ pub(super) async fn tonight(
     Asked(seen): Asked<Seen>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let render: Render = |root, status, _, now| tonight::current(root, status, now);
-    follow(&console, reader, (Watched::Tonight, render), seen, &headers)
+    let draw: Render = |root, status, _, now| tonight::current(root, status, now);
+    follow(&console, reader, (Watched::Tonight, draw), seen, &headers)
 }
 
 /// One job.
@@ -55,8 +55,8 @@ pub(super) async fn job(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = JobId::parse(&id).ok_or_else(|| Problem::not_found("There is no such job."))?;
-    let render: Render = |_, status, events, now| job::progress(status, events, now);
-    follow(&console, reader, (Watched::Job(id), render), seen, &headers)
+    let draw: Render = |_, status, events, now| job::progress(status, events, now);
+    follow(&console, reader, (Watched::Job(id), draw), seen, &headers)
 }
 
 fn follow(

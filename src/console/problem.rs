@@ -5,14 +5,21 @@ use axum::response::{IntoResponse, Response};
 
 use crate::failure::Failure;
 
+/// That somebody has to sign in first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SignIn {
+    /// Where to go on after it; none where nobody can be led back.
+    pub(super) next: Option<String>,
+}
+
 /// Why there is no page. The frame around it is added by `handle`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) title: &'static str,
     pub(super) sentence: String,
-    /// Where to go on after signing in, where that is what is missing.
-    pub(super) sign_in: Option<Option<String>>,
+    /// What signing in would do, where that is what is missing.
+    pub(super) sign_in: Option<SignIn>,
 }
 
 impl Problem {
@@ -23,7 +30,7 @@ impl Problem {
     /// Nobody is signed in.
     pub(super) fn sign_in_needed(next: Option<String>) -> Self {
         let sentence = "You are not signed in, or your session has ended.";
-        Self { sign_in: Some(next), ..Self::new(StatusCode::UNAUTHORIZED, "Sign in", sentence) }
+        Self { sign_in: Some(SignIn { next }), ..Self::new(StatusCode::UNAUTHORIZED, "Sign in", sentence) }
     }
 
     /// The form was not made by this console for this session.

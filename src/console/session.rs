@@ -23,7 +23,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::http::keys::{Key, Keys, Right};
+use crate::http::keys::{Key, Keys, Right, hex};
 use crate::settings::Secret;
 
 /// The cookie of a session.
@@ -121,7 +121,7 @@ impl Sessions {
             serde_json::from_slice(&self.unseal(cookie)?).ok()?;
         let key = keys.named(&name, &fingerprint)?;
         let goes_on = now < ends_at && !self.is_signed_out(&csrf);
-        goes_on.then(|| Session { name, right: key.right, csrf, ends_at })
+        goes_on.then_some(Session { name, right: key.right, csrf, ends_at })
     }
 
     /// Ends a session for good, also for whoever has a copy of its cookie.
@@ -162,10 +162,6 @@ impl Sessions {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         Some(self.key.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?.to_vec())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -113,15 +113,13 @@ pub(super) async fn sign_in(
     }
     let given = Form::<Given>::from_request(request, &console).await;
     let Form(Given { key, next }) = given.map_err(|_| Problem::invalid("The form has no key."))?;
-    match console.keys.of_secret(key.trim().as_bytes()) {
-        Some(key) => Ok(welcome(&console, key, &target(&console, &next), &headers)),
-        None => {
-            console.limiter.note_wrong(address, now);
-            warn!(peer = %address, "somebody tried to sign in to the console with a wrong key");
-            let page = form(&console, &next, Some("No key of this server is spelled like that."));
-            Ok((StatusCode::UNAUTHORIZED, page).into_response())
-        }
-    }
+    let Some(key) = console.keys.of_secret(key.trim().as_bytes()) else {
+        console.limiter.note_wrong(address, now);
+        warn!(peer = %address, "somebody tried to sign in to the console with a wrong key");
+        let page = form(&console, &next, Some("No key of this server is spelled like that."));
+        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+    };
+    Ok(welcome(&console, key, &target(&console, &next), &headers))
 }
 
 /// Signs the holder of a ticket in.

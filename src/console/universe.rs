@@ -1,6 +1,11 @@
 //! One universe: its members in order, who joined and left by day, its size over a year; now, on a date, or as it was
 //! known at a moment.
 
+#![expect(
+    clippy::format_push_string,
+    reason = "what is shown is small, and the plain form can be read beside what it shows"
+)]
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};

@@ -37,8 +37,14 @@ impl Key {
     pub(crate) fn fingerprint(&self) -> String {
         let digest =
             Sha256::new().chain_update(b"cache-sync key fingerprint").chain_update(self.digest).finalize();
-        digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest[..12])
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).expect("four bits");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The keys, by their hashes.

@@ -1,5 +1,10 @@
 //! How things look on a screen: tables, numbers, times, colours.
 
+#![expect(
+    clippy::format_push_string,
+    reason = "what is shown is small, and the plain form can be read beside what it shows"
+)]
+
 use std::io::{self, IsTerminal};
 
 use chrono::{DateTime, SecondsFormat, Utc};

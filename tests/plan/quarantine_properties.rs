@@ -217,10 +217,9 @@ proptest! {
                     Some(entry) => {
                         prop_assert_eq!(market.cap(index), Some(entry.cap()));
                         let longest = match (entry.anomaly, entry.turnover) {
-                            (Anomaly::SuspectedSplit, Some(_)) => 120,
+                            (Anomaly::SuspectedSplit, Some(_)) | (Anomaly::Distrusted, _) => 120,
                             (Anomaly::SuspectedSplit, None) | (Anomaly::UnexplainedJump, _) => 5,
                             (Anomaly::Vanished, _) => 10,
-                            (Anomaly::Distrusted, _) => 120,
                         };
                         prop_assert!(sessions_between(entry.since, day) < longest, "{:?}", entry);
                     }

@@ -102,7 +102,7 @@ fn cookie_of(answer: &Answer) -> String {
 }
 
 fn sha256(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(key).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// The program with a console, and a key that may only look.
@@ -378,7 +378,8 @@ async fn what_strangers_wrote_is_shown_and_does_nothing() {
         "it is cut off and turns nothing"
     );
 
-    let path = format!("/universes/{}", odd.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>());
+    let path =
+        format!("/universes/{}", odd.bytes().fold(String::new(), |path, byte| format!("{path}%{byte:02X}")));
     let page = visitor.page(&path).await;
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;") && !page.contains("<img"), "{page}");
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"));
