@@ -22,7 +22,8 @@ const SILENT_SESSIONS: u32 = 20;
 pub(super) fn warnings(market: &Market) -> Vec<Warning> {
     let has_news = |security: &Security| {
         let is_of_today = security.close.is_some_and(|close| close.date == market.as_of);
-        security.active == Some(false) && is_of_today && !is_dead(security)
+        let is_dated = security.delisted_date.is_some();
+        security.active == Some(false) && !is_dated && is_of_today && !is_dead(security)
     };
     let is_backward = |security: &Security| {
         security.delisted_date.zip(security.list_date).is_some_and(|(end, begin)| end < begin)
@@ -38,7 +39,7 @@ pub(super) fn warnings(market: &Market) -> Vec<Warning> {
     let of =
         |is_it: &dyn Fn(&Security) -> bool| all().filter(|index| is_it(market.security(*index))).collect();
     let kinds: [(&str, Vec<u32>); 4] = [
-        ("inactive, with a close of the date itself", of(&has_news)),
+        ("inactive, with a close of the date itself and no date of a delisting", of(&has_news)),
         ("delisted before listed", of(&is_backward)),
         ("another live row of the same share class", twins(market)),
         (
