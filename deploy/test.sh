@@ -82,6 +82,7 @@ style_and_examples() {
   step style "cargo clippy" lints
   step style "cargo doc" documentation
   step test "python examples" optional deploy/python_examples.sh
+  [ "$extent" = ci ] || step test "integration page" optional deploy/callback.sh
 }
 
 long_checks() {
@@ -122,7 +123,7 @@ faults() {
   if [ ${#test_args[@]} -gt 0 ]; then
     skip "cargo test was given ${test_args[*]}"
   elif [ "$extent" = all ]; then
-    deploy/faults.sh
+    deploy/faults.sh && deploy/faults.sh on:newest && deploy/faults.sh on:older
   else
     cargo test --locked --quiet "${features[@]}" --test faults
   fi

@@ -11,6 +11,8 @@ mod world;
 
 #[path = "service/accounts.rs"]
 mod accounts;
+#[path = "service/adopting.rs"]
+mod adopting;
 #[path = "service/appv2.rs"]
 mod appv2;
 #[path = "service/cancelling.rs"]

@@ -27,6 +27,7 @@ select
     f.entry #>> '{at,0}' as type,
     f.entry #>> '{at,1}' as name,
     f.entry #>> '{at,2}' as key,
+    f.entry #>> '{at,3}' as environment,
     case
         when f.entry ? 'content' and e.type is not null
         then e.value::text = (f.entry -> 'content')::text and e.name = f.entry #>> '{at,1}'
@@ -35,7 +36,7 @@ select
 from first_written f
 join kinds k using (slot)
 left join cache_entries e
-    on e.environment = $2
+    on e.environment = coalesce(f.entry #>> '{at,3}', $2)
     and e.type = f.entry #>> '{at,0}'
     and e.key = f.entry #>> '{at,2}'
     and (e.name = f.entry #>> '{at,1}' or not $3)

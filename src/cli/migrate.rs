@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::settings::{EntriesSettings, Layout};
 use crate::store::migrations::{self, Migrated};
 
 use super::Context;
@@ -17,7 +18,7 @@ Examples:
   cache-sync migrate
   CACHE_SYNC__DATABASE__SCHEMA=staging cache-sync migrate")]
 pub struct MigrateArgs {
-    /// Print a JSON object: applied, already, newer
+    /// Print a JSON object: applied, already, newer, made_layout
     #[arg(long)]
     pub json: bool,
 }
@@ -26,6 +27,9 @@ pub struct MigrateArgs {
 pub async fn migrate(args: &MigrateArgs, context: &Context) -> Result<(), Exit> {
     let settings = &context.settings;
     let migrated = migrations::migrate(&context.database()?, &settings.source, &settings.entries).await?;
+    if let Some(warning) = warning(&settings.entries, &migrated) {
+        screen::remark(&warning);
+    }
     if args.json {
         screen::print_json(&json!(migrated))
     } else {
@@ -33,8 +37,22 @@ pub async fn migrate(args: &MigrateArgs, context: &Context) -> Result<(), Exit> 
     }
 }
 
+/// That `AppV2` can't start on the table that was made, where nobody has said which it shall be.
+fn warning(entries: &EntriesSettings, migrated: &Migrated) -> Option<String> {
+    let is_guess = entries.layout == Layout::Auto && migrated.made_layout == Some(Layout::Universe.as_str());
+    is_guess.then(|| {
+        let table = format!("{}.cache_entries", entries.schema);
+        format!(
+            "note: {table} was missing and has been made in the universe layout, on which AppV2 can't start. If AppV2 \
+             uses this database, run: drop table {table}; and migrate again with database.layout = \"appv2\". If it does \
+             not, set database.layout to \"universe\""
+        )
+    })
+}
+
 /// What migrating did.
-pub fn render_migrated(schema: &str, Migrated { applied, already, newer }: &Migrated) -> String {
+pub fn render_migrated(schema: &str, migrated: &Migrated) -> String {
+    let Migrated { applied, already, newer, made_layout: _ } = migrated;
     let mut text: String = applied.iter().map(|name| format!("applied {name}\n")).collect();
     text += &match (applied.len(), already.len()) {
         (0, _) => format!("Schema {schema} is up to date, {}.\n", migrations(already.len())),
@@ -64,7 +82,12 @@ mod tests {
     fn migrating_says_what_it_did_and_what_was_done_already() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let shown = |applied: &[&str], already: &[&str], newer: &[&str]| {
-            let migrated = Migrated { applied: names(applied), already: names(already), newer: names(newer) };
+            let migrated = Migrated {
+                applied: names(applied),
+                already: names(already),
+                newer: names(newer),
+                made_layout: None,
+            };
             render_migrated("public", &migrated)
         };
         insta::assert_snapshot!(shown(&["0001_tables"], &[], &[]), @r"

@@ -26,6 +26,7 @@ use crate::settings::{LoadArgs, Settings};
 use crate::store::{Client, Database};
 
 pub mod account;
+pub mod adopt;
 pub mod cancel;
 pub mod changes;
 pub mod dead;
@@ -147,6 +148,7 @@ enum Command {
     Dead(dead::DeadArgs),
     History(history::HistoryArgs),
     Replay(replay::ReplayArgs),
+    Adopt(adopt::AdoptArgs),
     Doctor(doctor::DoctorArgs),
     Demo(demo::DemoArgs),
 }
@@ -242,6 +244,7 @@ async fn dispatch(cli: Cli) -> Result<(), Exit> {
         Command::Dead(args) => dead::dead(&args, &context).await,
         Command::History(args) => history::history(&args, &context).await,
         Command::Replay(args) => replay::replay(&args, &context).await,
+        Command::Adopt(args) => adopt::adopt(&args, &context).await,
         Command::Doctor(args) => doctor::doctor(&args, &context).await,
         Command::Demo(_) => Ok(()),
     };

@@ -13,12 +13,12 @@ use crate::store::Transaction;
 use crate::store::figures;
 use crate::store::history::overlapping;
 use crate::store::layout::{self, Found, Layout};
-use crate::store::migrations;
 use crate::store::read::bars_index;
 use crate::store::read::snapshot::{AppliedDates, read_applied};
 use crate::store::read::source::{SourceTables, read_securities};
 use crate::store::read::{Rules, coverage_of, read_refusal, read_rules};
 use crate::store::{Database, Limits};
+use crate::store::{leftovers, migrations};
 
 use super::{Finding, Level, clock, coverage, groups, rights};
 
@@ -93,12 +93,31 @@ async fn entries(
     findings.extend(rule_findings(&rules));
     findings.extend(groups::examine(transaction, settings, &rules).await?);
     if tables.has_jobs {
+        findings.extend(left_behind(transaction, settings, &rules).await?);
         let remedy =
             "rename or remove that row, or set database.adopt_existing; until then every sync is refused";
         let refusal = read_refusal(transaction, &rules).await?;
         findings.extend(refusal.map(|refusal| Finding::error("schema", refusal.text, remedy)));
     }
     Ok(rules.policy)
+}
+
+/// Rows that nobody keeps, with the statement that removes them.
+async fn left_behind(
+    transaction: &Transaction<'_>,
+    settings: &EntriesSettings,
+    rules: &Rules,
+) -> Result<Option<Finding>, Failure> {
+    let Layout::AppV2(table) = &rules.layout else { return Ok(None) };
+    let rows = leftovers::read(transaction, table, &rules.policy).await?;
+    let breaking = rows.iter().find(|row| row.breaks.is_some());
+    let worst = breaking.and_then(|row| Some(format!("; {} / {}: {}", row.name, row.key, row.breaks?)));
+    Ok((!rows.is_empty()).then(|| {
+        let what = format!("{} rows look like universes and are kept by nobody", rows.len());
+        let statement = leftovers::statement(&settings.schema, &settings.environment, &rows);
+        let remedy = format!("run: cache-sync adopt --apply, which can be undone; or: {statement}");
+        Finding::warn("schema", what + &worst.unwrap_or_default(), remedy)
+    }))
 }
 
 /// There is one writer, so overlaps come from another hand; no constraint forbids them, since one would make every write

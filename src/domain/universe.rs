@@ -153,6 +153,11 @@ pub const RECENT_IPOS: &str = "recent_ipos";
 pub const ETF_ALL: &str = "etf_all";
 
 impl Tier {
+    /// The least lower bound, in whole dollars. The smallest tier may have none, as in `AppV2`: 0.
+    pub fn least_floor(self) -> i64 {
+        i64::from(self != Self::Micro)
+    }
+
     /// The universe of this tier.
     pub fn universe(self) -> UniverseName {
         UniverseName::known(self.as_str())

@@ -30,6 +30,8 @@ use crate::store::Transaction;
 use crate::store::account::{self, JobAccount};
 use crate::store::history::{self, Membership};
 use crate::store::jobs::{self, Accepted, JobRow};
+use crate::store::layout::Entries;
+use crate::store::leftovers;
 use crate::store::read::{self, Reading, Ready, Sources};
 use crate::store::{Database, Limits};
 use crate::wire::entry;
@@ -39,6 +41,7 @@ use crate::wire::status::StatusHash;
 use crate::worker::announce::{Announcer, status_of};
 use crate::worker::relay::Relay;
 
+pub mod adopt;
 pub mod pins;
 pub mod replay;
 pub mod values;
@@ -303,10 +306,30 @@ pub async fn preview(
         Ok(mut plan) => {
             entries.project(&mut plan, &snapshot, Utc::now());
             plan.warnings.extend(warnings);
+            plan.warnings.extend(left_behind(&transaction, &entries, &policy).await?);
             Ok(Preview::Planned(Box::new(plan)))
         }
         Err(refusal) => Ok(Preview::Refused(refusal)),
     }
+}
+
+/// That rows stand in the table which nobody keeps.
+async fn left_behind(
+    transaction: &Transaction<'_>,
+    entries: &Entries,
+    policy: &Policy,
+) -> Result<Option<Warning>, Failure> {
+    let Entries::AppV2 { table, .. } = entries else { return Ok(None) };
+    let rows = leftovers::read(transaction, table, policy).await?;
+    let breaking = rows.iter().filter(|row| row.breaks.is_some()).count();
+    Ok((!rows.is_empty()).then(|| Warning {
+        code: "left_behind",
+        text: format!(
+            "{} rows of cache_entries look like universes and are kept by nobody, {breaking} of them stop a reader; \
+             `cache-sync adopt --plan` lists them",
+            rows.len()
+        ),
+    }))
 }
 
 /// Has `look` look at the market of the newest complete date, as a sync would see it, by the rules in force, in a

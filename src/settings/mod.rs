@@ -34,6 +34,9 @@ pub(crate) use layers::nearest;
 
 /// The reference: every key with its default, unit and reason.
 const SHIPPED: &str = include_str!("../../config/cache_sync.toml");
+/// What `AppV2` sends as key where nobody has set `TICKSTOCKPL_API_KEY`. It stands in its public repository.
+const PUBLIC_API_KEY: &str = "tickstock-cache-sync-2025";
+const CHOOSE_KEY: &str = "make one with openssl rand -hex 32, and set TICKSTOCKPL_API_KEY of AppV2 to it";
 /// Where the main file is looked for when nobody names one.
 const USUAL_FILE: &str = "config/cache_sync.toml";
 /// Sections to which names may be added.
@@ -111,6 +114,8 @@ pub struct EntriesSettings {
     pub environment: String,
     /// In the layout of `AppV2`: ETF universes as bare lists of tickers, not as objects.
     pub bare_etf_lists: bool,
+    /// In the layout of `AppV2`: the environment of lists of funds for dropdowns; `None` for no such lists.
+    pub etf_lists: Option<String>,
     /// The rankings that the layout of `AppV2` has beside those of the policy.
     pub appv2_rankings: Vec<Ranking>,
     /// Whether the group tables of `AppV2` are written.
@@ -422,6 +427,11 @@ fn api_key(env: &[(OsString, OsString)]) -> Result<Option<Secret>, String> {
     let usable = key.to_str().filter(|key| !key.chars().any(|c| c.is_whitespace() || c.is_control()));
     let key =
         usable.ok_or("CACHE_SYNC_API_KEY: the key holds blanks or bytes that no HTTP header can carry")?;
+    if key == PUBLIC_API_KEY {
+        return Err(format!(
+            "CACHE_SYNC_API_KEY: this is the key in AppV2's public source, which everybody knows; {CHOOSE_KEY}"
+        ));
+    }
     Ok(Some(Secret::new(key)))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 use redis::IntoConnectionInfo;
+use sha2::{Digest, Sha256};
 use tokio_postgres::config::Host;
 use toml::Value;
 
@@ -17,8 +18,9 @@ use crate::plan::given::policy::{
 
 use super::layers::{Layers, Origin, number};
 use super::{
-    DatabaseSettings, EntriesSettings, Groups, HttpSettings, Layout, RedisSettings, Secret, Settings,
-    SourceSettings, SyncSettings, ThemeSettings, TriggerSettings, WorkerSettings, sectors, themes,
+    CHOOSE_KEY, DatabaseSettings, EntriesSettings, Groups, HttpSettings, Layout, PUBLIC_API_KEY,
+    RedisSettings, Secret, Settings, SourceSettings, SyncSettings, ThemeSettings, TriggerSettings,
+    WorkerSettings, sectors, themes,
 };
 
 /// Types that can never be in a stock universe: vendors give them the market cap of their issuer, so a preferred
@@ -78,7 +80,7 @@ fn policy(main: &mut Layers, sectors: &mut Layers, themes: &mut Layers) -> Polic
 fn tier_floors(main: &mut Layers) -> Vec<(Tier, i64)> {
     let key = |tier: Tier| format!("market_cap_thresholds.{tier}");
     let floors: Vec<(Tier, i64)> =
-        Tier::ALL.iter().map(|tier| (*tier, dollars(main, &key(*tier), 1))).collect();
+        Tier::ALL.iter().map(|tier| (*tier, dollars(main, &key(*tier), tier.least_floor()))).collect();
     for pair in floors.windows(2) {
         let [(above, upper), (below, lower)] = [pair[0], pair[1]];
         if lower >= upper {
@@ -208,13 +210,26 @@ fn database(main: &mut Layers) -> DatabaseSettings {
 
 fn entries(main: &mut Layers, schema: &str) -> EntriesSettings {
     let wanted = format!("a text of 1 to {MAX_ENVIRONMENT_CHARS} characters");
+    let fits = |text: &str| text.chars().count() <= MAX_ENVIRONMENT_CHARS;
+    let environment = main.read("database.environment", &wanted, |value| {
+        let text = value.as_str().filter(|text| !text.trim().is_empty())?;
+        fits(text).then(|| text.to_owned())
+    });
+    let lists = "database.etf_list_environment";
+    let wanted = format!("a text of at most {MAX_ENVIRONMENT_CHARS} characters, or \"\" for none");
+    let etf_lists: String =
+        main.read(lists, &wanted, |value| value.as_str().filter(|text| fits(text)).map(str::to_owned));
+    if etf_lists == environment {
+        main.refuse(
+            lists,
+            "is that of database.environment, where bare lists stop AppV2's end-of-day reader",
+        );
+    }
     EntriesSettings {
         schema: schema.to_owned(),
         layout: main.word("database.layout", Layout::ALL, Layout::from_text),
-        environment: main.read("database.environment", &wanted, |value| {
-            let text = value.as_str().filter(|text| !text.trim().is_empty())?;
-            (text.chars().count() <= MAX_ENVIRONMENT_CHARS).then(|| text.to_owned())
-        }),
+        environment,
+        etf_lists: (!etf_lists.trim().is_empty()).then_some(etf_lists),
         bare_etf_lists: main.switch("database.bare_etf_lists"),
         appv2_rankings: appv2_rankings(main),
         groups: main.word("database.groups", Groups::ALL, Groups::from_text),
@@ -366,6 +381,10 @@ fn http(main: &mut Layers, api_key: Option<Secret>) -> HttpSettings {
             );
         }
         match setting.value.as_str().and_then(sha256_from_hex) {
+            Some(digest) if digest[..] == Sha256::digest(PUBLIC_API_KEY)[..] => main.refuse(
+                &format!("http.keys.{name}"),
+                &format!("is the hash of the key in AppV2's public source; {CHOOSE_KEY}"),
+            ),
             Some(digest) => {
                 keys.insert(name, digest);
             }

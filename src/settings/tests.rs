@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use sha2::Digest;
+
 use super::*;
 use crate::domain::sector::Sector;
 use crate::domain::security::Security;
@@ -120,6 +122,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
             layout: Layout::Auto,
             environment: "DEFAULT".to_owned(),
             bare_etf_lists: false,
+            etf_lists: Some("DROPDOWN".to_owned()),
             appv2_rankings: Ranking::of_appv2(),
             groups: Groups::Auto,
             group_universes: ["market_cap", "market_leader", "theme", "ipo", "etf", "complete"]
@@ -392,9 +395,9 @@ fn thresholds_that_do_not_fall_are_refused() {
     insta::assert_snapshot!(equal.problems(), @"config/cache_sync.toml:2: `market_cap_thresholds.large_cap` is 200000000000, which is not below mega_cap (200000000000); the five must fall from mega_cap to micro_cap");
     let too_low = World::new().env("CACHE_SYNC__MARKET_CAP_THRESHOLDS__MEGA_CAP", "5e9");
     insta::assert_snapshot!(too_low.problems(), @"CACHE_SYNC__MARKET_CAP_THRESHOLDS__MEGA_CAP: `market_cap_thresholds.mega_cap` is 5000000000, which is not above large_cap (10000000000); the five must fall from mega_cap to micro_cap");
-    let fraction = World::new().main("[market_cap_thresholds]\nmicro_cap = 0\nsmall_cap = 1.5");
+    let fraction = World::new().main("[market_cap_thresholds]\nmicro_cap = -1\nsmall_cap = 1.5");
     insta::assert_snapshot!(fraction.problems(), @r"
-    config/cache_sync.toml:2: `market_cap_thresholds.micro_cap` is 0, but must be whole dollars from 1 to 15000000000000
+    config/cache_sync.toml:2: `market_cap_thresholds.micro_cap` is -1, but must be whole dollars from 0 to 15000000000000
     config/cache_sync.toml:3: `market_cap_thresholds.small_cap` is 1.5, but must be whole dollars from 1 to 15000000000000
     ");
 }
@@ -817,4 +820,25 @@ fn sentinels_are_named_by_their_addresses_and_their_passwords_show_nowhere() {
     let socket =
         World::new().env("CACHE_SYNC__REDIS__SENTINELS", sentinels).env("REDIS_URL", "unix:///redis.sock");
     assert!(socket.problems().contains("no Sentinel can move a server"), "{}", socket.problems());
+}
+
+#[test]
+fn the_key_that_stands_in_appv2s_public_source_is_refused() {
+    let known = World::new().env("CACHE_SYNC_API_KEY", "tickstock-cache-sync-2025");
+    insta::assert_snapshot!(known.problems(), @"CACHE_SYNC_API_KEY: this is the key in AppV2's public source, which everybody knows; make one with openssl rand -hex 32, and set TICKSTOCKPL_API_KEY of AppV2 to it");
+    let hash = crate::domain::hex(&sha2::Sha256::digest(PUBLIC_API_KEY));
+    let hashed = World::new().main(&format!("[http.keys]\nappv2 = \"{hash}\""));
+    assert!(
+        hashed.problems().contains("is the hash of the key in AppV2's public source"),
+        "{}",
+        hashed.problems()
+    );
+}
+
+#[test]
+fn the_smallest_tier_may_have_no_floor_and_lists_of_funds_an_environment_of_their_own() {
+    let none = World::new().main("[market_cap_thresholds]\nmicro_cap = 0").settings();
+    assert_eq!(none.policy().tier_floors.last(), Some(&(Tier::Micro, 0)));
+    let same = World::new().main("[database]\netf_list_environment = \"DEFAULT\"");
+    assert!(same.problems().contains("is that of database.environment"), "{}", same.problems());
 }

@@ -69,6 +69,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/migrations/0007_group_tables.sql"),
     },
     Migration { version: 8, name: "by_hand", sql: include_str!("../../sql/migrations/0008_by_hand.sql") },
+    Migration { version: 9, name: "leftovers", sql: include_str!("../../sql/migrations/0009_leftovers.sql") },
 ];
 
 /// What migrating did. Migrations are named as their files are: `0001_tables`.
@@ -80,6 +81,8 @@ pub struct Migrated {
     pub already: Vec<String>,
     /// In the database, but unknown to this version: a newer one has migrated it.
     pub newer: Vec<String>,
+    /// The layout in which `cache_entries` was made now, where there was none.
+    pub made_layout: Option<&'static str>,
 }
 
 /// Brings our tables to the shape this version wants. Twice is harmless, and so are several at once.
@@ -93,13 +96,18 @@ pub async fn migrate(
     entries: &EntriesSettings,
 ) -> Result<Migrated, Failure> {
     let mut applied = Vec::new();
+    let mut made_layout = None;
     let mut races = 0;
     loop {
         match step(db, source, entries).await {
-            Ok(Step::Applied(name)) => applied.push(name),
+            Ok(Step::Applied { name, made }) => {
+                applied.push(name);
+                made_layout = made_layout.or(made);
+            }
             Ok(Step::Finished(mut migrated)) => {
                 migrated.already.retain(|name| !applied.contains(name));
                 migrated.applied = applied;
+                migrated.made_layout = made_layout.or(migrated.made_layout);
                 return Ok(migrated);
             }
             Err(Failure::Conflict { .. }) if races < MAX_RACES => races += 1,
@@ -143,7 +151,7 @@ pub fn relations() -> Vec<&'static str> {
 }
 
 enum Step {
-    Applied(String),
+    Applied { name: String, made: Option<&'static str> },
     Finished(Migrated),
 }
 
@@ -153,20 +161,36 @@ async fn step(db: &Database, source: &SourceSettings, entries: &EntriesSettings)
     let tx = client.begin_within(LIMITS).await?;
     wait_for_others(&tx, db.schema()).await?;
     SourceTables::discover(&tx, source).await?;
-    layout::check(&tx, entries).await?;
+    let is_missing = layout::check(&tx, entries).await?.is_none();
     make_books(&tx, db.schema()).await?;
     let recorded = read_books(&tx).await?;
+    let made = make_entries(&tx, entries, is_missing, recorded.is_empty()).await?;
     let Some(next) = MIGRATIONS.iter().find(|known| recorded.iter().all(|r| r.version != known.version))
     else {
         tx.commit().await.map_err(postgres(DOING))?;
-        return Ok(Step::Finished(sum_up(&recorded)?));
+        return Ok(Step::Finished(Migrated { made_layout: made, ..sum_up(&recorded)? }));
     };
     sum_up(&recorded)?;
     refuse_foreign(&tx, db.schema(), next).await?;
     tx.batch_execute(next.sql).await.map_err(racing)?;
     record(&tx, next).await?;
     tx.commit().await.map_err(postgres(DOING))?;
-    Ok(Step::Applied(next.file_name()))
+    Ok(Step::Applied { name: next.file_name(), made })
+}
+
+/// Makes `cache_entries` in the layout of `AppV2` where it is missing and wanted like that; which layout it has then, where
+/// it was or will be made now. In the other one the first migration makes it.
+async fn make_entries(
+    tx: &Transaction<'_>,
+    entries: &EntriesSettings,
+    is_missing: bool,
+    is_first: bool,
+) -> Result<Option<&'static str>, Failure> {
+    if is_missing && entries.layout == crate::settings::Layout::AppV2 {
+        tx.batch_execute(include_str!("../../sql/queries/appv2_entries_create.sql")).await.map_err(racing)?;
+        return Ok(Some("appv2"));
+    }
+    Ok((is_missing && is_first).then_some("universe"))
 }
 
 async fn wait_for_others(tx: &Transaction<'_>, schema: &str) -> Result<(), Failure> {

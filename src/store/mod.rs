@@ -14,6 +14,7 @@ pub mod history;
 pub mod jobs;
 pub mod layout;
 pub mod lease;
+pub mod leftovers;
 pub mod migrations;
 pub mod outbox;
 pub mod owners;

@@ -172,6 +172,7 @@ fn location(row: &Row) -> Option<Location> {
         kind: row.get::<_, Option<String>>("type")?,
         name: row.get::<_, Option<String>>("name")?,
         key: row.get::<_, Option<String>>("key")?,
+        environment: row.get("environment"),
     })
 }
 

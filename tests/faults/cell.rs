@@ -6,6 +6,7 @@ use super::checks;
 use super::monitor::Monitor;
 use super::network::{self, Network};
 use super::scenario::{JOB, Row, Scenario};
+use super::shape::{Reader, Shape};
 use super::socket::{Order, Points};
 use crate::world::{Process, Template, World, background, until};
 
@@ -146,8 +147,10 @@ pub(crate) async fn world_for(
 }
 
 /// The market of all cells: filled, and a day on.
-pub(crate) async fn template() -> Template {
-    let world = World::filled().await;
+pub(crate) async fn template(shape: Shape) -> Template {
+    let world = World::new().await;
+    shape.make(&world).await;
+    world.sync("first").await;
     world.delist(&background(40)).await;
     world.list(crate::world::stock("NEWT").cap("12.4B").listed_days_ago(3)).await;
     world.close_next_day(&[(&background(13), 1.1), (&background(12), 0.9)]).await;
@@ -177,6 +180,7 @@ pub(crate) async fn play(row: Row, fault: Fault, template: &Template, expected: 
     let scenario = row.scenario;
     let (world, network, monitor) = world_for(scenario, template, &[fault]).await;
     let listener = world.listen_at(network.redis_port(&world)).await;
+    let reader = Reader::start(&world).await;
     scenario.prepare(&world).await;
     let (side, order) = fault.strikes();
     let points = Points::listen(row.route(side, order));
@@ -188,6 +192,7 @@ pub(crate) async fn play(row: Row, fault: Fault, template: &Template, expected: 
     let recovered = settled(&world, struck.at, fault, row).await;
     network.heal(&world);
 
+    reader.assert_saw_all_or_nothing(&world).await;
     let seen = monitor.seen(&world).await;
     world.all_heard(&listener).await;
     checks::assert_same_effects(&checks::effects(&world).await, expected);

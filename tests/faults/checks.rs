@@ -1,6 +1,7 @@
 //! What must be so after a job, whatever happened meanwhile.
 
 use super::monitor::Command;
+use super::shape;
 use crate::world::World;
 
 /// Notes every state of a job with the transaction that committed it.
@@ -23,7 +24,6 @@ pub(crate) async fn watch(world: &World) {
 pub(crate) async fn effects(world: &World) -> Vec<String> {
     let queries = [
         "select 'job', job_id, mode, status, as_of, result - 'task_results' from cache_sync_jobs order by job_id",
-        "select 'entry', universe, cache_type, content - 'last_updated' from cache_entries order by universe",
         "select 'metadata', universe, symbol_count, added, removed, total_market_cap, status, members_digest,
                 last_as_of, held_runs from cache_entries_metadata order by universe",
         "select 'history', universe, symbol, valid_from, valid_to, entry_reason, exit_reason, rank_at_entry,
@@ -38,7 +38,7 @@ pub(crate) async fn effects(world: &World) -> Vec<String> {
          group by job_id, envelope ->> 'event' order by 2, 3",
         "select 'instrument', symbol, valid_from, valid_to from cache_sync_instruments order by symbol, valid_from",
     ];
-    let mut effects = Vec::new();
+    let mut effects = shape::effects(world).await;
     for query in queries {
         effects.extend(world.ask(query).await);
     }

@@ -12,6 +12,8 @@
 
 use std::process::ExitCode;
 
+use shape::Shape;
+
 #[path = "../world/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the world has more verbs than these tests need")]
 mod world;
@@ -24,6 +26,7 @@ mod network;
 mod outages;
 mod pairs;
 mod scenario;
+mod shape;
 mod soak;
 mod socket;
 
@@ -34,7 +37,13 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let is_well = runtime.block_on(async {
         match words.split_first() {
-            Some((&"matrix", words)) => matrix::run(&matrix::Choice::Containing(words)).await,
+            Some((&"matrix", words)) => match shape_of(words) {
+                Ok((shape, words)) => matrix::run(&matrix::Choice::Containing(words), shape).await,
+                Err(problem) => {
+                    eprintln!("{problem}");
+                    false
+                }
+            },
             Some((&"pairs", words)) => match pairs::Plan::parse(words) {
                 Ok(plan) => pairs::run(plan).await,
                 Err(problem) => {
@@ -54,12 +63,22 @@ fn main() -> ExitCode {
                 }
             },
             _ => {
-                let is_well =
-                    matrix::run(&matrix::Choice::Sample).await & pairs::run(pairs::Plan::sample()).await;
+                let is_well = matrix::run(&matrix::Choice::Sample, Shape::Universe).await
+                    & matrix::run(&matrix::Choice::Containing(&["`commit`"]), Shape::Newest).await
+                    & pairs::run(pairs::Plan::sample()).await;
                 Box::pin(soak::run(soak::Plan::short())).await;
                 is_well
             }
         }
     });
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The database that is asked for by a first word, and the words behind it.
+fn shape_of<'a, 'b>(words: &'a [&'b str]) -> Result<(Shape, &'a [&'b str]), String> {
+    let Some((first, rest)) = words.split_first() else { return Ok((Shape::Universe, words)) };
+    let Some(name) = first.strip_prefix("on:") else { return Ok((Shape::Universe, words)) };
+    let shape =
+        Shape::from_text(name).ok_or(format!("on:{name} is none of on:universe, on:newest, on:older"))?;
+    Ok((shape, rest))
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::cell::{FAULTS, Fault, clean_run, play, template, why_not};
 use super::scenario::{ROWS, Row, Scenario};
+use super::shape::Shape;
 use crate::world::Template;
 
 /// Cells played at the same time. They mostly wait.
@@ -50,9 +51,9 @@ enum Cell {
 }
 
 /// Plays the chosen cells and prints the table; whether all is as it must be.
-pub(crate) async fn run(choice: &Choice<'_>) -> bool {
+pub(crate) async fn run(choice: &Choice<'_>, shape: Shape) -> bool {
     let began = Instant::now();
-    let template = template().await;
+    let template = template(shape).await;
     let chosen: Vec<Place> = (0..ROWS.len())
         .flat_map(|row| (0..FAULTS.len()).map(move |column| (row, column)))
         .filter(|(row, column)| choice.has(*row, &ROWS[*row], FAULTS[*column], *column))

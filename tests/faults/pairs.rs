@@ -14,6 +14,7 @@ use super::cell::{
 use super::checks;
 use super::network::Network;
 use super::scenario::{JOB, ROWS, Row, Scenario};
+use super::shape::Shape;
 use super::socket::Points;
 use crate::world::{Process, Template, World};
 
@@ -66,7 +67,7 @@ enum Played {
 /// Plays pairs; whether all is as it must be.
 pub(crate) async fn run(plan: Plan) -> bool {
     let began = Instant::now();
-    let template = template().await;
+    let template = template(Shape::Universe).await;
     let pairs = choose(plan);
     let scenarios: BTreeSet<Scenario> = pairs.iter().map(|(first, _)| first.0.scenario).collect();
     let mut expected = BTreeMap::new();

@@ -14,52 +14,9 @@ use cache_sync::store::{Database, Limits};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::world::{World, background, request, stock, until};
-
-/// What is unique in most installations, and what is in some.
-pub(crate) const KEYS: [&str; 2] = ["type, name, key, environment", "type, key, environment"];
-
-/// Rows of others, as `AppV2` and its tools keep them beside ours.
-const OTHERS: &str = r#"
-    insert into cache_entries (type, name, key, value, environment) values
-    ('app_settings', 'app_settings', 'MAIL_TIMEOUT', '{"value": 10.50}', 'DEFAULT'),
-    ('cache_config', 'sic_mapping', '3571', '{"sector": "Technology"}', 'DEFAULT'),
-    ('priority_stocks', 'processing', 'top_priority', '{"count": 1, "stocks": [{"ticker": "BG001"}]}', 'DEFAULT'),
-    ('stock_universe', 'Dev Top 10 Stocks', 'dev_top_10', '{"stocks": [{"ticker": "BG001"}]}', 'DEFAULT'),
-    ('stock_universe', 'industry', 'banks', '{"count": 1, "stocks": [{"ticker": "GONE"}]}', 'DEFAULT'),
-    ('etf_universe', 'Dev ETF Selection', 'dev_etfs', '{"etfs": [{"ticker": "SPY"}]}', 'DEFAULT'),
-    ('themes', 'Cybersecurity', 'list', '["BG002", "GONE"]', 'DEFAULT'),
-    ('stock_universe', 'market_cap', 'mega_cap', '["OLD", "OLD"]', 'STAGING'),
-    ('setting', 'theme_mode', 'theme_mode', '"dark"', 'DEFAULT');"#;
-
-/// Funds, one of them without any detail.
-const FUNDS: &str = "
-    insert into symbols (symbol, name, type, active, etf_type, issuer, aum_millions) values
-    ('SPY', 'SPDR S&P 500 ETF Trust', 'ETF', true, 'broad_market', 'State Street', 500000),
-    ('TLT', 'iShares 20+ Year Treasury Bond ETF', 'ETF', true, 'bond', 'BlackRock', 50000),
-    ('BARE', null, 'ETF', true, null, null, null),
-    ('QQQ', 'Closed', 'ETF', false, null, null, null);
-    insert into ohlcv_daily (symbol, date, close, volume)
-    select symbol, '2026-03-02', 100, 1 from symbols where type = 'ETF';";
+use crate::world::{KEYS, World, background, request, stock, until};
 
 impl World {
-    /// A world whose `cache_entries` is `AppV2`'s, with rows of others and a few funds.
-    pub(crate) async fn appv2(key: &str, settings: &[(&str, &str)]) -> Self {
-        let world = Self::with(settings).await;
-        world
-            .sql(&format!(
-                "drop table cache_entries;
-                 create table cache_entries (
-                    id serial primary key, type varchar(50) not null, name varchar(100) not null,
-                    key varchar(100) not null, value jsonb not null, environment varchar(20) not null,
-                    created_at timestamp default now(), updated_at timestamp with time zone default now(),
-                    note text, unique ({key}));
-                 {OTHERS} {FUNDS}"
-            ))
-            .await;
-        world
-    }
-
     /// The same after a first sync.
     async fn appv2_filled() -> Self {
         let world = Self::appv2(KEYS[0], &[]).await;
@@ -68,7 +25,7 @@ impl World {
     }
 
     /// The rows as one statement sees them.
-    async fn rows(&self) -> Vec<AppRow> {
+    pub(crate) async fn rows(&self) -> Vec<AppRow> {
         rows(&self.settings()).await
     }
 
@@ -127,7 +84,7 @@ impl World {
 
 /// A row of `AppV2`'s table.
 #[derive(Debug, Clone)]
-struct AppRow {
+pub(crate) struct AppRow {
     kind: String,
     name: String,
     key: String,
@@ -150,11 +107,11 @@ async fn rows(settings: &cache_sync::settings::Settings) -> Vec<AppRow> {
 }
 
 /// What each program of `AppV2` makes of the table, and where it would fall over.
-mod readers {
+pub(crate) mod readers {
     use super::*;
 
     /// The `ticker` of every element, as `[stock['ticker'] for stock in stocks]` reads it.
-    pub(super) fn tickers(list: &Value) -> Result<Vec<String>, String> {
+    pub(crate) fn tickers(list: &Value) -> Result<Vec<String>, String> {
         let elements = list.as_array().ok_or(format!("{list} is no list"))?;
         let ticker = |element: &Value| {
             let ticker = element["ticker"].as_str().filter(|ticker| !ticker.trim().is_empty());
@@ -168,31 +125,32 @@ mod readers {
         elements.iter().map(|text| text.as_str().map(str::to_owned).ok_or(format!("{text}"))).collect()
     }
 
-    /// The dropdowns: one row that can't be read takes all that follow with it, and an empty table the whole program.
-    pub(super) fn dropdowns(rows: &[AppRow]) -> Result<BTreeMap<String, Vec<String>>, String> {
+    /// The dropdowns, of every environment: one row that can't be read takes all that follow with it, and an empty table
+    /// the whole program. Of a fund universe only a bare list is an entry.
+    pub(crate) fn dropdowns(rows: &[AppRow]) -> Result<BTreeMap<String, Vec<String>>, String> {
         if rows.is_empty() {
             return Err("no cache entries found in database".to_owned());
         }
         let mut dropdowns = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.environment == "DEFAULT") {
-            let found = match (row.kind.as_str(), &row.value) {
+        for row in rows {
+            let (key, found) = match (row.kind.as_str(), &row.value) {
                 ("stock_universe", Value::Object(fields)) if fields.contains_key("stocks") => {
-                    tickers(&row.value["stocks"])?
+                    (format!("{}:{}", row.name, row.key), tickers(&row.value["stocks"])?)
                 }
-                ("etf_universe", Value::Object(fields)) if fields.contains_key("etfs") => {
-                    tickers(&row.value["etfs"])?
+                ("etf_universe", Value::Array(_)) => (format!("etf_{}", row.key), texts(&row.value)?),
+                ("stock_etf_combo", Value::Object(_)) => {
+                    (format!("{}:{}", row.name, row.key), tickers(&row.value["stocks"])?)
                 }
-                ("stock_etf_combo", Value::Object(_)) => tickers(&row.value["stocks"])?,
-                ("themes", _) | ("stock_universe" | "etf_universe", Value::Array(_)) => texts(&row.value)?,
+                ("themes", Value::Array(_)) => (format!("theme_{}", row.name), texts(&row.value)?),
                 _ => continue,
             };
-            dropdowns.insert(format!("{}:{}", row.name, row.key), found);
+            dropdowns.insert(key, found);
         }
         Ok(dropdowns)
     }
 
     /// The end-of-day reader: `value.get('stocks', [])`, which a list does not have.
-    pub(super) fn end_of_day(rows: &[AppRow]) -> Result<BTreeSet<String>, String> {
+    pub(crate) fn end_of_day(rows: &[AppRow]) -> Result<BTreeSet<String>, String> {
         let mut symbols = BTreeSet::new();
         for row in rows.iter().filter(|row| row.environment == "DEFAULT") {
             let list = match row.kind.as_str() {
@@ -208,7 +166,7 @@ mod readers {
     }
 
     /// The historical loader, asked for one universe.
-    pub(super) fn historical(
+    pub(crate) fn historical(
         rows: &[AppRow],
         kind: &str,
         name: &str,
@@ -226,13 +184,13 @@ mod readers {
     }
 
     /// The live feed, which does not start with nothing to listen to.
-    pub(super) fn live_feed(rows: &[AppRow]) -> Result<Vec<String>, String> {
+    pub(crate) fn live_feed(rows: &[AppRow]) -> Result<Vec<String>, String> {
         let symbols = historical(rows, "stock_etf_combo", "stock_etf_test", "combo_test")?;
         if symbols.is_empty() { Err("nothing to listen to".to_owned()) } else { Ok(symbols) }
     }
 
     /// All of them.
-    pub(super) fn all_can_read(rows: &[AppRow]) -> Result<(), String> {
+    pub(crate) fn all_can_read(rows: &[AppRow]) -> Result<(), String> {
         dropdowns(rows)?;
         end_of_day(rows)?;
         live_feed(rows)?;
@@ -267,6 +225,16 @@ async fn every_universe_has_its_row_where_appv2_looks_for_it() {
             "etf_universe/Sector ETFs/etf_sectors",
             "etf_universe/Technology ETFs/etf_technology",
             "etf_universe/Value ETFs/etf_value",
+            // The lists of the dropdowns.
+            "etf_universe/All/etf_all",
+            "etf_universe/Bond/etf_bonds",
+            "etf_universe/Broad Market/etf_broad_market",
+            "etf_universe/Commodity/etf_commodities",
+            "etf_universe/Growth/etf_growth",
+            "etf_universe/International/etf_international",
+            "etf_universe/Sector/etf_sectors",
+            "etf_universe/Technology/etf_technology",
+            "etf_universe/Value/etf_value",
             "stock_etf_combo/stock_etf_test/combo_test",
             "stock_stats/universe/summary",
             "stock_universe/complete/all_stocks",
@@ -301,8 +269,8 @@ async fn every_universe_has_its_row_where_appv2_looks_for_it() {
         found.sort();
         assert_eq!(found, wanted);
         assert_eq!(
-            world.ask("select distinct environment from cache_entries where id > 9").await,
-            ["DEFAULT"]
+            world.ask("select distinct environment from cache_entries where id > 9 order by 1").await,
+            ["DEFAULT", "DROPDOWN"]
         );
         assert_eq!(world.others().await, others);
         readers::all_can_read(&world.rows().await).unwrap();
@@ -397,7 +365,9 @@ async fn each_reader_falls_over_what_it_can_not_bear() {
     };
     assert!(readers::dropdowns(&[]).is_err() && readers::live_feed(&[]).is_err());
     assert!(readers::dropdowns(&row("stock_universe", json!({"stocks": [{"symbol": "A"}]}))).is_err());
-    assert!(readers::dropdowns(&row("etf_universe", json!({"etfs": [{"ticker": " "}]}))).is_err());
+    assert!(readers::dropdowns(&row("stock_universe", json!({"stocks": [{"ticker": " "}]}))).is_err());
+    let object = row("etf_universe", json!({"etfs": [{"ticker": "A"}]}));
+    assert!(readers::dropdowns(&object).unwrap().is_empty(), "an object is no entry");
     assert!(readers::end_of_day(&row("stock_universe", json!(["A"]))).is_err());
     assert!(readers::end_of_day(&row("etf_universe", json!(["A"]))).is_err());
     assert!(
@@ -870,4 +840,37 @@ async fn members_are_looked_up_in_the_order_of_their_row() {
         Some(Vec::new())
     );
     assert_eq!(universe_members(&tx, &settings.entries, "banks", When::default()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn funds_stand_where_the_dropdown_and_where_the_end_of_day_reader_want_them() {
+    let world = World::appv2_filled().await;
+    let rows = world.rows().await;
+    let entries = readers::dropdowns(&rows).unwrap();
+    // Users' saved choices are these keys.
+    assert_eq!(entries["etf_etf_all"], ["SPY", "TLT", "BARE"]);
+    assert_eq!(entries["etf_etf_bonds"], ["TLT"]);
+    assert_eq!(entries.keys().filter(|key| key.starts_with("etf_etf_")).count(), 9);
+    let tracked = readers::end_of_day(&rows).unwrap();
+    assert!(tracked.contains("TLT") && tracked.contains(&background(1)));
+
+    // They go along with the universe: changed, restored and reverted with it.
+    let lists = "select key, value, xmin from cache_entries where environment = 'DROPDOWN' order by key";
+    let before = world.ask(lists).await;
+    world.sync("again").await;
+    assert_eq!(world.ask(lists).await, before);
+    let letters = world.letters().await;
+    world.sql("update symbols set active = false where symbol = 'TLT'").await;
+    world.close_next_day(&[]).await;
+    world.sync("next").await;
+    let entries = readers::dropdowns(&world.rows().await).unwrap();
+    assert_eq!(entries["etf_etf_all"], ["SPY", "BARE"]);
+    world.undo("next").await;
+    assert_eq!(world.letters().await, letters);
+    world.undo("first").await;
+    assert_eq!(world.ask(lists).await, [""; 0]);
+
+    let without = World::appv2(KEYS[0], &[("database.etf_list_environment", "")]).await;
+    without.sync("first").await;
+    assert_eq!(without.ask(lists).await, [""; 0]);
 }

@@ -10,40 +10,7 @@ use cache_sync::settings::Secret;
 use cache_sync::store::Database;
 use chrono::Utc;
 
-use crate::appv2::KEYS;
-use crate::world::{World, background, stock, until};
-
-/// The tables as the newest `AppV2` makes them; `{types}` is what its check allows.
-const TABLES: &str = "
-    create table definition_groups (
-        id serial primary key, name varchar(100) not null,
-        type varchar(50) not null check (type in ({types})),
-        description text, metadata jsonb, liquidity_filter jsonb,
-        environment varchar(10) not null check (environment in ('DEFAULT', 'TEST', 'UAT', 'PROD')),
-        created_at timestamp default current_timestamp, updated_at timestamp default current_timestamp,
-        last_update timestamp default current_timestamp,
-        constraint unique_group unique (name, type, environment));
-    create table group_memberships (
-        id serial primary key, group_id integer not null references definition_groups (id) on delete cascade,
-        symbol varchar(50) not null, weight numeric(5, 4), metadata jsonb,
-        added_at timestamp default current_timestamp, updated_at timestamp default current_timestamp,
-        constraint unique_membership unique (group_id, symbol));";
-/// What the script of `AppV2` allows, and what it has to allow for us.
-const TYPES: [&str; 2] = [
-    "'ETF', 'THEME', 'SECTOR', 'SEGMENT', 'CUSTOM'",
-    "'ETF', 'THEME', 'SECTOR', 'SEGMENT', 'CUSTOM', 'UNIVERSE'",
-];
-/// Groups of others: those of its loaders, one of our names in another type, and one in another environment.
-const OTHERS: &str = r#"
-    insert into definition_groups (name, type, environment, metadata, liquidity_filter) values
-    ('sp500', 'UNIVERSE', 'DEFAULT', '{"total_symbols": 2, "checksum": "ab"}', null),
-    ('SPY', 'ETF', 'DEFAULT', null, '{"min_volume": 1000000.50}'),
-    ('cloud_computing', 'THEME', 'DEFAULT', '[]', null),
-    ('technology', 'SECTOR', 'DEFAULT', '{"industries": ["Software"]}', null),
-    ('top_100', 'UNIVERSE', 'TEST', '{"owner": "somebody"}', null);
-    insert into group_memberships (group_id, symbol, weight, metadata)
-    select g.id, member.symbol, 0.0650, '{"industry": "Banks"}'
-    from definition_groups g, (values ('BG001'), ('GONE')) as member (symbol);"#;
+use crate::world::{GROUP_TABLES, GROUP_TYPES, KEYS, World, background, stock, until};
 
 /// Funds, for the groups of funds and for the one of the live feed.
 const FUNDS: &str = "
@@ -57,17 +24,9 @@ impl World {
     /// A world with the group tables, and groups of others in them, beside a `cache_entries` of our own layout.
     async fn grouped(settings: &[(&str, &str)]) -> Self {
         let world = Self::with(settings).await;
-        world.make_groups(TYPES[1]).await;
+        world.make_groups(GROUP_TYPES[1]).await;
         world.sql(FUNDS).await;
         world
-    }
-
-    async fn make_groups(&self, types: &str) {
-        self.sql(&TABLES.replace("{types}", types)).await;
-        // What others hold is only put where their types are allowed.
-        if types.contains("UNIVERSE") {
-            self.sql(OTHERS).await;
-        }
     }
 
     /// The same after a first sync.
@@ -175,7 +134,7 @@ async fn every_universe_of_the_list_has_a_group_beside_either_layout() {
             None => World::grouped(&[]).await,
             Some(key) => {
                 let world = World::appv2(key, &[]).await;
-                world.make_groups(TYPES[1]).await;
+                world.make_groups(GROUP_TYPES[1]).await;
                 world
             }
         };
@@ -538,6 +497,9 @@ async fn readers_never_see_half_a_universe() {
     }
 }
 
+/// Others' transactions may take as long as a busy machine takes.
+const PATIENT: &str = "set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0";
+
 #[tokio::test]
 async fn somebody_who_writes_groups_of_his_own_meanwhile_is_not_in_the_way() {
     let world = World::grouped_filled(&[]).await;
@@ -545,6 +507,7 @@ async fn somebody_who_writes_groups_of_his_own_meanwhile_is_not_in_the_way() {
     // As its loaders do: one group, by delete and insert, in a transaction that is still open.
     let mut client = Database::new(&world.settings().database).unwrap().client().await.unwrap();
     let tx = client.begin().await.unwrap();
+    tx.batch_execute(PATIENT).await.unwrap();
     tx.batch_execute(
         "delete from definition_groups where name = 'sp500';
          insert into definition_groups (name, type, environment) values ('sp500', 'UNIVERSE', 'DEFAULT')",
@@ -563,6 +526,7 @@ async fn somebody_who_deletes_all_groups_meanwhile_makes_the_sync_start_over() {
     world.close_next_day(&[(&background(13), 1.2)]).await;
     let mut client = Database::new(&world.settings().database).unwrap().client().await.unwrap();
     let tx = client.begin().await.unwrap();
+    tx.batch_execute(PATIENT).await.unwrap();
     tx.batch_execute("delete from definition_groups where environment = 'DEFAULT'").await.unwrap();
     world.xadd(&[("job_id", "next"), ("triggered_by", "admin")]).await;
     let settled = async {
@@ -578,7 +542,7 @@ async fn somebody_who_deletes_all_groups_meanwhile_makes_the_sync_start_over() {
 #[tokio::test]
 async fn tables_that_can_not_be_written_fail_the_job_with_the_statement_that_helps() {
     let world = World::with(&[]).await;
-    world.make_groups(TYPES[0]).await;
+    world.make_groups(GROUP_TYPES[0]).await;
     let error = world.refused("check").await;
     assert!(error.contains("public.definition_groups allows no type UNIVERSE"), "{error}");
     assert_eq!(world.count("select count(*) from cache_entries").await, 0);
@@ -618,7 +582,7 @@ async fn tables_that_can_not_be_written_fail_the_job_with_the_statement_that_hel
         ),
     ] {
         let world = World::with(&[]).await;
-        world.sql(&TABLES.replace("{types}", TYPES[1])).await;
+        world.sql(&GROUP_TABLES.replace("{types}", GROUP_TYPES[1])).await;
         world.sql(damage).await;
         let error = world.refused("job").await;
         assert!(error.contains(sentence), "{damage}: {error}");
@@ -700,7 +664,7 @@ async fn without_both_tables_or_with_the_switch_off_nobody_looks_at_groups() {
     let world = World::new().await;
     world.sync("first").await;
     assert_eq!(world.group_findings().await, [""; 0]);
-    world.sql(&TABLES.replace("{types}", TYPES[1])).await;
+    world.sql(&GROUP_TABLES.replace("{types}", GROUP_TYPES[1])).await;
     world.sql("drop table group_memberships").await;
     world.sync("again").await;
     let findings = world.group_findings().await;

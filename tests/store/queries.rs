@@ -8,7 +8,8 @@ use super::world::World;
 /// Templates: `store::read::source` fills their braces in, and its tests run them.
 const TEMPLATES: [&str; 2] = ["closes_reread.sql", "securities_read.sql"];
 /// Those that want a table of `AppV2`; the tests of that layout and of groups run them.
-const OF_APPV2: [&str; 13] = [
+const OF_APPV2: [&str; 16] = [
+    "appv2_entries_create.sql",
     "appv2_config_read.sql",
     "appv2_rows_read.sql",
     "appv2_rows_remove.sql",
@@ -21,6 +22,8 @@ const OF_APPV2: [&str; 13] = [
     "groups_remove.sql",
     "groups_restore.sql",
     "groups_upsert.sql",
+    "leftovers_read.sql",
+    "leftovers_remove.sql",
     "revert_rows_appv2.sql",
 ];
 

@@ -301,6 +301,7 @@ fn entries(schema: &str) -> EntriesSettings {
         layout: Layout::Auto,
         environment: "DEFAULT".to_owned(),
         bare_etf_lists: false,
+        etf_lists: Some("DROPDOWN".to_owned()),
         appv2_rankings: Ranking::of_appv2(),
         groups: Groups::Auto,
         group_universes: Vec::new(),

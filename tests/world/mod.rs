@@ -32,6 +32,7 @@ use redis::streams::StreamRangeReply;
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
+mod appv2;
 mod gate;
 mod http;
 mod listener;
@@ -45,6 +46,7 @@ mod standby;
 mod tap;
 mod triggers;
 
+pub(crate) use appv2::{GROUP_TABLES, GROUP_TYPES, KEYS, REBUILT};
 pub(crate) use http::{Answer, CALLS, KEY, Sent, Serving, key_variable};
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use market::{background, stock};
@@ -609,7 +611,7 @@ impl World {
 
     /// What a query answers: a line a row, columns parted by a blank, nulls as `-`.
     pub(crate) async fn ask(&self, sql: &str) -> Vec<String> {
-        self.try_ask(sql).await.unwrap()
+        self.try_ask(sql).await.unwrap_or_else(|| panic!("no answer to {sql}"))
     }
 
     /// The same where the server may be away.
@@ -669,6 +671,10 @@ impl World {
             join universe_membership b on b.universe = a.universe and b.symbol = a.symbol and b.id > a.id
             where a.valid_from < coalesce(b.valid_to, 'infinity') and b.valid_from < coalesce(a.valid_to, 'infinity')";
         assert_eq!(self.ask(overlaps).await, [""; 0]);
+        if self.has_appv2_entries().await {
+            self.assert_appv2_rows_are_the_history().await;
+            return;
+        }
         let differences = "
             with history as (select universe, symbol from universe_membership where valid_to is null),
             entries as (

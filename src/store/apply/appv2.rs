@@ -53,13 +53,14 @@ async fn upsert_rows(
         .replace("{values}", &listed(&vec!["$6"; times.len()]))
         .replace("{updated}", if table.has_updated_at { ", updated_at = excluded.updated_at" } else { "" });
     let (types, names, keys) = columns_of(rows.iter().map(|(at, _)| *at));
+    let environments: Vec<&str> = rows.iter().map(|(at, _)| table.environment_of(Some(at))).collect();
     let values: Vec<&str> = rows.iter().map(|(_, value)| *value).collect();
     let params: [Param<'_>; 6] = [
         (&types, Type::TEXT_ARRAY),
         (&names, Type::TEXT_ARRAY),
         (&keys, Type::TEXT_ARRAY),
         (&values, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
+        (&environments, Type::TEXT_ARRAY),
         (&now, Type::TIMESTAMPTZ),
     ];
     execute(tx, DOING, &sql, &params).await
@@ -68,7 +69,7 @@ async fn upsert_rows(
 /// Types, names and keys of rows, side by side.
 fn columns_of<'a>(at: impl Iterator<Item = &'a Location>) -> (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>) {
     let (mut types, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for Location { kind, name, key } in at {
+    for Location { kind, name, key, .. } in at {
         types.push(kind.as_str());
         names.push(name.as_str());
         keys.push(key.as_str());
@@ -94,7 +95,10 @@ pub(super) fn kept_rows(plan: &Plan, rows: &Rows, to_write: &[RowToWrite]) -> St
 
 /// A row as a run keeps it. Its content goes through no parser, which might spell a number otherwise.
 fn kept_row(slot: &str, row: &StoredRow) -> String {
-    let at = row.at.as_ref().map(|at| [&at.kind, row.found_name.as_ref().unwrap_or(&at.name), &at.key]);
+    let at = row.at.as_ref().map(|at| {
+        let place = [&at.kind, row.found_name.as_ref().unwrap_or(&at.name), &at.key];
+        place.into_iter().chain(&at.environment).collect::<Vec<_>>()
+    });
     // What was never ours in a universe without a row is known to nobody.
     let content = row.value.as_ref().filter(|_| row.at.is_some() || row.status.is_some());
     let content = content.map_or(String::new(), |json| format!(",\"content\":{json}"));
@@ -130,12 +134,13 @@ pub(super) async fn restore_rows(
     if gone.is_empty() {
         return Ok(());
     }
+    let environments: Vec<&str> = gone.iter().map(|at| table.environment_of(Some(at))).collect();
     let (types, names, keys) = columns_of(gone.into_iter());
     let params: [Param<'_>; 5] = [
         (&types, Type::TEXT_ARRAY),
         (&names, Type::TEXT_ARRAY),
         (&keys, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
+        (&environments, Type::TEXT_ARRAY),
         (&(table.unique == Unique::WithName), Type::BOOL),
     ];
     execute(tx, DOING, include_str!("../../../sql/queries/appv2_rows_remove.sql"), &params).await

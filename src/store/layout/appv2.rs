@@ -12,8 +12,14 @@
 //! | `themes:green_energy` ... | `themes` | what people call it | `list`, or the theme | `[tickers]` |
 //! | `all_stocks` | `stock_universe` | `complete` | `all_stocks` | the same as the tiers, without details |
 //! | `etf_bonds` ... | `etf_universe` | `Bond ETFs` ... | the universe | `{count, etfs: [...]}`, or `[tickers]` |
+//! | `etf_lists:etf_bonds` ... | `etf_universe` | `Bond` ..., in an environment of its own | the universe | `[tickers]` |
 //! | `stock_stats:summary` | `stock_stats` | `universe` | `summary` | `{overview: {...}}` |
 //! | `stock_etf_combo:combo_test` | `stock_etf_combo` | `stock_etf_test` | `combo_test` | `{count, stocks, symbols}` |
+//!
+//! # Why funds stand there twice
+//! The end-of-day reader stops on a bare list, and dropdowns show nothing but bare lists. But it reads `DEFAULT` only, and
+//! they read every environment. So the lists have an environment of their own, and another name than the row of the same
+//! key, for dropdowns keep one of each type, name and key.
 //!
 //! `recent_ipos` has no row: its members stand in history alone.
 
@@ -45,6 +51,8 @@ pub struct Table {
     pub has_updated_at: bool,
     /// Whether ETF universes are bare lists of tickers.
     pub bare_etf_lists: bool,
+    /// The environment of lists of funds that only dropdowns read, where they are written.
+    pub etf_lists: Option<String>,
 }
 
 /// What tells two rows of the table apart.
@@ -65,6 +73,8 @@ pub struct Location {
     pub name: String,
     /// The column `key`.
     pub key: String,
+    /// Another environment than that of the table's other rows.
+    pub environment: Option<String>,
 }
 
 /// What a row is to us: a universe by its name, any other row by a name with a colon, which no universe has.
@@ -107,6 +117,13 @@ pub struct RowToWrite {
     pub value: Value,
 }
 
+impl Table {
+    /// The environment of a row.
+    pub fn environment_of<'a>(&'a self, at: Option<&'a Location>) -> &'a str {
+        at.and_then(|at| at.environment.as_deref()).unwrap_or(&self.environment)
+    }
+}
+
 impl Unique {
     /// The columns, as SQL lists them.
     pub fn columns(self) -> &'static str {
@@ -119,7 +136,7 @@ impl Unique {
 
 impl Location {
     fn new(kind: &str, name: &str, key: &str) -> Self {
-        Self { kind: kind.to_owned(), name: name.to_owned(), key: key.to_owned() }
+        Self { kind: kind.to_owned(), name: name.to_owned(), key: key.to_owned(), environment: None }
     }
 
     /// Where the row of a universe stands; `None` for one that has none.
@@ -175,7 +192,7 @@ impl Slot {
 /// Every slot that `policy` fills.
 pub fn slots(table: &Table, policy: &Policy) -> Vec<Slot> {
     let universes = Universe::kinds_by_name(policy);
-    let universes = universes.iter().map(|(name, cache_type)| Slot::of_universe(name, *cache_type));
+    let ours = universes.iter().map(|(name, cache_type)| Slot::of_universe(name, *cache_type));
     let themes = policy.themes.themes.iter().map(|theme| {
         let key = match table.unique {
             Unique::WithName => "list",
@@ -187,18 +204,31 @@ pub fn slots(table: &Table, policy: &Policy) -> Vec<Slot> {
             at: Some(Location::new(THEMES, &theme.name, key)),
         }
     });
+    let lists = universes.iter().filter(|(_, kind)| **kind == CacheType::Etf);
+    let lists =
+        lists.zip(std::iter::repeat(table.etf_lists.as_ref())).filter_map(|((name, _), environment)| {
+            let title = fund_title(name.as_str()).trim_end_matches(" ETFs");
+            let at = Location::new(ETF_UNIVERSE, title, name.as_str());
+            let at = Location { environment: Some(environment?.clone()), ..at };
+            Some(Slot { name: etf_list_slot(name), cache_type: None, at: Some(at) })
+        });
     let others = [
         (STATISTICS, Location::new("stock_stats", "universe", "summary")),
         (FEED, Location::new("stock_etf_combo", "stock_etf_test", "combo_test")),
     ];
     let others =
         others.into_iter().map(|(name, at)| Slot { name: name.to_owned(), cache_type: None, at: Some(at) });
-    universes.chain(themes).chain(others).collect()
+    ours.chain(themes).chain(lists).chain(others).collect()
 }
 
 /// The slot of the bare list of a theme.
 pub fn list_slot(theme: &UniverseName) -> String {
     format!("{THEMES}:{theme}")
+}
+
+/// The slot of the list of a universe of funds.
+pub fn etf_list_slot(universe: &UniverseName) -> String {
+    format!("etf_lists:{universe}")
 }
 
 /// The rows of other names that stand where ours belong, where a name is no part of what is unique.
@@ -241,6 +271,7 @@ mod tests {
             has_created_at: true,
             has_updated_at: true,
             bare_etf_lists: false,
+            etf_lists: Some("DROPDOWN".to_owned()),
         }
     }
 

@@ -98,10 +98,6 @@ pub fn contradiction(settings: &EntriesSettings, found: &Found) -> Option<String
         )),
         (Found::Known(Layout::Universe), settings::Layout::AppV2) => Some(other("the universe")),
         (Found::Known(Layout::AppV2(_)), settings::Layout::Universe) => Some(other("the appv2")),
-        (Found::Missing, settings::Layout::AppV2) => Some(format!(
-            "there is no table {schema}.{TABLE}, and database.layout is \"appv2\", which only AppV2 makes; let AppV2 \
-             make it first, or set database.layout to \"auto\""
-        )),
         (Found::Missing | Found::Known(_), _) => None,
     }
 }
@@ -165,6 +161,7 @@ fn appv2_table(
             has_created_at: times.contains(&"created_at"),
             has_updated_at: times.contains(&"updated_at"),
             bare_etf_lists: settings.bare_etf_lists,
+            etf_lists: settings.etf_lists.clone().filter(|_| !settings.bare_etf_lists),
         }),
     }
 }

@@ -23,7 +23,7 @@ use crate::plan::given::snapshot::{Snapshot, StockState};
 use crate::plan::market::FUND_KINDS;
 use crate::plan::result::{Plan, PlannedUniverse};
 
-use super::appv2::{FEED, Location, RowToWrite, Rows, STATISTICS, Table, list_slot};
+use super::appv2::{FEED, Location, RowToWrite, Rows, STATISTICS, Table, etf_list_slot, list_slot};
 
 /// How many stocks the live feed starts with.
 const FEED_STOCKS: usize = 50;
@@ -52,8 +52,8 @@ pub fn project(
     for universe in &plan.universes {
         let slot = universe.name.as_str();
         wanted.push((slot.to_owned(), known.universe(table, universe)));
-        if universe.cache_type == CacheType::Theme {
-            wanted.push((list_slot(&universe.name), bare_list(&universe.members)));
+        if let Some(list) = list_of(universe) {
+            wanted.push((list, bare_list(&universe.members)));
         }
     }
     let complete = plan.universes.iter().find(|universe| universe.name.as_str() == ALL_STOCKS);
@@ -68,10 +68,20 @@ pub fn project(
         wanted.into_iter().filter_map(|(slot, value)| to_write(rows, slot, value)).collect();
     let slots: HashSet<&str> = written.iter().map(|row| row.slot.as_str()).collect();
     for universe in &mut plan.universes {
+        let list = list_of(universe);
         universe.rewrite =
-            slots.contains(universe.name.as_str()) || slots.contains(list_slot(&universe.name).as_str());
+            slots.contains(universe.name.as_str()) || list.is_some_and(|list| slots.contains(list.as_str()));
     }
     written
+}
+
+/// The slot of a universe's bare list, where its kind has one.
+fn list_of(universe: &PlannedUniverse) -> Option<String> {
+    match universe.cache_type {
+        CacheType::Theme => Some(list_slot(&universe.name)),
+        CacheType::Etf => Some(etf_list_slot(&universe.name)),
+        _ => None,
+    }
 }
 
 fn to_write(rows: &Rows, slot: String, value: Value) -> Option<RowToWrite> {
@@ -264,6 +274,7 @@ mod tests {
             has_created_at: true,
             has_updated_at: true,
             bare_etf_lists: false,
+            etf_lists: None,
         }
     }
 

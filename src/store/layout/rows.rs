@@ -53,12 +53,13 @@ pub(in crate::store) async fn read(
     let types: Vec<Option<&str>> = at().map(|at| Some(at?.kind.as_str())).collect();
     let titles: Vec<Option<&str>> = at().map(|at| Some(at?.name.as_str())).collect();
     let keys: Vec<Option<&str>> = at().map(|at| Some(at?.key.as_str())).collect();
+    let environments: Vec<&str> = at().map(|at| table.environment_of(at)).collect();
     let params: [Param<'_>; 6] = [
         (&names, Type::TEXT_ARRAY),
         (&types, Type::TEXT_ARRAY),
         (&titles, Type::TEXT_ARRAY),
         (&keys, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
+        (&environments, Type::TEXT_ARRAY),
         (&(table.unique == Unique::WithName), Type::BOOL),
     ];
     let found = query(tx, DOING, include_str!("../../../sql/queries/appv2_rows_read.sql"), &params).await?;

@@ -111,10 +111,14 @@ impl Overridden {
     fn set_tier_floors(&mut self, rows: &[&ConfigRow]) {
         let mut wanted = Vec::new();
         for row in rows {
-            match (Tier::from_text(&row.key), whole_number(&row.value, 1, MAX_FLOOR)) {
-                (Some(tier), Some(floor)) => wanted.push((*row, tier, floor)),
-                (None, _) => self.refuse(row, "names no tier"),
-                (_, None) => self.refuse(row, &format!("is not whole dollars from 1 to {MAX_FLOOR}")),
+            let Some(tier) = Tier::from_text(&row.key) else {
+                self.refuse(row, "names no tier");
+                continue;
+            };
+            let least = tier.least_floor();
+            match whole_number(&row.value, least, MAX_FLOOR) {
+                Some(floor) => wanted.push((*row, tier, floor)),
+                None => self.refuse(row, &format!("is not whole dollars from {least} to {MAX_FLOOR}")),
             }
         }
         wanted.sort_by_key(|(_, tier, _)| *tier);
@@ -159,9 +163,31 @@ impl Overridden {
         }
         // A database that another program kept has a dozen of them; one sentence is enough.
         if !strangers.is_empty() {
-            self.problems.push(format!("no themes of ours are called {}", first_few(strangers.iter())));
+            let ours: Vec<String> = strangers.iter().filter_map(|key| our_theme(key)).collect();
+            let advice = if ours.is_empty() {
+                String::new()
+            } else {
+                format!("; to have such a list take the place of ours, write it under {}", ours.join(", "))
+            };
+            self.problems
+                .push(format!("no themes of ours are called {}{advice}", first_few(strangers.iter())));
         }
     }
+}
+
+/// Our theme for one of the keys that `AppV2`'s own job knew, as advice. Its lists of four tickers are not taken for ours:
+/// they would empty a theme without anybody having asked for it.
+fn our_theme(key: &str) -> Option<String> {
+    let ours = match key {
+        "ai" => "ai_ml_leaders",
+        "biotech" => "biotech_innovators",
+        "cloud" => "cloud_computing",
+        "crypto" => "crypto_blockchain",
+        "fintech" => "fintech_disruptors",
+        "green" | "clean_energy" => "green_energy",
+        _ => return None,
+    };
+    Some(format!("{ours} ({key})"))
 }
 
 fn set_floor(floors: &mut [(Tier, i64)], tier: Tier, floor: i64) {
@@ -422,7 +448,8 @@ mod tests {
                 "themes.cloud_computing has no list of tickers",
                 "themes.cloud_computing has a field \"size\", which means nothing here",
                 "themes.cloud_computing has a min_exit_usd of 800, which is above min_entry_usd (500)",
-                "no themes of ours are called ai, ev",
+                "no themes of ours are called ai, ev; to have such a list take the place of ours, write it under \
+                 ai_ml_leaders (ai)",
             ]
         );
         assert_eq!(overridden.policy.fingerprint(), policy().fingerprint());

@@ -30,7 +30,7 @@ use crate::plan::members::universes::Universe;
 use crate::plan::result::{Plan, PlannedUniverse, RestoredAs};
 use crate::settings::EntriesSettings;
 use crate::store::Transaction;
-use crate::store::statement::{Param, query};
+use crate::store::statement::{Param, execute, query};
 
 use super::appv2::fund_title;
 use super::projection::feed_symbols;
@@ -215,6 +215,19 @@ impl Groups {
         };
         let ours = self.stored.iter().filter(|group| group.is_ours && group.name != FEED_GROUP);
         ours.map(|group| group.name.as_str()).filter(|name| !is_kept(name)).collect()
+    }
+
+    /// Removes the groups of ours that belong to no universe of `policy`.
+    pub async fn remove_without_universe(
+        &self,
+        tx: &Transaction<'_>,
+        policy: &Policy,
+    ) -> Result<(), Failure> {
+        let names = self.without_universe(policy);
+        let gone = self.stored.iter().filter(|group| group.is_ours && names.contains(&group.name.as_str()));
+        let ids: Vec<i32> = gone.map(|group| group.id).collect();
+        let sql = include_str!("../../../../sql/queries/groups_remove.sql");
+        execute(tx, "remove groups that nobody keeps", sql, &[(&ids, Type::INT4_ARRAY)]).await
     }
 
     /// Works out what `plan` changes in the group tables.
