@@ -45,6 +45,8 @@
 //! | `volume_missing` | of share classes the most traded is wanted, and no bar has a volume |
 //! | `split_unconfirmed` | the shares of a suspected split have not come for more than five sessions |
 //! | `quarantined` | the value of a stock is not believed, see [`screening`](market::screening) |
+//! | `cap_multiplied` | a stock is worth five times as much as in the last run or more, and that is believed |
+//! | `contradiction` | rows that can't be as they say, see [`market::contradictions`] |
 //! | `identities_doubted` | too many tickers have another FIGI or CIK at once; all are taken for who they were |
 //! | `rename_unclear` | a member that is gone is identified like several new symbols, or several like one |
 //! | `later_jobs_undone` | a revert undoes jobs that ran after the one it was asked for |
@@ -52,11 +54,14 @@
 
 use chrono::NaiveDate;
 
+use crate::domain::money::Usd;
+use crate::domain::symbol::Symbol;
 use crate::domain::task::{Mode, SyncTask, TaskStatus};
+use crate::domain::universe::Tier;
 use crate::domain::wording::{counted, first_few};
 
-use draft::Draft;
 use draft::guard;
+use draft::{CAP_MULTIPLIED, Draft};
 use given::date;
 use given::notice::Refusal;
 use given::policy::Policy;
@@ -86,6 +91,8 @@ mod tasks;
 pub use given::order::Order;
 pub use members::overrides::excludes_each_other;
 
+/// So many times as much is named.
+const MULTIPLE: f64 = 5.0;
 /// A warning tells of so many pins without effect; the others are counted.
 const NAMED_PINS: usize = 5;
 
@@ -168,6 +175,7 @@ fn plan_on(
     warn_of_unreadable_symbols(&mut draft);
     warn_of_idle_pins(&mut draft);
     warn_of_quarantine(&mut draft);
+    warn_of_multiples(&mut draft);
     warn_of_holds(&mut draft);
     guard::warn_of_ended_holds(&mut draft);
     let Draft { universes, foreign, mut warnings, measures, .. } = draft;
@@ -249,6 +257,39 @@ fn warn_of_quarantine(draft: &mut Draft) {
     );
     draft.warn(QUARANTINED, text);
     warn_of_overdue_splits(draft);
+}
+
+/// Stocks that are worth many times as much as in the last run, though that is believed: a person should look once.
+fn warn_of_multiples(draft: &mut Draft) {
+    let (market, policy) = (draft.market, draft.policy);
+    let Some(last) = &draft.snapshot.last_run else { return };
+    let smallest = policy.tier_floors.iter().find(|(tier, _)| *tier == Tier::Small);
+    let floor = smallest.map_or(Usd::ZERO, |(_, floor)| Usd::dollars(*floor));
+    let mut grown: Vec<(Usd, Usd, &Symbol)> = Vec::new();
+    for stock in &last.stocks {
+        let index = market.index_of_member(&stock.symbol);
+        let index = index.filter(|index| market.quarantined_at(*index).is_none());
+        let now = index.and_then(|index| Some((index, market.cap(index)?)));
+        let (Some((index, now)), Some(before)) = (now, stock.cap_cents.map(Usd::from_cents)) else {
+            continue;
+        };
+        if now >= floor && now.as_f64() >= before.as_f64() * MULTIPLE {
+            grown.push((now, before, &market.security(index).symbol));
+        }
+    }
+    if grown.is_empty() {
+        return;
+    }
+    grown.sort_by(|a, b| (b.0, a.2).cmp(&(a.0, b.2)));
+    let named =
+        grown.iter().map(|(now, before, symbol)| format!("{symbol} {} -> {}", before.short(), now.short()));
+    let text = format!(
+        "{} worth at least {MULTIPLE} times as much as on {}, and believed: {}",
+        counted(grown.len(), "stock"),
+        last.as_of,
+        first_few(named)
+    );
+    draft.warn(CAP_MULTIPLIED, text);
 }
 
 /// Splits whose shares don't come: nothing will release them soon, so a person should look, at the largest first.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::failure::{Failure, postgres};
+use crate::failure::Failure;
 use crate::settings::Settings;
+use crate::store::apply::{remove_leftovers, restore_leftovers};
 use crate::store::layout::Layout;
+use crate::store::layout::groups::Groups;
+use crate::store::lease::Lease;
 use crate::store::leftovers::{self, Leftover};
-use crate::store::read::{read_groups, read_rules};
-use crate::store::{Database, Limits};
+use crate::store::read::{Rules, read_groups, read_rules};
+use crate::store::{Database, Limits, Transaction};
 
 /// What nobody keeps any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +37,13 @@ pub enum Doing {
     Apply,
 }
 
+/// What nobody keeps, as it was found in a transaction.
+struct Found {
+    rules: Rules,
+    groups: Option<Groups>,
+    rows: Vec<Leftover>,
+}
+
 /// Finds what nobody keeps, and removes it where it is asked to.
 pub async fn adopt(
     database: &Database,
@@ -41,27 +51,14 @@ pub async fn adopt(
     doing: Doing,
     now: DateTime<Utc>,
 ) -> Result<Leftovers, Failure> {
-    let mut client = database.client().await?;
-    let transaction = match doing {
-        Doing::Plan => client.begin_read_only(Limits::default()).await?,
-        Doing::Apply => client.begin_repeatable(Limits::default()).await?,
-    };
-    let rules = read_rules(&transaction, &settings.entries, &Arc::new(settings.policy())).await?;
-    let groups = read_groups(&transaction, &settings.entries, &rules.group_tables, &rules.policy).await?;
-    let rows = match &rules.layout {
-        // Rows of others are kept clean there by every sync.
-        Layout::Universe => Vec::new(),
-        Layout::AppV2(table) => leftovers::read(&transaction, table, &rules.policy).await?,
-    };
-    if doing == Doing::Apply {
-        if let Layout::AppV2(table) = &rules.layout {
-            leftovers::remove(&transaction, table, &rows, now).await?;
+    let found = match doing {
+        Doing::Plan => {
+            let mut client = database.client().await?;
+            find(&client.begin_read_only(Limits::default()).await?, settings).await?
         }
-        if let Some(groups) = &groups {
-            groups.remove_without_universe(&transaction, &rules.policy).await?;
-        }
-        transaction.commit().await.map_err(postgres("remove rows of universes that nobody keeps"))?;
-    }
+        Doing::Apply => apply(database, settings, now).await?,
+    };
+    let Found { rules, groups, rows } = found;
     let statement = match rows.as_slice() {
         [] => String::new(),
         rows => leftovers::statement(&settings.entries.schema, &settings.entries.environment, rows),
@@ -70,11 +67,37 @@ pub async fn adopt(
     Ok(Leftovers { groups: groups.map(str::to_owned).collect(), rows, statement })
 }
 
+async fn find(transaction: &Transaction<'_>, settings: &Settings) -> Result<Found, Failure> {
+    let rules = read_rules(transaction, &settings.entries, &Arc::new(settings.policy())).await?;
+    let groups = read_groups(transaction, &settings.entries, &rules.group_tables, &rules.policy).await?;
+    let rows = match &rules.layout {
+        // Rows of others are kept clean there by every sync.
+        Layout::Universe => Vec::new(),
+        Layout::AppV2(table) => leftovers::read(transaction, table, &rules.policy).await?,
+    };
+    Ok(Found { rules, groups, rows })
+}
+
+/// Under the lease, so that no sync writes what is being removed.
+async fn apply(database: &Database, settings: &Settings, now: DateTime<Utc>) -> Result<Found, Failure> {
+    let mut client = database.dedicated().await?;
+    let lease = Lease::acquire(&mut client, Limits::default()).await?;
+    let found = find(lease.transaction(), settings).await?;
+    if let Layout::AppV2(table) = &found.rules.layout {
+        remove_leftovers(&lease, table, &found.rows, now).await?;
+    }
+    if let Some(groups) = &found.groups {
+        groups.remove_without_universe(lease.transaction(), &found.rules.policy).await?;
+    }
+    lease.commit().await?;
+    Ok(found)
+}
+
 /// Puts the rows back that were removed last; how many.
 pub async fn undo(database: &Database, now: DateTime<Utc>) -> Result<i64, Failure> {
-    let mut client = database.client().await?;
-    let transaction = client.begin().await?;
-    let restored = leftovers::restore(&transaction, now).await?;
-    transaction.commit().await.map_err(postgres("put back the rows that were removed"))?;
+    let mut client = database.dedicated().await?;
+    let lease = Lease::acquire(&mut client, Limits::default()).await?;
+    let restored = restore_leftovers(&lease, now).await?;
+    lease.commit().await?;
     Ok(restored)
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -16,7 +15,7 @@ use crate::plan::given::policy::Policy;
 
 use super::Transaction;
 use super::layout::appv2::{Table, Unique, slots, tickers};
-use super::statement::{Param, execute, query, query_one};
+use super::statement::{Param, query};
 
 const DOING: &str = "look for rows of universes that nobody keeps";
 
@@ -92,34 +91,6 @@ fn broken_reader(kind: &str, json: &str) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-/// Removes rows, and keeps them to the letter.
-pub async fn remove(
-    tx: &Transaction<'_>,
-    table: &Table,
-    leftovers: &[Leftover],
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let types: Vec<&str> = leftovers.iter().map(|row| row.kind.as_str()).collect();
-    let names: Vec<&str> = leftovers.iter().map(|row| row.name.as_str()).collect();
-    let keys: Vec<&str> = leftovers.iter().map(|row| row.key.as_str()).collect();
-    let params: [Param<'_>; 5] = [
-        (&types, Type::TEXT_ARRAY),
-        (&names, Type::TEXT_ARRAY),
-        (&keys, Type::TEXT_ARRAY),
-        (&table.environment, Type::TEXT),
-        (&now, Type::TIMESTAMPTZ),
-    ];
-    let sql = include_str!("../../sql/queries/leftovers_remove.sql");
-    execute(tx, "remove rows of universes that nobody keeps", sql, &params).await
-}
-
-/// Puts back what was removed last; how many rows that were.
-pub async fn restore(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<i64, Failure> {
-    let sql = include_str!("../../sql/queries/leftovers_restore.sql");
-    let row = query_one(tx, "put back the rows that were removed", sql, &[(&now, Type::TIMESTAMPTZ)]).await?;
-    Ok(row.get(0))
 }
 
 /// The statement that removes rows, for whoever would rather run it himself.

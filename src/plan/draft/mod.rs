@@ -33,6 +33,9 @@ pub mod measure;
 pub mod planned;
 pub(crate) mod reason;
 
+/// The code of the warning that names stocks which are worth many times as much as in the last run.
+pub(crate) const CAP_MULTIPLIED: &str = "cap_multiplied";
+
 /// What the sub-tasks have decided so far, and what they decide from.
 pub(crate) struct Draft<'a> {
     pub(crate) snapshot: &'a Snapshot,

@@ -8,9 +8,30 @@ use crate::domain::wording::grouped;
 /// A distance beyond this many percent is told as a multiple.
 const MOST_PERCENT: f64 = 1_000.0;
 
-/// How much a cap lacks, in percent of itself: `3.0 % short`.
+/// A cap that lacks more percent of itself than this is told by its share of the bound: nothing is 736 % short.
+const MOST_OF_ITSELF: f64 = 10.0;
+
+/// How much a cap lacks: `3.0 % short`. Of a small distance that is what it has to gain, in percent of itself; of a large
+/// one the part of the bound that is missing.
 pub(super) fn short(cap: Usd, bound: Usd) -> String {
-    told(rise(cap, bound), |percent| format!("{percent} short"), |times| format!("a {times}th of that"))
+    let gain = rise(cap, bound);
+    if gain >= MOST_PERCENT {
+        return format!("a {} of that", ordinal((gain / 100.0 + 1.0) as usize));
+    }
+    let missing = if gain <= MOST_OF_ITSELF { gain } else { fall(bound, cap) };
+    format!("{} short", percent(missing))
+}
+
+/// `21st`, `112th`, `20,597th`.
+fn ordinal(n: usize) -> String {
+    let ending = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{}{ending}", grouped(n))
 }
 
 /// How far a cap is above something, in percent of that: `24.0 % above`.
@@ -105,6 +126,10 @@ mod tests {
         assert_eq!(above_that_of(usd("12"), usd("10"), "rank 4"), "20.0 % above rank 4");
         assert_eq!(above_that_of(usd("320"), usd("10"), "rank 4"), "32 times the cap of rank 4");
         assert_eq!(short(usd("9710000"), usd("200000000000")), "a 20,597th of that");
+        assert_eq!(short(usd("1"), usd("8.36")), "88.0 % short", "not 736 %");
+        assert_eq!(short(usd("9"), usd("10")), "10.0 % short");
+        assert_eq!(short(usd("1"), usd("21")), "a 21st of that");
+        assert_eq!(["1st", "22nd", "103rd", "111th"], [1, 22, 103, 111].map(ordinal)[..]);
         assert_eq!(more(usd("9710000"), usd("200000000000")), "20,597 times as much");
         assert_eq!(above(usd("3200000000000"), usd("200000000000")), "16 times that");
     }

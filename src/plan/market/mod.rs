@@ -42,6 +42,7 @@ use crate::plan::given::snapshot::Snapshot;
 use identity::Identities;
 use screening::{Carried, Quarantine, Quarantined, Released, Screening};
 
+pub mod contradictions;
 pub mod identity;
 pub(crate) mod run_state;
 pub mod screening;
@@ -442,6 +443,7 @@ impl<'a> Market<'a> {
         [self.invalid_caps(), self.unknown_activity(), self.duplicate_symbols()]
             .into_iter()
             .flatten()
+            .chain(contradictions::warnings(self))
             .collect()
     }
 

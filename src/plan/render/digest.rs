@@ -10,6 +10,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::universe::RECENT_IPOS;
 
 use crate::domain::wording::{counted, grouped};
+use crate::plan::draft::CAP_MULTIPLIED;
 use crate::plan::market::screening::Quarantined;
 use crate::plan::result::{Plan, PlannedUniverse, held_by_reason};
 
@@ -38,6 +39,8 @@ pub fn digest(plan: &Plan) -> String {
     parts.extend(list("not believed", "", &quarantined));
     let released: Vec<&Symbol> = plan.released.iter().map(|released| &released.was.symbol).collect();
     parts.extend(list("believed again", "", &released));
+    let multiplied = plan.warnings.iter().find(|warning| warning.code == CAP_MULTIPLIED);
+    parts.extend(multiplied.map(|warning| warning.text.clone()));
     let renamed: Vec<String> =
         plan.renamed().iter().take(NAMED).map(|(from, symbol)| format!("{from} to {symbol}")).collect();
     if !renamed.is_empty() {

@@ -55,8 +55,10 @@ use crate::plan::result::{Hold, Plan, PlannedUniverse, RestoredAs, RestoredRow};
 use crate::store::{Transaction, distrusts};
 
 use super::layout::Entries;
+use super::layout::appv2::Table;
 use super::layout::groups::Groups;
 use super::lease::Lease;
+use super::leftovers::Leftover;
 use super::read::snapshot::members_digest;
 use super::statement::{Param, execute, query_one};
 
@@ -64,6 +66,7 @@ mod appv2;
 mod backfill;
 mod groups;
 mod instruments;
+mod leftovers;
 
 const DOING: &str = "apply the plan";
 /// Runs that are kept: so far back reaches a revert.
@@ -184,6 +187,21 @@ pub async fn backfill(
     ctx: BackfillContext<'_>,
 ) -> Result<(), Failure> {
     backfill::write(lease, history, securities, ctx).await
+}
+
+/// Removes rows of `AppV2`'s table that nobody keeps, and keeps them to the letter; commits nothing.
+pub async fn remove_leftovers(
+    lease: &Lease<'_>,
+    table: &Table,
+    leftovers: &[Leftover],
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    leftovers::remove(lease.transaction(), table, leftovers, now).await
+}
+
+/// Puts the rows back that were removed last, and commits nothing; how many rows that were.
+pub async fn restore_leftovers(lease: &Lease<'_>, now: DateTime<Utc>) -> Result<i64, Failure> {
+    leftovers::restore(lease.transaction(), now).await
 }
 
 /// One row of `cache_sync_staged`.
