@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use crate::store::Limits;
 use crate::store::lease::Lease;
 use crate::store::rejected::{self, RejectedDate, Rejection};
+use crate::store::{Limits, apply};
 
 use super::exit::Exit;
 use super::{Context, now, screen};
@@ -64,7 +64,10 @@ pub async fn reject(args: &RejectArgs, context: &Context) -> Result<(), Exit> {
     let date = RejectedDate { as_of, rejected_at: now(), rejected_by, reason };
     let lease = Lease::acquire(&mut client, LIMITS).await?;
     match rejected::reject(&lease, &date).await? {
-        Rejection::Written => {
+        Rejection::Written { forget_since } => {
+            if let Some(before) = forget_since {
+                apply::forget_date(&lease, as_of, before).await?;
+            }
             lease.commit().await?;
             screen::print(&format!("{as_of} is rejected; its closes don't count until that is taken back\n"))
         }

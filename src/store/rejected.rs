@@ -34,7 +34,11 @@ pub struct RejectedDate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
     /// It is written.
-    Written,
+    Written {
+        /// The date applied before it, where it is the newest one and its runs are to be
+        /// [forgotten](crate::store::apply::forget_date).
+        forget_since: Option<NaiveDate>,
+    },
     /// The universes still stand as jobs of that date have left them: these have to be reverted first, oldest first.
     Applied(Vec<String>),
 }
@@ -58,15 +62,10 @@ pub async fn reject(lease: &Lease<'_>, date: &RejectedDate) -> Result<Rejection,
     let found = query_one(tx, WRITE, sql, &[(&date.as_of, Type::DATE)]).await?;
     let (is_in_history, is_passed): (bool, bool) = (found.get("is_in_history"), found.get("is_passed"));
     let jobs: Vec<String> = found.get("jobs");
-    if !is_passed {
-        if is_in_history {
-            return Ok(Rejection::Applied(jobs));
-        }
-        if let Some(before) = found.get::<_, Option<NaiveDate>>("applied_before") {
-            let params: [Param<'_>; 2] = [(&date.as_of, Type::DATE), (&before, Type::DATE)];
-            execute(tx, WRITE, include_str!("../../sql/queries/date_forget.sql"), &params).await?;
-        }
+    if !is_passed && is_in_history {
+        return Ok(Rejection::Applied(jobs));
     }
+    let applied_before: Option<NaiveDate> = found.get("applied_before");
     let params: [Param<'_>; 4] = [
         (&date.as_of, Type::DATE),
         (&date.rejected_at, Type::TIMESTAMPTZ),
@@ -74,7 +73,7 @@ pub async fn reject(lease: &Lease<'_>, date: &RejectedDate) -> Result<Rejection,
         (&date.reason, Type::TEXT),
     ];
     execute(tx, WRITE, include_str!("../../sql/queries/rejected_date_upsert.sql"), &params).await?;
-    Ok(Rejection::Written)
+    Ok(Rejection::Written { forget_since: applied_before.filter(|_| !is_passed) })
 }
 
 /// Takes a rejection back; `false` where there was none.

@@ -32,7 +32,7 @@ use std::iter::Peekable;
 use std::pin::pin;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use postgres_protocol::types::{ArrayDimension, array_to_sql};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -174,6 +174,13 @@ pub async fn apply(
         groups::write_groups(tx, groups, ctx.job_id, ctx.now).await?;
     }
     Ok(applied)
+}
+
+/// Forgets the runs of `date`, whose jobs were reverted, so that `before` is the last applied date again.
+pub async fn forget_date(lease: &Lease<'_>, date: NaiveDate, before: NaiveDate) -> Result<(), Failure> {
+    let params: [Param<'_>; 2] = [(&date, Type::DATE), (&before, Type::DATE)];
+    let sql = include_str!("../../../sql/queries/date_forget.sql");
+    execute(lease.transaction(), "forget the date", sql, &params).await
 }
 
 /// Writes reconstructed history into the transaction under the lease; commits nothing, and changes nothing that exists.
