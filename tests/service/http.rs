@@ -657,7 +657,7 @@ async fn an_api_without_a_key_or_without_its_port_does_not_start() {
     let mut keyless = world.spawn(&["serve", "--roles", "api"]);
     assert_eq!(keyless.end().await.code(), Some(2));
     assert!(
-        keyless.log().contains("error: the api role needs a key: set CACHE_SYNC_API_KEY"),
+        keyless.log().contains("error: the roles api and console need a key: set CACHE_SYNC_API_KEY"),
         "{}",
         keyless.log()
     );
